@@ -1,0 +1,77 @@
+//! A group of servers, how one of them is chosen, and how it is reached.
+
+use std::net::Ipv4Addr;
+use std::num::NonZeroU16;
+use std::time::Duration;
+
+use super::health_check::HealthCheck;
+use super::name::{BackendName, ServerName};
+
+/// A group of servers, every default filled in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Backend {
+    /// As typed in `[backends.NAME]`.
+    pub name: BackendName,
+    /// In the order typed; at least one.
+    pub servers: Vec<Server>,
+    /// How one is chosen.
+    pub balance: Balance,
+    /// How each is probed.
+    pub check: HealthCheck,
+    /// What is written to a server before the client's bytes.
+    pub proxy_protocol: Option<ProxyProtocol>,
+    /// One attempt to connect may take this long.
+    pub connect_timeout: Duration,
+    /// How many servers a connection tries, always another one, before the client is refused.
+    pub attempts: u8,
+}
+
+/// One server of a backend.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Server {
+    /// Unique in its backend.
+    pub name: ServerName,
+    /// Where it is.
+    pub address: Ipv4Addr,
+    /// Its port; `None`: follows the frontend's port.
+    pub port: Option<NonZeroU16>,
+    /// Its share of new connections, 0-256; 0 takes none.
+    pub weight: Weight,
+    /// Every port that a frontend sends clients to on this server: what a health check without a port of its own proves.
+    pub serving_ports: Vec<NonZeroU16>,
+}
+
+/// A share of new connections, 0-256 as HAProxy counts it; 0: no new ones.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Weight(u16);
+
+impl Weight {
+    /// `None` over 256.
+    pub const fn new(value: u16) -> Option<Self> {
+        match value {
+            0..=256 => Some(Self(value)),
+            _ => None,
+        }
+    }
+
+    /// The number as typed.
+    pub const fn get(self) -> u16 {
+        self.0
+    }
+}
+
+/// How a server is chosen for a new connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Balance {
+    /// The fewest connections for its weight: for long-lived ones.
+    LeastConnections,
+    /// In turn by weight, spread evenly.
+    RoundRobin,
+}
+
+/// The header that tells a server who the client is (HAProxy's proxy-protocol.txt).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ProxyProtocol {
+    /// Version 2, binary.
+    V2,
+}

@@ -1,0 +1,60 @@
+//! How the owner of a VIP is elected.
+
+use std::time::Duration;
+
+/// The numbers of the election, the same for every VIP.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Election {
+    /// Advertisement_Interval of every virtual router (RFC 9568 §6.1).
+    pub interval: Centiseconds,
+    /// When a better-ranked node of the same tier takes the VIP back.
+    pub failback: Failback,
+    /// The priority of the first node when it is fit; tiers below are scaled to it. 254 unless a foreign VRRP peer asks for less.
+    pub priority: u8,
+    /// Checksum of the adverts we send; both forms are received.
+    pub checksum: ChecksumForm,
+}
+
+/// VRRPv3's unit of time on the wire: 1 to 4095 hundredths of a second (RFC 9568 §5.2.7; 0 is refused by erratum 8301).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Centiseconds(u16);
+
+impl Centiseconds {
+    /// `None` outside 1-4095.
+    pub const fn new(value: u16) -> Option<Self> {
+        match value {
+            1..=4095 => Some(Self(value)),
+            _ => None,
+        }
+    }
+
+    /// The number on the wire.
+    pub const fn get(self) -> u16 {
+        self.0
+    }
+
+    /// The same span as a [`Duration`].
+    pub const fn duration(self) -> Duration {
+        Duration::from_millis(self.0 as u64 * 10)
+    }
+}
+
+/// When a node that ranks higher inside the same tier takes the VIP from one that serves well.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Failback {
+    /// Never: a VIP moves only for a better tier (Preempt_Mode false, RFC 9568 §6.1).
+    Never,
+    /// After it has heard the other one, itself fit, for this long.
+    After(Duration),
+    /// At once (Preempt_Mode true).
+    Always,
+}
+
+/// The two forms of a VRRPv3 IPv4 checksum.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ChecksumForm {
+    /// With the IPv4 pseudo-header: RFC 5798 §5.2.8, what Keepalived and FRR send and want.
+    PseudoHeader,
+    /// The VRRP message alone: RFC 9568 §5.2.8.
+    Message,
+}

@@ -1,0 +1,80 @@
+//! A service on a VIP: which ports, for whom, to which backend, with which limits.
+
+use std::net::Ipv4Addr;
+use std::num::NonZeroU16;
+use std::time::Duration;
+
+use ipnet::Ipv4Net;
+
+use super::name::{BackendName, FrontendName, VipName};
+
+/// One service on a VIP, every default filled in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Frontend {
+    /// As typed in `[frontends.NAME]`.
+    pub name: FrontendName,
+    /// The VIP it listens on.
+    pub vip: VipName,
+    /// That VIP's address.
+    pub address: Ipv4Addr,
+    /// One listener each.
+    pub ports: Vec<PortRoute>,
+    /// Where its defaults came from.
+    pub profile: Profile,
+    /// Who may connect; empty: everyone.
+    pub allow: Vec<Ipv4Net>,
+    /// Where connections go.
+    pub backend: BackendName,
+    /// Relays alive at once on this frontend; further clients wait in the listen queue.
+    pub max_connections: u32,
+    /// A relay with no byte in either direction for this long ends; `None`: never.
+    pub idle_timeout: Option<Duration>,
+    /// After one side has closed, the other must end within this.
+    pub half_close_timeout: Duration,
+    /// TCP keepalive of both sides.
+    pub keepalive: Keepalive,
+    /// TCP_USER_TIMEOUT of both sides (tcp(7)): unacknowledged data older than this ends the connection.
+    pub user_timeout: Duration,
+    /// What a new client gets when no server accepts.
+    pub when_no_server: WhenNoServer,
+}
+
+/// A port that is listened on, and the servers' port it leads to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PortRoute {
+    /// On the VIP.
+    pub listen: NonZeroU16,
+    /// On the server; `None`: the server's own `address:port`, or else the same as `listen`.
+    pub server: Option<NonZeroU16>,
+}
+
+/// A named set of defaults; research shows users get these wrong by hand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Profile {
+    /// The Kubernetes API: long watches, least connections, reset when no master is live.
+    K8sApi,
+    /// Traefik on the workers.
+    TraefikWeb,
+    /// Any TCP service.
+    Tcp,
+}
+
+/// TCP keepalive (tcp(7)): TCP_KEEPIDLE, TCP_KEEPINTVL, TCP_KEEPCNT.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Keepalive {
+    /// Silence before the first probe.
+    pub idle: Duration,
+    /// Between probes.
+    pub interval: Duration,
+    /// Unanswered probes that end the connection.
+    pub count: u32,
+}
+
+/// What a new client gets when no server accepts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WhenNoServer {
+    /// RST at once: clients retry elsewhere or later without hanging (kubelets, kubernetes/kubernetes#99602).
+    Reset,
+    /// FIN: for clients that treat a reset as an alarm.
+    Close,
+}

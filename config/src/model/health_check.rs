@@ -1,0 +1,74 @@
+//! How a server is probed, and how many answers change the verdict.
+
+use std::num::NonZeroU16;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// A probe and its rhythm.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HealthCheck {
+    /// What is asked.
+    pub probe: Probe,
+    /// The port to ask; `None`: every port that clients are sent to, all of which must pass.
+    pub port: Option<NonZeroU16>,
+    /// Between probes of a settled server.
+    pub interval: Duration,
+    /// Between probes while the verdict is changing or unknown.
+    pub fast_interval: Duration,
+    /// A probe without an answer by then has failed.
+    pub timeout: Duration,
+    /// Passes in a row that make a server healthy.
+    pub rise: u8,
+    /// Failures in a row that make it unhealthy.
+    pub fall: u8,
+}
+
+impl HealthCheck {
+    /// The longest a dead server is believed alive: one interval, then `fall` probes that all time out.
+    pub fn detection_time(&self) -> Duration {
+        let fall = u32::from(self.fall);
+        self.interval + self.timeout * fall + self.fast_interval * fall.saturating_sub(1)
+    }
+}
+
+/// What is asked of a server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Probe {
+    /// A completed TCP handshake, and no immediate reset.
+    Tcp,
+    /// A completed TLS handshake, closed properly.
+    Tls(TlsProbe),
+    /// One request over TLS, answered with an expected status.
+    Https(HttpsProbe),
+    /// The ladder for a K3s API server: credentialed `/readyz`, else `/ping`, else TLS and any HTTP status.
+    K3sApi(K3sApiProbe),
+}
+
+/// How a TLS handshake is made.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct TlsProbe {
+    /// SNI, and the name verified; `None`: the server's address.
+    pub server_name: Option<String>,
+    /// PEM file of the authorities that must have signed the server's certificate; `None`: any certificate passes.
+    pub ca_file: Option<PathBuf>,
+}
+
+/// One HTTP request over TLS.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HttpsProbe {
+    /// The handshake below it.
+    pub tls: TlsProbe,
+    /// Origin-form request target, for example `/readyz`.
+    pub path: String,
+    /// Passing statuses, inclusive.
+    pub expect: (u16, u16),
+}
+
+/// The K3s ladder.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct K3sApiProbe {
+    /// The handshake below it.
+    pub tls: TlsProbe,
+    /// Opens the first rung: a bearer token, read again at each probe so that rotation needs no reload.
+    pub token_file: Option<PathBuf>,
+}

@@ -1,0 +1,32 @@
+//! What concerns the whole appliance: the pair's channel, the status addresses, the bounds.
+
+use std::net::SocketAddr;
+use std::num::NonZeroU16;
+use std::path::PathBuf;
+
+use ipnet::IpNet;
+
+/// The heartbeat between nodes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pair {
+    /// UDP port on every node.
+    pub port: NonZeroU16,
+    /// At least 32 bytes shared by the nodes; `None`: heartbeats are unsigned and only the source address is checked.
+    pub key_file: Option<PathBuf>,
+}
+
+/// Status page, metrics and read-only JSON over TCP.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Admin {
+    /// Listening addresses.
+    pub listen: Vec<SocketAddr>,
+    /// Who may connect to addresses that are not loopback; loopback may always.
+    pub allow: Vec<IpNet>,
+}
+
+/// Bounds of the process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Relays alive at once over all frontends.
+    pub max_connections: u32,
+}
