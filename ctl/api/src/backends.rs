@@ -1,0 +1,77 @@
+//! `GET /v1/backends`: every server, its health, its load, and what an operator has asked of it.
+
+use std::net::Ipv4Addr;
+
+use fmc_config::model::name::{BackendName, NodeName, ServerName};
+use serde::{Deserialize, Serialize};
+
+use crate::Moment;
+use crate::word::{AdminState, Health};
+
+/// Every backend.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct BackendList {
+    /// The answering node's clock.
+    pub now: Moment,
+    /// The answering node.
+    pub node: NodeName,
+    /// In the order of the configuration.
+    pub backends: Vec<BackendStatus>,
+}
+
+/// One group of servers.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct BackendStatus {
+    /// As in `[backends.NAME]`.
+    pub name: BackendName,
+    /// Servers that new connections go to now.
+    pub in_service: usize,
+    /// No server passes its check, so all that accept are used.
+    pub fail_open: bool,
+    /// In the order of the configuration.
+    pub servers: Vec<ServerStatus>,
+}
+
+/// One server.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ServerStatus {
+    /// Unique in its backend.
+    pub name: ServerName,
+    /// Where it is.
+    pub address: Ipv4Addr,
+    /// `null`: follows the frontend's port.
+    pub port: Option<u16>,
+    /// What the last probes say.
+    pub health: Health,
+    /// When it came into this health.
+    pub since: Moment,
+    /// `null` before the first one ended, and in `maint`.
+    pub last_check: Option<CheckResult>,
+    /// What an operator has asked.
+    pub admin: AdminState,
+    /// In force, 0-256.
+    pub weight: u16,
+    /// As in the configuration; differs from `weight` after `fmc-lbctl weight`.
+    pub configured_weight: u16,
+    /// Open now.
+    pub connections: u64,
+    /// Connected since the proxy started.
+    pub connections_total: u64,
+    /// Connection attempts that failed since the proxy started.
+    pub dial_failures: u64,
+}
+
+/// How the last probe ended.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CheckResult {
+    /// When.
+    pub at: Moment,
+    /// Did it pass?
+    pub passed: bool,
+    /// How far up the ladder it got, for example `/ping`; `null` for a probe of one step.
+    pub rung: Option<String>,
+    /// What happened, one sentence: `answered 200`, `connection refused`.
+    pub words: String,
+    /// From the first packet to the verdict, in milliseconds.
+    pub latency_ms: f64,
+}

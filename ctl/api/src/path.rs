@@ -1,0 +1,24 @@
+//! The paths of the admin API. `GET` unless said otherwise; `POST` is answered on the unix socket only.
+
+/// [`crate::status::Status`].
+pub const STATUS: &str = "/v1/status";
+/// [`crate::status::VipList`].
+pub const VIPS: &str = "/v1/vips";
+/// [`crate::backends::BackendList`].
+pub const BACKENDS: &str = "/v1/backends";
+/// [`crate::sessions::SessionList`]; takes a [`crate::sessions::SessionQuery`].
+pub const SESSIONS: &str = "/v1/sessions";
+/// [`crate::events::EventList`]; takes an [`crate::events::EventQuery`].
+pub const EVENTS: &str = "/v1/events";
+/// `POST` [`crate::command::SetState`], answered by [`crate::command::StateAnswer`].
+pub const DRAIN: &str = "/v1/drain";
+/// `POST` [`crate::command::SetState`], answered by [`crate::command::StateAnswer`].
+pub const READY: &str = "/v1/ready";
+/// `POST` [`crate::command::SetState`], answered by [`crate::command::StateAnswer`].
+pub const MAINT: &str = "/v1/maint";
+/// `POST` [`crate::command::SetWeight`], answered by [`crate::command::WeightAnswer`].
+pub const WEIGHT: &str = "/v1/weight";
+/// `POST` [`crate::command::Kill`], answered by [`crate::command::KillAnswer`].
+pub const KILL: &str = "/v1/kill";
+/// `POST` [`crate::command::Failover`], answered by [`crate::command::FailoverAnswer`].
+pub const FAILOVER: &str = "/v1/failover";
