@@ -10,7 +10,7 @@
 //! - both sides say which [`API_VERSION`] they speak, in the header [`API_VERSION_HEADER`].
 
 pub mod backends;
-
+pub mod client;
 pub mod command;
 pub mod events;
 pub mod path;
@@ -23,6 +23,7 @@ pub mod word;
 mod moment;
 mod refusal;
 
+pub use client::Client;
 pub use moment::Moment;
 pub use refusal::{Refusal, RefusalKind};
 pub use target::Target;

@@ -1,0 +1,326 @@
+//! A client of the admin API over the unix socket: one call, one connection, one deadline.
+//!
+//! Runs on whichever tokio runtime polls it; it spawns nothing. Dropping a call's future closes its connection; the daemon
+//! finishes a command that it has read whole.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
+use hyper::body::{Bytes, Incoming};
+use hyper::{Method, Request, Response, header};
+use hyper_util::rt::TokioIo;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use tokio::net::UnixStream;
+use tokio::time::{Instant, sleep, timeout_at};
+
+use crate::backends::BackendList;
+use crate::command::{Failover, FailoverAnswer, Kill, KillAnswer, SetState, SetWeight, StateAnswer, WeightAnswer};
+use crate::events::{EventList, EventQuery};
+use crate::refusal::{Refusal, RefusalKind};
+use crate::sessions::{SessionList, SessionQuery};
+use crate::status::{Status, VipList};
+use crate::word::AdminState;
+use crate::{API_VERSION, API_VERSION_HEADER, path};
+
+/// How long a call may take when the caller does not say: a planned move waits for the other node for well under a second.
+pub const DEFAULT_DEADLINE: Duration = Duration::from_secs(5);
+
+/// The largest answer that is read; a longer one is an error, so that a wrong peer cannot fill the memory. 65,536 sessions fit.
+const ANSWER_LIMIT: usize = 32 << 20;
+
+/// When a proxy dies, the supervisor takes the socket over: for this long an absent socket may be that moment.
+const HANDOVER: Duration = Duration::from_millis(300);
+
+/// Between two attempts in that moment.
+const HANDOVER_RETRY: Duration = Duration::from_millis(20);
+
+/// Calls one daemon.
+#[derive(Debug, Clone)]
+pub struct Client {
+    socket: PathBuf,
+    deadline: Duration,
+}
+
+/// Why a call has no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum ClientError {
+    /// No socket is there.
+    #[error("nothing answers at {}: is fmc-lb running? see: systemctl status fmc-lb", .socket.display())]
+    NotRunning {
+        /// Where it was sought.
+        socket: PathBuf,
+    },
+    /// The socket is there and we may not use it.
+    #[error("permission denied at {}: run this as root (sudo)", .socket.display())]
+    PermissionDenied {
+        /// Where.
+        socket: PathBuf,
+    },
+    /// The kernel said something else.
+    #[error("cannot connect to {}: {source}", .socket.display())]
+    Connect {
+        /// Where.
+        socket: PathBuf,
+        /// What the kernel said.
+        source: io::Error,
+    },
+    /// Connected, and no whole answer in time.
+    #[error("no answer from {} within {} ms: the daemon is stuck or overloaded; see: journalctl -u fmc-lb", .socket.display(), .deadline.as_millis())]
+    Deadline {
+        /// Where.
+        socket: PathBuf,
+        /// What was waited.
+        deadline: Duration,
+    },
+    /// The connection ended inside the answer: a proxy that dies in the middle of a call.
+    #[error("the connection to {} ended before the answer was whole: {source}", .socket.display())]
+    Interrupted {
+        /// Where.
+        socket: PathBuf,
+        /// What hyper saw.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// The daemon speaks another version of the API.
+    #[error(
+        "this tool speaks version {ours} of the admin API and the daemon version {theirs}: install the same release of fmc-lb and fmc-lbctl"
+    )]
+    VersionSkew {
+        /// [`API_VERSION`] here.
+        ours: u32,
+        /// What the daemon's header says.
+        theirs: String,
+    },
+    /// Something answered, and it was not the admin API.
+    #[error("the answer to {path} from {} is not one of fmc-lb: {what}", .socket.display())]
+    Foreign {
+        /// Where.
+        socket: PathBuf,
+        /// What was asked.
+        path: String,
+        /// What is wrong with it.
+        what: String,
+    },
+    /// The daemon refuses, and says why.
+    #[error("{0}")]
+    Refused(Refusal),
+}
+
+impl ClientError {
+    /// Is this the daemon's considered "no", rather than a failure?
+    pub fn is_no(&self) -> bool {
+        matches!(self, Self::Refused(Refusal { kind: RefusalKind::No, .. }))
+    }
+}
+
+impl Client {
+    /// A client of the daemon behind `socket`.
+    pub fn new(socket: impl Into<PathBuf>) -> Self {
+        Self { socket: socket.into(), deadline: DEFAULT_DEADLINE }
+    }
+
+    /// The same with another deadline for each call.
+    #[must_use]
+    pub fn with_deadline(self, deadline: Duration) -> Self {
+        Self { deadline, ..self }
+    }
+
+    /// Where it connects.
+    pub fn socket(&self) -> &Path {
+        &self.socket
+    }
+
+    /// Who owns what, since when, why. Answered by the supervisor when the proxy is dead.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn status(&self) -> Result<Status, ClientError> {
+        self.get(path::STATUS).await
+    }
+
+    /// Every VIP.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn vips(&self) -> Result<VipList, ClientError> {
+        self.get(path::VIPS).await
+    }
+
+    /// Every backend with its servers.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn backends(&self) -> Result<BackendList, ClientError> {
+        self.get(path::BACKENDS).await
+    }
+
+    /// The connections that `query` asks for.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn sessions(&self, query: &SessionQuery) -> Result<SessionList, ClientError> {
+        self.get(&format!("{}?{query}", path::SESSIONS)).await
+    }
+
+    /// What happened.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn events(&self, query: EventQuery) -> Result<EventList, ClientError> {
+        self.get(&format!("{}?{query}", path::EVENTS)).await
+    }
+
+    /// Brings a target into `state`.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn set_state(&self, state: AdminState, request: &SetState) -> Result<StateAnswer, ClientError> {
+        let path = match state {
+            AdminState::Ready => path::READY,
+            AdminState::Drain => path::DRAIN,
+            AdminState::Maint => path::MAINT,
+        };
+        self.post(path, request).await
+    }
+
+    /// Changes a server's share of new connections.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn set_weight(&self, request: &SetWeight) -> Result<WeightAnswer, ClientError> {
+        self.post(path::WEIGHT, request).await
+    }
+
+    /// Ends one connection.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn kill(&self, request: Kill) -> Result<KillAnswer, ClientError> {
+        self.post(path::KILL, &request).await
+    }
+
+    /// Moves VIPs to another node. Answered by the supervisor when the proxy is dead.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn failover(&self, request: &Failover) -> Result<FailoverAnswer, ClientError> {
+        self.post(path::FAILOVER, request).await
+    }
+
+    async fn get<T: DeserializeOwned>(&self, target: &str) -> Result<T, ClientError> {
+        self.call(Method::GET, target, Bytes::new()).await
+    }
+
+    async fn post<T: DeserializeOwned>(&self, target: &str, body: &impl Serialize) -> Result<T, ClientError> {
+        let body = serde_json::to_vec(body).map_err(|error| self.foreign(target, error))?;
+        self.call(Method::POST, target, body.into()).await
+    }
+
+    async fn call<T: DeserializeOwned>(&self, method: Method, target: &str, body: Bytes) -> Result<T, ClientError> {
+        let by = Instant::now() + self.deadline;
+        let stream = self.connect().await?;
+        let request = self.request(method, target, body)?;
+        let late = |_| ClientError::Deadline { socket: self.socket.clone(), deadline: self.deadline };
+        let (head, body) = timeout_at(by, self.exchange(stream, request)).await.map_err(late)??;
+        self.read(target, head, &body)
+    }
+
+    /// Connects; a socket that is absent or dead is tried again for as long as a handover may take.
+    async fn connect(&self) -> Result<UnixStream, ClientError> {
+        let by = Instant::now() + HANDOVER;
+        loop {
+            let error = match UnixStream::connect(&self.socket).await {
+                Ok(stream) => return Ok(stream),
+                Err(error) => error,
+            };
+            let absent = matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused);
+            if !absent || Instant::now() >= by {
+                return Err(self.not_connected(error));
+            }
+            sleep(HANDOVER_RETRY).await;
+        }
+    }
+
+    fn not_connected(&self, source: io::Error) -> ClientError {
+        let socket = self.socket.clone();
+        match source.kind() {
+            io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => ClientError::NotRunning { socket },
+            io::ErrorKind::PermissionDenied => ClientError::PermissionDenied { socket },
+            _ => ClientError::Connect { socket, source },
+        }
+    }
+
+    fn request(&self, method: Method, target: &str, body: Bytes) -> Result<Request<Full<Bytes>>, ClientError> {
+        Request::builder()
+            .method(method)
+            .uri(target)
+            .header(header::HOST, "fmc-lb")
+            .header(header::CONTENT_TYPE, "application/json")
+            .header(API_VERSION_HEADER, API_VERSION)
+            .body(Full::new(body))
+            .map_err(|error| self.foreign(target, error))
+    }
+
+    /// Sends the request and collects the answer, driving the connection in the same task.
+    async fn exchange(
+        &self,
+        stream: UnixStream,
+        request: Request<Full<Bytes>>,
+    ) -> Result<(Response<()>, Bytes), ClientError> {
+        let io = TokioIo::new(stream);
+        let (mut sender, connection) =
+            hyper::client::conn::http1::handshake(io).await.map_err(|error| self.interrupted(error))?;
+        let answer = async move {
+            let (head, body) = sender.send_request(request).await?.into_parts();
+            Ok::<_, BoxedError>((Response::from_parts(head, ()), collect(body).await?))
+        };
+        tokio::pin!(answer, connection);
+        let answer = tokio::select! {
+            answer = &mut answer => answer,
+            // The connection may end with the answer's last byte; what it has read is still delivered.
+            _ = &mut connection => answer.await,
+        };
+        answer.map_err(|error| self.interrupted(error))
+    }
+
+    fn read<T: DeserializeOwned>(&self, target: &str, head: Response<()>, body: &[u8]) -> Result<T, ClientError> {
+        let theirs = head.headers().get(API_VERSION_HEADER).and_then(|value| value.to_str().ok());
+        match theirs {
+            None => return Err(self.foreign(target, format!("HTTP {} without a version", head.status()))),
+            Some(theirs) if theirs != API_VERSION.to_string() => {
+                return Err(ClientError::VersionSkew { ours: API_VERSION, theirs: theirs.to_owned() });
+            }
+            Some(_) => {}
+        }
+        if head.status().is_success() {
+            return serde_json::from_slice(body).map_err(|error| self.foreign(target, error));
+        }
+        let refusal = serde_json::from_slice(body).map_err(|error| {
+            self.foreign(target, format!("HTTP {} whose body is no refusal: {error}", head.status()))
+        })?;
+        Err(ClientError::Refused(refusal))
+    }
+
+    fn interrupted(&self, source: impl Into<BoxedError>) -> ClientError {
+        ClientError::Interrupted { socket: self.socket.clone(), source: source.into() }
+    }
+
+    fn foreign(&self, path: &str, what: impl ToString) -> ClientError {
+        ClientError::Foreign { socket: self.socket.clone(), path: path.to_owned(), what: what.to_string() }
+    }
+}
+
+type BoxedError = Box<dyn std::error::Error + Send + Sync>;
+
+async fn collect(body: Incoming) -> Result<Bytes, BoxedError> {
+    let collected = Limited::new(body, ANSWER_LIMIT).collect().await;
+    collected.map(|whole| whole.to_bytes()).map_err(|error| match error.downcast::<LengthLimitError>() {
+        Ok(_) => format!("the answer is longer than {ANSWER_LIMIT} bytes").into(),
+        Err(error) => error,
+    })
+}
+
+#[cfg(test)]
+mod tests;
