@@ -1,1 +1,4 @@
 //! vrrp
+
+pub mod kernel;
+pub mod socket;

@@ -1,0 +1,175 @@
+//! Links and addresses of the kernel, by rtnetlink(7) and without a runtime. The only module that names netlink crates.
+//!
+//! [`Kernel`] asks and waits for the answer; a request may wait for the rtnl lock, so it belongs to the address thread.
+//! [`Events`] tells what others changed and never waits; it belongs to the election thread.
+
+mod events;
+mod message;
+mod request;
+
+use std::fmt;
+use std::io;
+use std::net::Ipv4Addr;
+use std::time::Duration;
+
+use nix::errno::Errno;
+
+pub use events::{Events, KernelEvent};
+pub use request::{Grant, Kernel};
+
+/// A network interface as the kernel shows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Interface {
+    /// The kernel's number for it; a recreated interface gets a new one.
+    pub index: u32,
+    /// Its name.
+    pub name: String,
+    /// Its Ethernet address; zeros when it has none.
+    pub mac: [u8; 6],
+    /// Administratively up and with carrier (`IFF_UP` and `IFF_LOWER_UP`, netdevice(7)).
+    pub up: bool,
+}
+
+/// An IPv4 address on an interface.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Address {
+    /// The interface that holds it.
+    pub index: u32,
+    /// The address.
+    pub address: Ipv4Addr,
+    /// Length of its prefix, in bits.
+    pub prefix_length: u8,
+    /// `IFA_LABEL`: the interface's name unless who added it chose another.
+    pub label: String,
+    /// No lifetime: it stays until somebody deletes it (`IFA_F_PERMANENT`).
+    pub permanent: bool,
+    /// Not the first address of its subnet on the interface (`IFA_F_SECONDARY`).
+    pub secondary: bool,
+}
+
+/// Why the kernel did not do what was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum KernelError {
+    /// Operator: the name in the configuration fits no interface.
+    #[error("interface {name} does not exist; `ip link` lists those that do")]
+    NoInterface {
+        /// The name that was looked for.
+        name: String,
+    },
+    /// Operator: no interface has this address.
+    #[error("no interface holds {address}; add it to one, or name this node's own address in [nodes]")]
+    NoHolder {
+        /// The address that was looked for.
+        address: Ipv4Addr,
+    },
+    /// Operator: the process may not change the network.
+    #[error("{request}: the kernel refuses (EPERM); the keeper needs CAP_NET_ADMIN (run it as root or by its unit)")]
+    Denied {
+        /// What was asked.
+        request: Request,
+    },
+    /// The address is there already.
+    #[error("{request}: it is there already (EEXIST)")]
+    Exists {
+        /// What was asked.
+        request: Request,
+    },
+    /// The address is not there (any more).
+    #[error("{request}: it is not there (EADDRNOTAVAIL)")]
+    Absent {
+        /// What was asked.
+        request: Request,
+    },
+    /// The interface went away.
+    #[error("{request}: the interface is gone (ENODEV); the keeper waits until it is back")]
+    InterfaceGone {
+        /// What was asked.
+        request: Request,
+    },
+    /// Kernel: any other refusal.
+    #[error("{request}: the kernel answers {errno}")]
+    Refused {
+        /// What was asked.
+        request: Request,
+        /// Its answer.
+        errno: Errno,
+    },
+    /// Kernel: no answer, most often because something holds the rtnl lock.
+    #[error("{request}: no answer from the kernel within {limit:?}")]
+    Silent {
+        /// What was asked.
+        request: Request,
+        /// How long we waited.
+        limit: Duration,
+    },
+    /// Kernel: the netlink socket itself failed.
+    #[error("rtnetlink socket: {0}")]
+    Socket(#[from] io::Error),
+}
+
+/// What was asked of the kernel, in the words an error needs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Request {
+    /// Look at one interface.
+    ShowInterface(String),
+    /// List every interface.
+    ListInterfaces,
+    /// List every IPv4 address.
+    ListAddresses,
+    /// Put an address on an interface.
+    Add(Ipv4Addr, String),
+    /// Prolong the lifetime of an address.
+    Renew(Ipv4Addr, String),
+    /// Take an address from an interface.
+    Delete(Ipv4Addr, String),
+}
+
+impl fmt::Display for Request {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::ShowInterface(name) => write!(f, "reading interface {name}"),
+            Self::ListInterfaces => f.write_str("listing interfaces"),
+            Self::ListAddresses => f.write_str("listing addresses"),
+            Self::Add(address, interface) => write!(f, "adding {address} to {interface}"),
+            Self::Renew(address, interface) => write!(f, "renewing {address} on {interface}"),
+            Self::Delete(address, interface) => write!(f, "deleting {address} from {interface}"),
+        }
+    }
+}
+
+impl Request {
+    pub(crate) fn refused(self, errno: Errno) -> KernelError {
+        match (errno, self) {
+            (Errno::ENODEV, Self::ShowInterface(name)) => KernelError::NoInterface { name },
+            (Errno::EPERM | Errno::EACCES, request) => KernelError::Denied { request },
+            (Errno::EEXIST, request) => KernelError::Exists { request },
+            (Errno::EADDRNOTAVAIL, request) => KernelError::Absent { request },
+            (Errno::ENODEV, request) => KernelError::InterfaceGone { request },
+            (errno, request) => KernelError::Refused { request, errno },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn add() -> Request {
+        Request::Add(Ipv4Addr::new(192, 168, 0, 32), "eth0".to_owned())
+    }
+
+    #[test]
+    fn a_missing_capability_is_named_with_the_address_and_the_interface() {
+        assert_eq!(
+            add().refused(Errno::EPERM).to_string(),
+            "adding 192.168.0.32 to eth0: the kernel refuses (EPERM); the keeper needs CAP_NET_ADMIN (run it as root or by its unit)"
+        );
+    }
+
+    #[test]
+    fn an_absent_interface_is_told_from_one_that_went_away() {
+        let shown = Request::ShowInterface("eth7".to_owned()).refused(Errno::ENODEV);
+        assert_eq!(shown.to_string(), "interface eth7 does not exist; `ip link` lists those that do");
+        assert!(matches!(add().refused(Errno::ENODEV), KernelError::InterfaceGone { .. }));
+    }
+}
