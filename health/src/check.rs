@@ -1,0 +1,73 @@
+//! One probe of one address: what is asked, under one deadline, answered by an [`Outcome`].
+//!
+//! An `Attempt` is one probe. The kinds (`tcp`, `tls`, `https`, `k3s_api`) ask and answer, the attempt keeps the
+//! deadline and every connection that was opened, and all of them are parted with politely once the outcome is stamped.
+//! So no kind can forget a `close_notify`, and a server's log stays silent about us.
+
+mod attempt;
+mod error;
+mod http;
+mod https;
+mod k3s_api;
+mod tcp;
+mod tls;
+mod trust;
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+use fmc_config::model::health_check::{HealthCheck, Probe};
+
+use crate::outcome::Outcome;
+use attempt::Attempt;
+use error::ProbeError;
+pub use http::{MAX_BODY, MAX_HEADER};
+
+/// How one server is asked. Built once and used for every probe, so that TLS configurations are shared.
+#[derive(Debug)]
+pub struct Check {
+    kind: Kind,
+    timeout: Duration,
+}
+
+#[derive(Debug)]
+enum Kind {
+    Tcp,
+    Tls(tls::Tls),
+    Https(https::Https),
+    K3sApi(k3s_api::K3sApi),
+}
+
+impl Check {
+    /// The check of a server at `address`. Opens no file: what is wrong with one is said by each probe that needs it,
+    /// and mended by the next one after the file is.
+    pub fn new(check: &HealthCheck, address: Ipv4Addr) -> Self {
+        let kind = match &check.probe {
+            Probe::Tcp => Kind::Tcp,
+            Probe::Tls(probe) => Kind::Tls(tls::Tls::new(probe, address, tls::NO_ALPN)),
+            Probe::Https(probe) => Kind::Https(https::Https::new(probe, address)),
+            Probe::K3sApi(probe) => Kind::K3sApi(k3s_api::K3sApi::new(probe, address)),
+        };
+        Self { kind, timeout: check.timeout }
+    }
+
+    /// Asks once. Answers by the check's timeout; up to 100 ms more for each connection go into closing the connection.
+    /// Cancelling drops the connection where it stands, without `close_notify`.
+    pub async fn probe(&self, address: SocketAddr) -> Outcome {
+        let mut attempt = Attempt::start(self.timeout);
+        let answer = match &self.kind {
+            Kind::Tcp => tcp::ask(address, &mut attempt).await,
+            Kind::Tls(tls) => tls.ask(address, &mut attempt).await,
+            Kind::Https(https) => https.ask(address, &mut attempt).await,
+            Kind::K3sApi(ladder) => ladder.ask(address, &mut attempt).await,
+        };
+        let outcome = attempt.outcome(answer);
+        attempt.part().await;
+        outcome
+    }
+
+    /// The outcome of a probe that panicked.
+    pub(crate) fn defect() -> Outcome {
+        Attempt::start(Duration::ZERO).outcome(Err(ProbeError::Defect))
+    }
+}

@@ -1,0 +1,166 @@
+//! Why a probe did not pass, sorted by whose fault it is.
+
+use std::fmt;
+use std::io;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use nix::errno::Errno;
+
+use super::trust::TrustError;
+use crate::outcome::{Failure, Finding, Rung};
+
+/// Why a probe did not pass.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum ProbeError {
+    // The server's, or the way to it.
+    #[error("connection refused")]
+    Refused,
+    #[error("unreachable: {0}")]
+    Unreachable(String),
+    #[error("no {awaited} within {timeout:?}")]
+    Silent { awaited: String, timeout: Duration },
+    #[error("connection reset by the server {0}")]
+    Reset(&'static str),
+    #[error("TLS handshake: {0}")]
+    Tls(String),
+    #[error("connection closed by the server before {0}")]
+    Closed(String),
+    #[error("HTTP answer with a header over {} KiB", super::MAX_HEADER / 1024)]
+    HeaderTooLarge,
+    #[error("the answer is not HTTP/1.1: {0}")]
+    NotHttp(String),
+    #[error("HTTP {status} from {path}{}", after_colon(.because))]
+    Status { status: u16, path: String, because: Option<String>, rung: Option<Rung> },
+
+    // The operator's: these say nothing about the server.
+    #[error(transparent)]
+    Trust(#[from] TrustError),
+    #[error("{0:?} is neither a host name nor an address to verify the server by")]
+    ServerName(String),
+    #[error("{0:?} cannot be asked for: {1}")]
+    Path(String, hyper::http::Error),
+
+    // This node's: neither do these.
+    #[error("not asked: {0} on this node")]
+    Node(io::Error),
+    #[error("not judged: this node was paused for {0:?}")]
+    Paused(Duration),
+    #[error("not judged: the probe stopped by a defect of its own; please report it")]
+    Defect,
+}
+
+/// What a probe waits for, in the words of its timeout.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Awaited<'a> {
+    /// SYN sent.
+    Connection,
+    /// ClientHello sent: a stopped process still completes TCP handshakes, so this is where it shows.
+    TlsHandshake,
+    /// Request sent.
+    Http(&'a str),
+    /// Something of this node.
+    File(&'a PathBuf),
+}
+
+impl ProbeError {
+    pub(super) fn silent(awaited: Awaited<'_>, timeout: Duration) -> Self {
+        match awaited {
+            Awaited::File(path) => Self::Node(io::Error::other(format!("{} was not read in time", path.display()))),
+            Awaited::Connection | Awaited::TlsHandshake | Awaited::Http(_) => {
+                Self::Silent { awaited: awaited.to_string(), timeout }
+            }
+        }
+    }
+
+    /// Why `connect` failed (connect(2), and icmp(7) for what routers report).
+    pub(super) fn of_connect(error: io::Error) -> Self {
+        match error.raw_os_error().map(Errno::from_raw) {
+            Some(Errno::ECONNREFUSED) => Self::Refused,
+            Some(Errno::ECONNRESET) => Self::Reset("during the TCP handshake"),
+            Some(Errno::EACCES | Errno::EPERM) => {
+                Self::Unreachable("forbidden on this node, by its firewall or SELinux".to_owned())
+            }
+            Some(
+                Errno::EMFILE | Errno::ENFILE | Errno::ENOMEM | Errno::ENOBUFS | Errno::EADDRNOTAVAIL | Errno::EAGAIN,
+            ) => Self::Node(error),
+            Some(errno) => Self::Unreachable(errno.desc().to_lowercase()),
+            None => Self::Unreachable(error.to_string()),
+        }
+    }
+
+    /// What counts for the verdict.
+    pub(super) fn finding(&self) -> Finding {
+        match self {
+            Self::Refused => Finding::Fail(Failure::Refused),
+            Self::Unreachable(_) => Finding::Fail(Failure::Unreachable),
+            Self::Silent { .. } => Finding::Fail(Failure::Timeout),
+            Self::Reset(_) => Finding::Fail(Failure::Reset),
+            Self::Tls(_) => Finding::Fail(Failure::Tls),
+            Self::Closed(_) | Self::HeaderTooLarge | Self::NotHttp(_) | Self::Status { .. } => {
+                Finding::Fail(Failure::Http)
+            }
+            Self::Trust(_) | Self::ServerName(_) | Self::Path(..) | Self::Node(_) | Self::Paused(_) | Self::Defect => {
+                Finding::Inconclusive
+            }
+        }
+    }
+
+    /// The rung of the ladder that said no.
+    pub(super) fn rung(&self) -> Option<Rung> {
+        match self {
+            Self::Status { rung, .. } => *rung,
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for Awaited<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Connection => f.write_str("answer"),
+            Self::TlsHandshake => f.write_str("TLS handshake"),
+            Self::Http(path) => write!(f, "HTTP answer from {path}"),
+            Self::File(path) => write!(f, "{}", path.display()),
+        }
+    }
+}
+
+fn after_colon(words: &Option<String>) -> String {
+    words.as_ref().map_or_else(String::new, |words| format!(": {words}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(errno: Errno) -> ProbeError {
+        ProbeError::of_connect(io::Error::from_raw_os_error(errno as i32))
+    }
+
+    #[test]
+    fn a_node_without_descriptors_or_ports_blames_no_server() {
+        for errno in [Errno::EMFILE, Errno::ENFILE, Errno::ENOBUFS, Errno::ENOMEM, Errno::EADDRNOTAVAIL] {
+            assert_eq!(of(errno).finding(), Finding::Inconclusive, "{errno}");
+        }
+    }
+
+    #[test]
+    fn what_a_router_reports_is_unreachable_in_its_words() {
+        for errno in [Errno::EHOSTUNREACH, Errno::ENETUNREACH, Errno::EHOSTDOWN, Errno::ENONET, Errno::EACCES] {
+            assert_eq!(of(errno).finding(), Finding::Fail(Failure::Unreachable), "{errno}");
+        }
+        assert_eq!(of(Errno::EHOSTUNREACH).to_string(), "unreachable: no route to host");
+        assert_eq!(of(Errno::ECONNREFUSED).to_string(), "connection refused");
+    }
+
+    #[test]
+    fn a_timeout_says_what_it_waited_for() {
+        let second = Duration::from_secs(1);
+        assert_eq!(ProbeError::silent(Awaited::Connection, second).to_string(), "no answer within 1s");
+        assert_eq!(
+            ProbeError::silent(Awaited::Http("/ping"), second).to_string(),
+            "no HTTP answer from /ping within 1s"
+        );
+    }
+}

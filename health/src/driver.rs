@@ -1,0 +1,127 @@
+//! The tasks that probe, and what they tell.
+//!
+//! One task a server ([`watch`]), spawned on the caller's runtime and owned by the [`Checker`]; a round of probes has one
+//! short-lived task for each port, owned by the round. Dropping the checker aborts them all where they stand, which may
+//! cut a connection to a server without `close_notify`, once. Nothing is shared between servers but the permits that
+//! bound the probes in flight, so one silent server delays no other.
+
+mod target;
+mod watch;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Instant;
+
+use fmc_config::model::backend::Backend;
+use fmc_config::model::name::{BackendName, ServerName};
+use tokio::runtime::Handle;
+use tokio::sync::{Semaphore, mpsc};
+use tokio::task::JoinSet;
+
+use crate::outcome::{Outcome, Rung};
+use crate::verdict::{Observed, Transition, Verdict};
+use target::Target;
+use watch::Watch;
+
+/// Ports asked at the same time, over all servers. A probe holds one or two descriptors and up to some 40 KiB of TLS and
+/// HTTP buffers, so this bounds them to 3 MiB; the lab has nine ports. When all are taken, further probes wait and are
+/// late, and their timeout starts when they do: no server fails because another is silent.
+pub const PROBES_IN_FLIGHT: usize = 64;
+
+/// A sensible capacity for the channel given to [`Checker::start`]: one round of a large lab. When the channel is full,
+/// an observation without a transition is dropped and counted (the next probe says the same), and one with a transition
+/// makes its server's task wait, so that none is ever lost.
+pub const OBSERVATION_DEPTH: usize = 64;
+
+/// Probes every server of a configuration until it is dropped.
+#[derive(Debug)]
+pub struct Checker {
+    targets: Vec<Arc<Target>>,
+    tasks: JoinSet<()>,
+}
+
+/// One round of probes of one server, and what is believed after it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Observation {
+    /// The server's backend.
+    pub backend: BackendName,
+    /// The server.
+    pub server: ServerName,
+    /// What is believed now.
+    pub verdict: Verdict,
+    /// Whether that is new.
+    pub transition: Option<Transition>,
+    /// What the round found.
+    pub outcome: Outcome,
+    /// When it ended.
+    pub at: Instant,
+}
+
+/// What is known of one server, for people who ask.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServerStatus {
+    /// The server's backend.
+    pub backend: BackendName,
+    /// The server.
+    pub server: ServerName,
+    /// What is asked, every one of them; empty when no frontend sends clients to it, and then it stays unknown.
+    pub addresses: Vec<SocketAddr>,
+    /// What is believed.
+    pub verdict: Verdict,
+    /// Since when.
+    pub since: Instant,
+    /// Outcomes in a row that contradict the verdict, and how many would change it.
+    pub contradicted: (u8, u8),
+    /// Changes between healthy and unhealthy since the start.
+    pub flaps: u32,
+    /// The last outcomes, oldest first.
+    pub history: Vec<Observed>,
+}
+
+impl Checker {
+    /// Starts to probe every server at once, on the runtime of `handle`. Observations of one server arrive in order; see
+    /// [`OBSERVATION_DEPTH`] for what happens when the channel is full. A closed channel ends the tasks.
+    ///
+    /// Metric handles are taken here, so the recorder must be installed before.
+    pub fn start(backends: &[Backend], observations: mpsc::Sender<Observation>, handle: &Handle) -> Self {
+        let permits = Arc::new(Semaphore::new(PROBES_IN_FLIGHT));
+        let mut checker = Self { targets: Vec::new(), tasks: JoinSet::new() };
+        for backend in backends {
+            for server in &backend.servers {
+                let now = tokio::time::Instant::now().into_std();
+                let target = Arc::new(Target::new(backend, server, permits.clone(), now));
+                checker.targets.push(target.clone());
+                if !target.addresses.is_empty() {
+                    let watch = Watch::new(target, &backend.check, observations.clone(), now);
+                    checker.tasks.spawn_on(watch.run(), handle);
+                }
+            }
+        }
+        checker
+    }
+
+    /// Asks for a probe of a server now, because a dial to it failed. Cheap enough for every failed dial: requests are
+    /// merged, and a server is probed at most once in [`RECHECK_GAP`](crate::RECHECK_GAP). False: no such server.
+    pub fn recheck(&self, backend: &BackendName, server: &ServerName) -> bool {
+        // A scan of a few dozen short names; a failed dial has cost a thousand times that.
+        let target = self.targets.iter().find(|target| target.server == *server && target.backend == *backend);
+        target.inspect(|target| target.ask_recheck()).is_some()
+    }
+
+    /// Every server, in the order of the configuration.
+    pub fn status(&self) -> Vec<ServerStatus> {
+        self.targets.iter().map(|target| target.status()).collect()
+    }
+}
+
+impl ServerStatus {
+    /// The latest outcome.
+    pub fn last(&self) -> Option<&Observed> {
+        self.history.last()
+    }
+
+    /// The rung of the ladder that answered last.
+    pub fn rung(&self) -> Option<Rung> {
+        self.last().and_then(|observed| observed.outcome.rung)
+    }
+}

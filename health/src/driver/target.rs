@@ -1,0 +1,105 @@
+//! What one server's task and the people who ask about it share.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Instant;
+
+use fmc_config::model::backend::{Backend, Server};
+use fmc_config::model::name::{BackendName, ServerName};
+use tokio::sync::{Notify, Semaphore, watch};
+use tokio::task::JoinSet;
+
+use super::ServerStatus;
+use crate::check::Check;
+use crate::outcome::Outcome;
+use crate::verdict::{Health, Verdict};
+
+/// One server: where it is, how it is asked, what is known of it.
+#[derive(Debug)]
+pub(super) struct Target {
+    pub(super) backend: BackendName,
+    pub(super) server: ServerName,
+    pub(super) addresses: Vec<SocketAddr>,
+    check: Arc<Check>,
+    permits: Arc<Semaphore>,
+    /// Holds one wish at most: a thousand failed dials are one.
+    failed_dial: Notify,
+    status: watch::Sender<ServerStatus>,
+}
+
+impl Target {
+    pub(super) fn new(backend: &Backend, server: &Server, permits: Arc<Semaphore>, now: Instant) -> Self {
+        let addresses = addresses(backend, server);
+        let status = ServerStatus {
+            backend: backend.name.clone(),
+            server: server.name.clone(),
+            addresses: addresses.clone(),
+            verdict: Verdict::Unknown,
+            since: now,
+            contradicted: (0, 1),
+            flaps: 0,
+            history: Vec::new(),
+        };
+        Self {
+            backend: backend.name.clone(),
+            server: server.name.clone(),
+            addresses,
+            check: Arc::new(Check::new(&backend.check, server.address)),
+            permits,
+            failed_dial: Notify::new(),
+            status: watch::Sender::new(status),
+        }
+    }
+
+    pub(super) fn ask_recheck(&self) {
+        self.failed_dial.notify_one();
+    }
+
+    pub(super) async fn recheck_asked(&self) {
+        self.failed_dial.notified().await;
+    }
+
+    pub(super) fn status(&self) -> ServerStatus {
+        self.status.borrow().clone()
+    }
+
+    pub(super) fn publish(&self, health: &Health) {
+        self.status.send_modify(|status| {
+            status.verdict = health.verdict();
+            status.since = health.since();
+            status.contradicted = health.contradicted();
+            status.flaps = health.flaps();
+            status.history = health.history().cloned().collect();
+        });
+    }
+
+    /// Asks every port at the same time. Each waits for a permit first and has its whole timeout after that. A port whose
+    /// probe panicked says nothing about the server, and the next round asks again.
+    pub(super) async fn probe(&self) -> Outcome {
+        let mut asking = JoinSet::new();
+        for (order, &address) in self.addresses.iter().enumerate() {
+            let (check, permits) = (self.check.clone(), self.permits.clone());
+            asking.spawn(async move {
+                let _permit = permits.acquire_owned().await;
+                (order, address.port(), check.probe(address).await)
+            });
+        }
+        let mut answers = Vec::with_capacity(self.addresses.len());
+        while let Some(answer) = asking.join_next().await {
+            answers.push(answer.unwrap_or_else(|_panicked| (usize::MAX, 0, Check::defect())));
+        }
+        answers.sort_by_key(|(order, ..)| *order);
+        let ports = answers.into_iter().map(|(_, port, outcome)| (port, outcome)).collect();
+        Outcome::of_all_ports(ports).unwrap_or_else(Check::defect)
+    }
+}
+
+/// The check's own port, or every port that clients are sent to, or the one that was typed.
+fn addresses(backend: &Backend, server: &Server) -> Vec<SocketAddr> {
+    let ports = match backend.check.port {
+        Some(port) => vec![port],
+        None if server.serving_ports.is_empty() => server.port.into_iter().collect(),
+        None => server.serving_ports.clone(),
+    };
+    ports.into_iter().map(|port| SocketAddr::from((server.address, port.get()))).collect()
+}

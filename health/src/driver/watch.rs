@@ -1,0 +1,146 @@
+//! The task of one server: wait, name the event, probe, weigh, plan, tell.
+
+use std::ops::ControlFlow;
+use std::sync::Arc;
+use std::time::Instant;
+
+use fmc_config::model::health_check::HealthCheck;
+use tokio::sync::mpsc::{self, error::TrySendError};
+use tokio::time::sleep_until;
+
+use super::Observation;
+use super::target::Target;
+use crate::entropy::Entropy;
+use crate::metrics::ServerMetrics;
+use crate::outcome::{Finding, Outcome, Rung};
+use crate::schedule::{Pace, Schedule};
+use crate::verdict::{Health, Transition, Verdict};
+
+/// Everything that belongs to one server's task alone.
+#[derive(Debug)]
+pub(super) struct Watch {
+    target: Arc<Target>,
+    health: Health,
+    schedule: Schedule,
+    entropy: Entropy,
+    metrics: ServerMetrics,
+    observations: mpsc::Sender<Observation>,
+    rung: Option<Rung>,
+}
+
+enum Event {
+    Due,
+    Recheck,
+}
+
+impl Watch {
+    pub(super) fn new(
+        target: Arc<Target>,
+        check: &HealthCheck,
+        observations: mpsc::Sender<Observation>,
+        now: Instant,
+    ) -> Self {
+        let mut entropy = Entropy::from_system();
+        Self {
+            health: Health::new(check.rise, check.fall, now),
+            schedule: Schedule::new(check.interval, check.fast_interval, now, entropy.next()),
+            metrics: ServerMetrics::new(&target.backend, &target.server),
+            target,
+            entropy,
+            observations,
+            rung: None,
+        }
+    }
+
+    /// Until nobody listens any more, or for ever.
+    pub(super) async fn run(mut self) {
+        loop {
+            match self.wait().await {
+                Event::Recheck => self.schedule.recheck(now()),
+                Event::Due => {
+                    if self.round().await.is_break() {
+                        return;
+                    }
+                }
+            }
+        }
+    }
+
+    async fn wait(&self) -> Event {
+        tokio::select! {
+            biased;
+            () = sleep_until(self.schedule.due().into()) => Event::Due,
+            () = self.target.recheck_asked() => Event::Recheck,
+        }
+    }
+
+    async fn round(&mut self) -> ControlFlow<()> {
+        self.schedule.start(now());
+        let outcome = self.target.probe().await;
+        let at = now();
+        let transition = self.health.observe(outcome.clone(), at);
+        self.schedule.finish(self.pace(&outcome), at, self.entropy.next());
+        self.target.publish(&self.health);
+        self.metrics.observed(&outcome, self.health.verdict(), transition);
+        self.log(&outcome, transition);
+        self.tell(outcome, transition, at).await
+    }
+
+    /// An inconclusive round taught nothing, so the server is asked again soon.
+    fn pace(&self, outcome: &Outcome) -> Pace {
+        match self.health.changing() || outcome.finding == Finding::Inconclusive {
+            true => Pace::Changing,
+            false => Pace::Settled,
+        }
+    }
+
+    async fn tell(&self, outcome: Outcome, transition: Option<Transition>, at: Instant) -> ControlFlow<()> {
+        let observation = Observation {
+            backend: self.target.backend.clone(),
+            server: self.target.server.clone(),
+            verdict: self.health.verdict(),
+            transition,
+            outcome,
+            at,
+        };
+        let told = match transition {
+            Some(_) => self.observations.send(observation).await.map_err(|_closed| ()),
+            None => self.tell_if_room(observation),
+        };
+        told.map_or(ControlFlow::Break(()), ControlFlow::Continue)
+    }
+
+    fn tell_if_room(&self, observation: Observation) -> Result<(), ()> {
+        match self.observations.try_send(observation) {
+            Ok(()) => Ok(()),
+            Err(TrySendError::Full(_)) => {
+                self.metrics.observation_dropped();
+                Ok(())
+            }
+            Err(TrySendError::Closed(_)) => Err(()),
+        }
+    }
+
+    fn log(&mut self, outcome: &Outcome, transition: Option<Transition>) {
+        let (backend, server, detail) = (&self.target.backend, &self.target.server, outcome.detail.as_str());
+        match transition.map(|transition| (transition.from, transition.to)) {
+            Some((Verdict::Healthy, to)) => {
+                tracing::warn!(%backend, %server, verdict = to.as_str(), detail, "server is down");
+            }
+            Some((_, to)) => {
+                tracing::info!(%backend, %server, verdict = to.as_str(), detail, "server's health is known")
+            }
+            None => tracing::debug!(%backend, %server, finding = outcome.finding.as_str(), detail, "probed"),
+        }
+        if outcome.rung.is_some() && outcome.rung != self.rung {
+            self.rung = outcome.rung;
+            let rung = outcome.rung.map(tracing::field::display);
+            tracing::info!(%backend, %server, rung, detail, "health check stands on another rung");
+        }
+    }
+}
+
+/// The clock of the runtime, which tests may hold.
+fn now() -> Instant {
+    tokio::time::Instant::now().into_std()
+}
