@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 /// The numbers of the election, the same for every VIP.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Election {
@@ -16,8 +18,14 @@ pub struct Election {
 }
 
 /// VRRPv3's unit of time on the wire: 1 to 4095 hundredths of a second (RFC 9568 §5.2.7; 0 is refused by erratum 8301).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "u16", into = "u16")]
 pub struct Centiseconds(u16);
+
+/// Not an interval that VRRPv3 can carry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("{0} hundredths of a second is not an advertisement interval; use 1 to 4095")]
+pub struct CentisecondsError(pub u16);
 
 impl Centiseconds {
     /// `None` outside 1-4095.
@@ -39,8 +47,22 @@ impl Centiseconds {
     }
 }
 
+impl TryFrom<u16> for Centiseconds {
+    type Error = CentisecondsError;
+
+    fn try_from(value: u16) -> Result<Self, CentisecondsError> {
+        Self::new(value).ok_or(CentisecondsError(value))
+    }
+}
+
+impl From<Centiseconds> for u16 {
+    fn from(interval: Centiseconds) -> Self {
+        interval.get()
+    }
+}
+
 /// When a node that ranks higher inside the same tier takes the VIP from one that serves well.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Failback {
     /// Never: a VIP moves only for a better tier (Preempt_Mode false, RFC 9568 §6.1).
     Never,
@@ -51,7 +73,7 @@ pub enum Failback {
 }
 
 /// The two forms of a VRRPv3 IPv4 checksum.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ChecksumForm {
     /// With the IPv4 pseudo-header: RFC 5798 §5.2.8, what Keepalived and FRR send and want.
     PseudoHeader,

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::net::Ipv4Addr;
 
+use serde::{Deserialize, Serialize};
+
 use super::name::NodeName;
 
 /// One balancer: who it is, where it is, and its place in the order of preference.
@@ -19,7 +21,8 @@ pub struct Node {
 }
 
 /// The name of a network interface: 1 to 15 bytes, no blank, no slash (`IFNAMSIZ`, netdevice(7)).
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct InterfaceName(String);
 
 /// Why a text cannot be the name of an interface.
@@ -44,6 +47,20 @@ impl std::str::FromStr for InterfaceName {
         } else {
             Err(InterfaceNameError)
         }
+    }
+}
+
+impl TryFrom<String> for InterfaceName {
+    type Error = InterfaceNameError;
+
+    fn try_from(text: String) -> Result<Self, InterfaceNameError> {
+        text.parse()
+    }
+}
+
+impl From<InterfaceName> for String {
+    fn from(name: InterfaceName) -> Self {
+        name.0
     }
 }
 

@@ -4,6 +4,8 @@ use std::fmt;
 use std::net::Ipv4Addr;
 use std::num::NonZeroU8;
 
+use serde::{Deserialize, Serialize};
+
 use super::name::{NodeName, VipName};
 use super::node::{InterfaceName, Node};
 
@@ -29,7 +31,7 @@ impl Vip {
 }
 
 /// A Virtual Router Identifier, 1-255 (RFC 9568 §5.2.3, §6.1).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct VirtualRouterId(NonZeroU8);
 
 impl VirtualRouterId {
