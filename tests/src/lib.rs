@@ -1,1 +1,37 @@
-//! tests
+//! The lab in network namespaces: machines, servers, balancers, clients, and what may happen to them.
+//!
+//! | to ... | use |
+//! |---|---|
+//! | build the lab, unplug a machine | [`lab::Lab`], [`plan::Plan`] |
+//! | start both balancers | [`pair::Pair`], [`balancer::Balancer`], [`configuration::Configuration`] |
+//! | start and break servers | [`server::Server`], [`certificate::Authority`] |
+//! | be a client | [`exchange::fetch`], [`load::Load`], [`stream::Streams`] |
+//! | know who holds an address, and since when | [`ownership::Ownership`] |
+//! | know who said what on the wire | [`capture::Capture`] |
+//! | run the distribution's HAProxy and Keepalived | [`peer`] |
+//! | wait, and print a figure | [`eventually::eventually`], [`figure::figure`] |
+//!
+//! This is test code: what cannot be done panics with the reason, and a panic prints what the lab saw.
+
+pub mod balancer;
+pub mod binaries;
+pub mod capture;
+pub mod certificate;
+pub mod configuration;
+mod directory;
+pub mod eventually;
+pub mod exchange;
+pub mod figure;
+pub mod lab;
+pub mod link;
+pub mod load;
+pub mod namespace;
+pub mod ownership;
+pub mod pair;
+pub mod peer;
+pub mod plan;
+pub mod privilege;
+pub mod process;
+pub mod server;
+pub mod stream;
+pub mod testbed;

@@ -1,0 +1,213 @@
+//! One balancer: `fmc-lb run` on a machine of the lab, as its service would start it, and its tool.
+
+use std::path::PathBuf;
+use std::process::{Command, ExitStatus, Output, Stdio};
+use std::time::Duration;
+
+use fmc_api::status::Status;
+use nix::sys::signal::Signal;
+
+use crate::binaries::product;
+use crate::configuration::Configuration;
+use crate::eventually::{eventually, eventually_some};
+use crate::lab::Lab;
+use crate::process::{self, Process, Spawn, signal_pid};
+
+/// A role's process, by the word after the program's name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// The parent of the others.
+    Supervisor,
+    /// Elections and addresses.
+    Keeper,
+    /// Listeners and relays.
+    Proxy,
+}
+
+/// A running balancer.
+#[derive(Debug)]
+pub struct Balancer<'lab> {
+    lab: &'lab Lab,
+    node: &'static str,
+    process: Process,
+}
+
+impl<'lab> Balancer<'lab> {
+    /// Starts `fmc-lb run` on the machine `node`, and does not wait: see [`Balancer::wait_until_ready`].
+    pub fn start(lab: &'lab Lab, node: &'static str, configuration: &Configuration) -> Self {
+        Self::start_with(lab, node, configuration, &[])
+    }
+
+    /// The same with further arguments.
+    pub fn start_with(lab: &'lab Lab, node: &'static str, configuration: &Configuration, arguments: &[&str]) -> Self {
+        let spawn = run_command(lab, node, configuration, lab.path(&format!("{node}.log")));
+        let process = lab.machine(node).spawn(spawn.args(arguments));
+        Self { lab, node, process }
+    }
+
+    /// Its node's name.
+    pub fn node(&self) -> &'static str {
+        self.node
+    }
+
+    /// Waits until `/readyz` says so: listeners are bound and the first checks are made.
+    ///
+    /// # Panics
+    /// When that takes more than 5 s.
+    pub fn wait_until_ready(&self) {
+        let machine = self.lab.machine(self.node);
+        let ready = ["-fsS", "-o", "/dev/null", "--max-time", "1", "http://127.0.0.1:9109/readyz"];
+        let what = format!("{} is ready", self.node);
+        eventually(&what, Duration::from_secs(5), || machine.output("curl", &ready).status.success());
+    }
+
+    /// Runs `fmc-lbctl` against this node.
+    pub fn ctl(&self, arguments: &[&str]) -> Output {
+        let mut command = Command::new(product("fmc-lbctl"));
+        command.arg("--socket").arg(self.path("admin.sock")).args(arguments).stdin(Stdio::null());
+        command.output().unwrap_or_else(|error| panic!("fmc-lbctl does not start: {error}"))
+    }
+
+    /// Runs `fmc-lbctl` and returns what it printed.
+    ///
+    /// # Panics
+    /// With both its outputs, when the exit code is not 0.
+    pub fn expect_ctl(&self, arguments: &[&str]) -> String {
+        let Output { status, stdout, stderr } = self.ctl(arguments);
+        let (stdout, stderr) = (String::from_utf8_lossy(&stdout), String::from_utf8_lossy(&stderr));
+        assert!(status.success(), "fmc-lbctl {} on {}: {status}\n{stdout}{stderr}", arguments.join(" "), self.node);
+        stdout.into_owned()
+    }
+
+    /// `fmc-lbctl status --json`, or `None` while nobody answers.
+    pub fn status(&self) -> Option<Status> {
+        let output = self.ctl(&["--json", "status"]);
+        output.status.success().then(|| serde_json::from_slice(&output.stdout).expect("status as the API types say"))
+    }
+
+    /// The process id of a role.
+    ///
+    /// # Panics
+    /// When it does not run within 3 s.
+    pub fn pid(&self, role: Role) -> i32 {
+        let word = match role {
+            Role::Supervisor => return self.process.pid(),
+            Role::Keeper => "keeper",
+            Role::Proxy => "proxy",
+        };
+        let what = format!("{} of {} runs", word, self.node);
+        eventually_some(&what, Duration::from_secs(3), || child(self.process.pid(), word)).0
+    }
+
+    /// Sends a signal to a role.
+    pub fn signal(&self, role: Role, signal: Signal) {
+        signal_pid(self.pid(role), signal);
+    }
+
+    /// Stops every role from running, the parent last so that it does not see the children stop.
+    pub fn freeze_all(&self) {
+        self.roles().into_iter().for_each(|pid| signal_pid(pid, Signal::SIGSTOP));
+    }
+
+    /// Ends [`Balancer::freeze_all`].
+    pub fn thaw_all(&self) {
+        self.roles().into_iter().for_each(|pid| signal_pid(pid, Signal::SIGCONT));
+    }
+
+    /// Kills everything so that no process can act on another's death, as a crash of the machine's user space would.
+    pub fn kill_all(&mut self) {
+        let roles = self.roles();
+        self.freeze_all();
+        roles.into_iter().for_each(|pid| signal_pid(pid, Signal::SIGKILL));
+        self.process.kill();
+    }
+
+    /// SIGTERM as systemd sends it, and waits for the end.
+    ///
+    /// # Panics
+    /// When it has not ended within `limit`.
+    pub fn terminate(&mut self, limit: Duration) -> ExitStatus {
+        self.process.signal(Signal::SIGTERM);
+        self.process.wait(limit)
+    }
+
+    /// Waits for an end that it comes to by itself.
+    pub fn wait(&mut self, limit: Duration) -> ExitStatus {
+        self.process.wait(limit)
+    }
+
+    /// Everything it has logged.
+    pub fn log(&self) -> String {
+        self.process.log()
+    }
+
+    /// A path in its runtime directory.
+    pub fn path(&self, name: &str) -> PathBuf {
+        runtime_dir(self.lab, self.node).join(name)
+    }
+
+    /// All three process ids, children first.
+    fn roles(&self) -> Vec<i32> {
+        let children = process::children(self.process.pid()).into_iter().map(|(pid, _)| pid);
+        children.chain([self.process.pid()]).collect()
+    }
+
+    fn dump(&self) {
+        let machine = self.lab.machine(self.node);
+        for (title, program, arguments) in [
+            ("addresses", "ip", &["-4", "-o", "address"][..]),
+            ("routes", "ip", &["route"]),
+            ("neighbours", "ip", &["neighbour"]),
+            ("nftables", "nft", &["list", "ruleset"]),
+        ] {
+            let output = machine.output(program, arguments);
+            eprintln!("--- {}: {title}\n{}", self.node, String::from_utf8_lossy(&output.stdout));
+        }
+        for verb in ["status", "events"] {
+            let output = self.ctl(&[verb]);
+            let words = [output.stdout, output.stderr].concat();
+            eprintln!("--- {}: fmc-lbctl {verb}\n{}", self.node, String::from_utf8_lossy(&words));
+        }
+        eprintln!("--- {}: log\n{}", self.node, self.log());
+    }
+}
+
+impl Drop for Balancer<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.dump();
+        }
+        self.kill_all();
+    }
+}
+
+/// Runs `fmc-lb run` to its end where an end is expected: for configurations and machines it must refuse.
+///
+/// # Panics
+/// When it still runs after 5 s.
+pub fn run_to_end(lab: &Lab, node: &'static str, configuration: &Configuration) -> (ExitStatus, String) {
+    let spawn = run_command(lab, node, configuration, lab.path(&format!("{node}-refused.log")));
+    let mut process = lab.machine(node).spawn(spawn);
+    let status = process.wait(Duration::from_secs(5));
+    (status, process.log())
+}
+
+/// The command that the service's unit runs, with this lab's directories.
+pub fn run_command(lab: &Lab, node: &str, configuration: &Configuration, log: PathBuf) -> Spawn {
+    let file = configuration.write(lab, &format!("{node}.toml"));
+    let spawn = Spawn::new(product("fmc-lb"), log).args(["run", "--config"]).args([file]);
+    spawn.args(["--runtime-dir"]).args([runtime_dir(lab, node)])
+}
+
+/// The runtime directory of a node.
+pub fn runtime_dir(lab: &Lab, node: &str) -> PathBuf {
+    lab.path(&format!("{node}.run"))
+}
+
+fn child(parent: i32, word: &str) -> Option<i32> {
+    let children = process::children(parent).into_iter();
+    children
+        .filter(|(pid, _)| process::is_alive(*pid))
+        .find(|(_, line)| line.get(1).is_some_and(|role| role == word))
+        .map(|(pid, _)| pid)
+}

@@ -1,0 +1,48 @@
+//! Where the programs under test are: beside the test, built by the same cargo.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::Once;
+
+static BUILT: Once = Once::new();
+
+/// The path of `fmc-lb` or `fmc-lbctl`.
+///
+/// Run by cargo, it first builds both once, so that no scenario ever judges an old binary: cargo itself builds only the
+/// binaries of the package under test.
+///
+/// # Panics
+/// When the build fails, or the binary is not there.
+pub fn product(name: &str) -> PathBuf {
+    BUILT.call_once(build);
+    beside(name)
+}
+
+/// The path of a binary of this package.
+///
+/// # Panics
+/// When it is not there.
+pub fn beside(name: &str) -> PathBuf {
+    let path = directory().join(name);
+    assert!(path.exists(), "{} is missing; run: cargo build --workspace", path.display());
+    path
+}
+
+fn build() {
+    let Some(cargo) = std::env::var_os("CARGO") else { return };
+    let mut command = Command::new(cargo);
+    command.args(["build", "--quiet", "-p", "fmc-daemon", "-p", "fmc-ctl"]).current_dir(env!("CARGO_MANIFEST_DIR"));
+    if directory().ends_with("release") {
+        command.arg("--release");
+    }
+    let status = command.status().expect("cargo starts");
+    assert!(status.success(), "fmc-lb and fmc-lbctl do not build");
+}
+
+/// `target/debug` or `target/release`; test executables are one level below, in `deps`.
+fn directory() -> PathBuf {
+    let executable = std::env::current_exe().expect("a path of this executable");
+    let beside = executable.parent().unwrap_or(Path::new("."));
+    let above = if beside.ends_with("deps") { beside.parent().unwrap_or(beside) } else { beside };
+    above.to_owned()
+}

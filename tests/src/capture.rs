@@ -1,0 +1,162 @@
+//! What the machines say on a bridge of the hypervisor, read by decoders that are not ours (pnet).
+
+use std::net::Ipv4Addr;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use pnet::datalink::{self, Channel, Config, DataLinkReceiver};
+use pnet::packet::Packet;
+use pnet::packet::arp::{ArpOperations, ArpPacket};
+use pnet::packet::ethernet::{EtherTypes, EthernetPacket};
+use pnet::packet::ip::IpNextHeaderProtocol;
+use pnet::packet::ipv4::Ipv4Packet;
+
+use crate::lab::Lab;
+
+/// VRRP's IP protocol number (RFC 9568 §5.1.1.4).
+const VRRP: IpNextHeaderProtocol = IpNextHeaderProtocol(112);
+
+/// A frame that matters to an election.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Said {
+    /// A VRRP advertisement (RFC 9568 §5.2).
+    Advert {
+        /// 2 or 3.
+        version: u8,
+        /// VRID.
+        virtual_router_id: u8,
+        /// 0: the sender gives the address up.
+        priority: u8,
+        /// As sent.
+        source: Ipv4Addr,
+        /// 255, or the frame was forged from afar (RFC 9568 §5.1.1.3).
+        ttl: u8,
+    },
+    /// An ARP frame whose sender and target address are the same (RFC 5227 §1.2).
+    Gratuitous {
+        /// The address announced.
+        address: Ipv4Addr,
+        /// In the reply form; otherwise in the request form.
+        reply: bool,
+    },
+}
+
+/// A frame and when it was read.
+#[derive(Debug, Clone)]
+pub struct Frame {
+    /// When.
+    pub at: Instant,
+    /// What.
+    pub said: Said,
+}
+
+/// Reads a bridge until dropped.
+#[derive(Debug)]
+pub struct Capture {
+    stop: Arc<AtomicBool>,
+    frames: Arc<Mutex<Vec<Frame>>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Capture {
+    /// Reads `bridge` of the hypervisor.
+    ///
+    /// # Panics
+    /// When the hypervisor has no such bridge.
+    pub fn start(lab: &Lab, bridge: &'static str) -> Self {
+        let (stop, frames) = (Arc::new(AtomicBool::new(false)), Arc::new(Mutex::new(Vec::new())));
+        let mut receiver = lab.hypervisor().run(|| open(bridge));
+        let (stopped, seen) = (Arc::clone(&stop), Arc::clone(&frames));
+        let thread = std::thread::spawn(move || read(&mut *receiver, &stopped, &seen));
+        Self { stop, frames, thread: Some(thread) }
+    }
+
+    /// Every frame so far that matters.
+    pub fn frames(&self) -> Vec<Frame> {
+        lock(&self.frames).clone()
+    }
+
+    /// The adverts for a VRID since `moment`: time, source and priority.
+    pub fn adverts_since(&self, moment: Instant, vrid: u8) -> Vec<(Instant, Ipv4Addr, u8)> {
+        let advert = |frame: Frame| match frame.said {
+            Said::Advert { virtual_router_id, source, priority, .. } if virtual_router_id == vrid => {
+                Some((frame.at, source, priority))
+            }
+            _ => None,
+        };
+        self.frames().into_iter().filter(|frame| frame.at >= moment).filter_map(advert).collect()
+    }
+
+    /// The gratuitous ARP frames for `address` since `moment`: (requests, replies).
+    pub fn announcements_since(&self, moment: Instant, address: &str) -> (usize, usize) {
+        let wanted: Ipv4Addr = address.parse().unwrap_or_else(|error| panic!("{address}: {error}"));
+        let count = |wanted_reply| {
+            let said = |frame: &Frame| matches!(frame.said, Said::Gratuitous { address, reply } if address == wanted && reply == wanted_reply);
+            self.frames().iter().filter(|frame| frame.at >= moment && said(frame)).count()
+        };
+        (count(false), count(true))
+    }
+}
+
+impl Drop for Capture {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+        if let Some(thread) = self.thread.take() {
+            drop(thread.join());
+        }
+    }
+}
+
+fn open(bridge: &str) -> Box<dyn DataLinkReceiver> {
+    let interfaces = datalink::interfaces();
+    let interface = interfaces.iter().find(|interface| interface.name == bridge);
+    let interface = interface.unwrap_or_else(|| panic!("the hypervisor has no {bridge}"));
+    // The timeout is how soon a dropped capture ends.
+    let config = Config { read_timeout: Some(Duration::from_millis(100)), ..Config::default() };
+    match datalink::channel(interface, config) {
+        Ok(Channel::Ethernet(_sender, receiver)) => receiver,
+        Ok(_) => panic!("{bridge} is no Ethernet"),
+        Err(error) => panic!("capture on {bridge}: {error}"),
+    }
+}
+
+fn read(receiver: &mut dyn DataLinkReceiver, stop: &AtomicBool, frames: &Mutex<Vec<Frame>>) {
+    while !stop.load(Ordering::Relaxed) {
+        // A timeout is an error here; so is a bridge that is gone, which the stop flag soon follows.
+        if let Some(said) = receiver.next().ok().and_then(decode) {
+            lock(frames).push(Frame { at: Instant::now(), said });
+        }
+    }
+}
+
+fn decode(bytes: &[u8]) -> Option<Said> {
+    let frame = EthernetPacket::new(bytes)?;
+    match frame.get_ethertype() {
+        EtherTypes::Ipv4 => decode_advert(&Ipv4Packet::new(frame.payload())?),
+        EtherTypes::Arp => decode_arp(&ArpPacket::new(frame.payload())?),
+        _ => None,
+    }
+}
+
+fn decode_advert(packet: &Ipv4Packet<'_>) -> Option<Said> {
+    let &[version_and_type, virtual_router_id, priority, ..] = packet.payload() else { return None };
+    (packet.get_next_level_protocol() == VRRP).then(|| Said::Advert {
+        version: version_and_type >> 4,
+        virtual_router_id,
+        priority,
+        source: packet.get_source(),
+        ttl: packet.get_ttl(),
+    })
+}
+
+fn decode_arp(packet: &ArpPacket<'_>) -> Option<Said> {
+    let address = packet.get_sender_proto_addr();
+    let reply = packet.get_operation() == ArpOperations::Reply;
+    (address == packet.get_target_proto_addr()).then_some(Said::Gratuitous { address, reply })
+}
+
+fn lock(frames: &Mutex<Vec<Frame>>) -> MutexGuard<'_, Vec<Frame>> {
+    frames.lock().unwrap_or_else(PoisonError::into_inner)
+}

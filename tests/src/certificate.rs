@@ -1,0 +1,82 @@
+//! The certificate authority of the test masters.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
+
+use crate::lab::Lab;
+
+/// An authority made for one lab, as K3s makes one for each cluster.
+pub struct Authority {
+    issuer: CertifiedIssuer<'static, KeyPair>,
+}
+
+/// Files of a server's certificate and key.
+#[derive(Debug)]
+pub struct Certificate {
+    /// PEM.
+    pub certificate: PathBuf,
+    /// PEM.
+    pub key: PathBuf,
+}
+
+impl Authority {
+    /// Makes a new one.
+    ///
+    /// # Panics
+    /// Never in practice: the parameters are constants.
+    pub fn new() -> Self {
+        let mut parameters = CertificateParams::new([]).expect("no names to be wrong");
+        parameters.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let key = KeyPair::generate().expect("a key");
+        Self { issuer: CertifiedIssuer::self_signed(parameters, key).expect("a self-signed authority") }
+    }
+
+    /// Its certificate, PEM.
+    pub fn pem(&self) -> String {
+        self.issuer.pem()
+    }
+
+    /// Signs a certificate for `names` (host names or addresses) and writes it to the lab's directory.
+    ///
+    /// # Panics
+    /// When a name is not one, or the disk refuses.
+    pub fn sign(&self, lab: &Lab, server: &str, names: &[String]) -> Certificate {
+        let parameters = CertificateParams::new(names).expect("names of a certificate");
+        let key = KeyPair::generate().expect("a key");
+        let certificate = parameters.signed_by(&key, &self.issuer).expect("a signature");
+        Certificate {
+            certificate: lab.write(&format!("{server}.crt"), &certificate.pem()),
+            key: lab.write(&format!("{server}.key"), &key.serialize_pem()),
+        }
+    }
+
+    /// A client's TLS configuration that trusts this authority alone.
+    ///
+    /// # Panics
+    /// Never in practice: the authority is our own.
+    pub fn client(&self) -> Arc<rustls::ClientConfig> {
+        let mut roots = rustls::RootCertStore::empty();
+        let authority = CertificateDer::from_pem_slice(self.pem().as_bytes()).expect("our own PEM");
+        roots.add(authority).expect("our own authority");
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let builder = rustls::ClientConfig::builder_with_provider(provider);
+        let builder = builder.with_safe_default_protocol_versions().expect("versions of the provider");
+        Arc::new(builder.with_root_certificates(roots).with_no_client_auth())
+    }
+}
+
+impl Default for Authority {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl std::fmt::Debug for Authority {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Authority").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,49 @@
+//! The balancers' configuration: the shipped examples, and variations of them.
+
+use std::path::{Path, PathBuf};
+
+use crate::lab::Lab;
+
+/// A configuration file in the making.
+#[derive(Debug, Clone)]
+pub struct Configuration {
+    text: String,
+}
+
+impl Configuration {
+    /// `config/examples/flatcar-micro-cloud.toml`, as shipped.
+    pub fn flatcar_micro_cloud() -> Self {
+        Self::example("flatcar-micro-cloud.toml")
+    }
+
+    /// A file of `config/examples`.
+    ///
+    /// # Panics
+    /// When there is none of that name.
+    pub fn example(name: &str) -> Self {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../config/examples").join(name);
+        let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        Self { text }
+    }
+
+    /// With more tables at the end.
+    pub fn with(mut self, tables: &str) -> Self {
+        self.text.push_str("\n");
+        self.text.push_str(tables);
+        self
+    }
+
+    /// With one text in the place of another.
+    ///
+    /// # Panics
+    /// When the text to replace is not there, because the example has changed.
+    pub fn replace(self, old: &str, new: &str) -> Self {
+        assert!(self.text.contains(old), "the example no longer says {old:?}");
+        Self { text: self.text.replace(old, new) }
+    }
+
+    /// Writes it where the service's users can read it.
+    pub fn write(&self, lab: &Lab, name: &str) -> PathBuf {
+        lab.write(name, &self.text)
+    }
+}

@@ -1,0 +1,129 @@
+//! A steady load of new connections, and what became of each.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use tokio::task::JoinSet;
+use tokio::time::MissedTickBehavior;
+
+use crate::exchange::{Attempt, Target, attempt};
+use crate::namespace::Namespace;
+
+/// New connections at a steady pace, each a whole exchange. In flight at once: the pace times the target's patience.
+#[derive(Debug)]
+pub struct Load {
+    stop: Arc<AtomicBool>,
+    thread: JoinHandle<Record>,
+}
+
+impl Load {
+    /// Starts: from `machine`, a connection to `target` each `pace`.
+    pub fn start(machine: &Namespace, target: Target, pace: Duration) -> Self {
+        let stop = Arc::new(AtomicBool::new(false));
+        let stopped = Arc::clone(&stop);
+        let thread = machine.thread(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+            runtime.block_on(run(target, pace, stopped))
+        });
+        Self { stop, thread }
+    }
+
+    /// Ends it and waits for the connections under way.
+    ///
+    /// # Panics
+    /// When the load's own thread did.
+    pub fn stop(self) -> Record {
+        self.stop.store(true, Ordering::Relaxed);
+        self.thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    }
+}
+
+async fn run(target: Target, pace: Duration, stop: Arc<AtomicBool>) -> Record {
+    let mut ticks = tokio::time::interval(pace);
+    // A late tick is not made up for: a burst would measure the burst.
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut under_way = JoinSet::new();
+    while !stop.load(Ordering::Relaxed) {
+        ticks.tick().await;
+        let target = target.clone();
+        under_way.spawn(async move { attempt(&target).await });
+    }
+    let mut attempts = under_way.join_all().await;
+    attempts.sort_by_key(|attempt| attempt.started);
+    Record { attempts }
+}
+
+/// What a load saw, in the order of starting.
+#[derive(Debug)]
+pub struct Record {
+    attempts: Vec<Attempt>,
+}
+
+impl Record {
+    /// Every connection.
+    pub fn attempts(&self) -> &[Attempt] {
+        &self.attempts
+    }
+
+    /// Those that failed.
+    pub fn failures(&self) -> Vec<&Attempt> {
+        self.attempts.iter().filter(|attempt| attempt.outcome.is_err()).collect()
+    }
+
+    /// Those that failed although they started after `moment`.
+    pub fn failures_since(&self, moment: Instant) -> usize {
+        self.failures().iter().filter(|attempt| attempt.started >= moment).count()
+    }
+
+    /// How many each server answered.
+    pub fn spread(&self) -> BTreeMap<String, usize> {
+        let mut spread = BTreeMap::new();
+        for server in self.attempts.iter().filter_map(|attempt| attempt.outcome.as_ref().ok()) {
+            *spread.entry(server.clone()).or_default() += 1;
+        }
+        spread
+    }
+
+    /// From `moment` to the end of the first connection that started after it and was served: what "served again" means.
+    pub fn served_after(&self, moment: Instant) -> Option<Duration> {
+        let later = self.served().filter(|attempt| attempt.started >= moment);
+        later.map(|attempt| attempt.finished - moment).min()
+    }
+
+    /// The longest time in which no connection was served.
+    pub fn longest_gap(&self) -> Duration {
+        let mut ends: Vec<Instant> = self.served().map(|attempt| attempt.finished).collect();
+        ends.sort();
+        ends.windows(2).map(|pair| pair[1] - pair[0]).max().unwrap_or_default()
+    }
+
+    /// The waiting time that `share` (0 to 1) of the served connections did not exceed.
+    pub fn latency(&self, share: f64) -> Duration {
+        let mut latencies: Vec<Duration> = self.served().map(Attempt::latency).collect();
+        latencies.sort();
+        let last = latencies.len().saturating_sub(1);
+        latencies.get((last as f64 * share) as usize).copied().unwrap_or_default()
+    }
+
+    /// The part that started between two moments.
+    pub fn between(&self, from: Instant, to: Instant) -> Record {
+        let within = self.attempts.iter().filter(|attempt| (from..to).contains(&attempt.started));
+        Record { attempts: within.cloned().collect() }
+    }
+
+    /// # Panics
+    /// When a connection failed, with the reason of each, or when there was none at all.
+    pub fn assert_all_served(&self) {
+        assert!(!self.attempts.is_empty(), "the load made no connection");
+        let failures = self.failures();
+        let reasons: Vec<_> = failures.iter().filter_map(|attempt| attempt.outcome.as_ref().err()).collect();
+        assert!(failures.is_empty(), "{} of {} connections failed: {reasons:?}", failures.len(), self.attempts.len());
+    }
+
+    fn served(&self) -> impl Iterator<Item = &Attempt> {
+        self.attempts.iter().filter(|attempt| attempt.outcome.is_ok())
+    }
+}

@@ -1,0 +1,123 @@
+//! The distribution's HAProxy and Keepalived on a machine of the lab.
+
+use std::time::Duration;
+
+use nix::sys::signal::Signal;
+
+use crate::eventually::eventually_some;
+use crate::lab::Lab;
+use crate::process::{self, Process, Spawn, signal_pid};
+
+/// A node that runs Keepalived, and HAProxy beside it when it was asked to.
+#[derive(Debug)]
+pub struct Peer<'lab> {
+    lab: &'lab Lab,
+    node: &'static str,
+    process: Process,
+}
+
+/// The programs of a peer, by their process's name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Program {
+    /// `haproxy`; its worker goes with it.
+    Haproxy,
+    /// `keepalived`; its VRRP child goes with it.
+    Keepalived,
+}
+
+impl Program {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Haproxy => "haproxy",
+            Self::Keepalived => "keepalived",
+        }
+    }
+}
+
+impl<'lab> Peer<'lab> {
+    /// HAProxy and Keepalived as the lab's owner configures them: VRRPv2, one second, PASS, priorities 110 and 100.
+    pub fn lab_pair(lab: &'lab Lab) -> [Self; 2] {
+        [("loadbalancer1", "110"), ("loadbalancer2", "100")].map(|(node, priority)| {
+            // HAProxy binds both VIPs on both nodes; the owner's playbook sets this on the whole machine.
+            lab.machine(node).sysctl("net/ipv4/ip_nonlocal_bind", "1");
+            let haproxy = lab.write(&format!("{node}.haproxy.cfg"), include_str!("../peers/haproxy.cfg"));
+            let keepalived = include_str!("../peers/keepalived-lab.conf").replace("@PRIORITY@", priority);
+            let command =
+                format!("haproxy -db -f {} & {}", haproxy.display(), keepalived_command(lab, node, &keepalived));
+            Self::start(lab, node, &command)
+        })
+    }
+
+    /// Keepalived alone, VRRPv3 at 100 ms, for the API's address: the peer of a rolling migration.
+    pub fn keepalived_v3(lab: &'lab Lab, node: &'static str, priority: u8) -> Self {
+        let template = include_str!("../peers/keepalived-v3.conf");
+        let configuration = template.replace("@PRIORITY@", &priority.to_string());
+        let command = keepalived_command(lab, node, &configuration);
+        Self::start(lab, node, &command)
+    }
+
+    /// Kills a program and all its processes with SIGKILL.
+    pub fn kill(&self, program: Program) {
+        self.signal(program, Signal::SIGKILL);
+    }
+
+    /// Sends a signal to all processes of a program.
+    pub fn signal(&self, program: Program, signal: Signal) {
+        self.pids(program).into_iter().for_each(|pid| signal_pid(pid, signal));
+    }
+
+    /// Stops Keepalived as `systemctl stop` does.
+    pub fn stop_keepalived(&self) {
+        let parent = self.pids(Program::Keepalived).into_iter().min();
+        signal_pid(parent.expect("keepalived runs"), Signal::SIGTERM);
+    }
+
+    /// Kills both programs at once, as a crash of the machine would.
+    pub fn kill_all(&mut self) {
+        self.process.kill();
+    }
+
+    /// What both printed.
+    pub fn log(&self) -> String {
+        self.process.log()
+    }
+
+    /// Starts both in a process namespace of their own, so that `pgrep haproxy` finds this node's and not the other's,
+    /// and so that nothing survives.
+    fn start(lab: &'lab Lab, node: &'static str, command: &str) -> Self {
+        let spawn = Spawn::new("unshare", lab.path(&format!("{node}.peer.log")));
+        let spawn = spawn.args(["--pid", "--fork", "--kill-child", "--mount-proc", "sh", "-c", command]);
+        let peer = Self { lab, node, process: lab.machine(node).spawn(spawn) };
+        eventually_some(&format!("keepalived runs on {node}"), Duration::from_secs(5), || {
+            (!peer.pids(Program::Keepalived).is_empty()).then_some(())
+        });
+        peer
+    }
+
+    fn pids(&self, program: Program) -> Vec<i32> {
+        let output = self.lab.hypervisor().expect("ip", &["netns", "pids", self.lab.machine(self.node).name()]);
+        let pids = output.split_whitespace().filter_map(|pid| pid.parse().ok());
+        pids.filter(|&pid| process::name(pid) == program.name()).collect()
+    }
+}
+
+impl Drop for Peer<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let addresses = self.lab.machine(self.node).output("ip", &["-4", "-o", "address"]);
+            eprintln!("--- {}: addresses\n{}", self.node, String::from_utf8_lossy(&addresses.stdout));
+            eprintln!("--- {}: log\n{}", self.node, self.log());
+        }
+    }
+}
+
+fn keepalived_command(lab: &Lab, node: &str, configuration: &str) -> String {
+    let file = lab.write(&format!("{node}.keepalived.conf"), configuration);
+    let pid = |kind: &str| lab.path(&format!("{node}.{kind}.pid")).display().to_string();
+    format!(
+        "keepalived --dont-fork --log-console --log-detail --vrrp -f {} -p {} -r {}",
+        file.display(),
+        pid("keepalived"),
+        pid("vrrp")
+    )
+}
