@@ -53,7 +53,7 @@ fn rude(answer: &'static [u8]) -> (tempfile::TempDir, PathBuf) {
     let listener = UnixListener::bind(&socket).unwrap();
     tokio::spawn(async move {
         let (mut stream, _) = listener.accept().await.unwrap();
-        stream.read(&mut [0; 4096]).await.unwrap();
+        let _request = stream.read(&mut [0; 4096]).await.unwrap();
         stream.write_all(answer).await.unwrap();
     });
     (directory, socket)

@@ -1,0 +1,255 @@
+//! The whole command tree and its help.
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand};
+use fmc_api::command::VipChoice;
+use fmc_api::sessions::SessionId;
+use fmc_api::target::{Target, TargetError};
+use fmc_config::model::name::{BackendName, FrontendName, NodeName, ServerName, VipName};
+
+use crate::span;
+
+/// Look at a running fmc-lb, and tell it what to do.
+#[derive(Debug, Parser)]
+#[command(name = "fmc-lbctl", version, arg_required_else_help = true, after_help = EXIT_CODES)]
+pub(crate) struct Cli {
+    /// Where the daemon listens.
+    #[arg(long, global = true, value_name = "PATH", default_value = fmc_api::DEFAULT_SOCKET)]
+    pub(crate) socket: PathBuf,
+
+    /// Print the daemon's answer as JSON.
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+
+    #[command(subcommand)]
+    pub(crate) verb: Verb,
+}
+
+const EXIT_CODES: &str = "Exit codes: 0 done, 1 the answer is no, 2 failed, 64 wrong usage.";
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Verb {
+    /// Who owns what, since when and why; is it safe to patch this node?
+    Status,
+
+    /// Every VIP: its owner, its services, and how fit each node is to serve it.
+    Vips,
+
+    /// Every server: its health, its load, and what was asked of it.
+    Backends,
+
+    /// Who is connected to what.
+    Sessions(Sessions),
+
+    /// What happened here, oldest first.
+    Events(Events),
+
+    /// Give a server or a node nothing new; what is open goes on (a node's VIPs move, which cuts what is open on them).
+    Drain(SetState),
+
+    /// Take a server or a node back into service.
+    Ready(SetState),
+
+    /// Take a server or a node out of service now, ending what is open on it; with --wait, drain it first.
+    Maint(SetState),
+
+    /// Change a server's share of new connections until the next restart or reload.
+    Weight(Weight),
+
+    /// End one connection.
+    Kill {
+        /// Its number, as in `fmc-lbctl sessions`.
+        session: SessionId,
+    },
+
+    /// Move VIPs that this node owns to another node; says first how many connections that cuts.
+    Failover(Failover),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Sessions {
+    /// Only on this VIP.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) vip: Option<VipName>,
+
+    /// Only to this service.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) frontend: Option<FrontendName>,
+
+    /// Only those sent to this backend.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) backend: Option<BackendName>,
+
+    /// Only those on this server.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) server: Option<ServerName>,
+
+    /// Only from this address.
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) client: Option<IpAddr>,
+
+    /// At most so many, the oldest first [default: 1000].
+    #[arg(long, value_name = "N")]
+    pub(crate) limit: Option<usize>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Events {
+    /// Go on printing what happens, until interrupted.
+    #[arg(long, short)]
+    pub(crate) follow: bool,
+
+    /// Only those after this number.
+    #[arg(long, value_name = "N")]
+    pub(crate) after: Option<u64>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SetState {
+    /// BACKEND/SERVER, SERVER (in every backend that has it), or node NAME.
+    #[arg(required = true, num_args = 1..=2, value_name = "TARGET")]
+    target: Vec<String>,
+
+    /// Come back when it is so: drained, or in service and healthy.
+    #[arg(long)]
+    pub(crate) wait: bool,
+
+    /// Give up waiting after this long, and exit with 1; what was asked stays asked.
+    #[arg(long, value_name = "SPAN", default_value = "5m", value_parser = span::parse, requires = "wait")]
+    pub(crate) timeout: Duration,
+
+    /// Say what would change, and change nothing.
+    #[arg(long, conflicts_with = "wait")]
+    pub(crate) dry_run: bool,
+
+    /// Do not ask, even on a terminal.
+    #[arg(long, short)]
+    pub(crate) yes: bool,
+}
+
+/// A target that was typed wrong.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum TypedTargetError {
+    #[error("node needs its NAME: write node NAME; a server called node is BACKEND/node")]
+    NodeWithoutName,
+    #[error("{0:?} and {1:?} are two targets; name one, or write node NAME")]
+    Two(String, String),
+    #[error(transparent)]
+    Target(#[from] TargetError),
+}
+
+impl SetState {
+    /// What the words after the verb mean.
+    pub(crate) fn target(&self) -> Result<Target, TypedTargetError> {
+        match self.target.as_slice() {
+            [node] if node == "node" => Err(TypedTargetError::NodeWithoutName),
+            [node, name] if node == "node" => Ok(format!("node {name}").parse()?),
+            [first, second] => Err(TypedTargetError::Two(first.clone(), second.clone())),
+            words => Ok(words.concat().parse()?),
+        }
+    }
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Weight {
+    /// BACKEND/SERVER, or SERVER (in every backend that has it).
+    pub(crate) target: Target,
+
+    /// 0 to 256; 0 gets nothing new.
+    #[arg(value_name = "N", value_parser = clap::value_parser!(u16).range(0..=256))]
+    pub(crate) weight: u16,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Failover {
+    /// A VIP by name, or all that this node owns.
+    #[arg(value_name = "VIP|all", default_value = "all", value_parser = vip_choice)]
+    pub(crate) vips: VipChoice,
+
+    /// Who takes them; otherwise the best of the others.
+    #[arg(long, value_name = "NODE")]
+    pub(crate) to: Option<NodeName>,
+
+    /// Say what would move and be cut, and move nothing.
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+
+    /// Do not ask, even on a terminal.
+    #[arg(long, short)]
+    pub(crate) yes: bool,
+}
+
+fn vip_choice(text: &str) -> Result<VipChoice, String> {
+    match text {
+        "all" => Ok(VipChoice::All),
+        name => {
+            name.parse().map(VipChoice::Named).map_err(|error: fmc_config::model::name::NameError| error.to_string())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    fn verb(line: &str) -> Result<Verb, clap::Error> {
+        Cli::try_parse_from(line.split(' ')).map(|cli| cli.verb)
+    }
+
+    fn target(line: &str) -> Result<Target, TypedTargetError> {
+        match verb(line).unwrap() {
+            Verb::Drain(state) => state.target(),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn the_tree_has_no_contradiction() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_target_is_a_server_in_one_backend_or_in_all_or_a_node() {
+        for spelled in ["masters/master2", "master2", "node loadbalancer1"] {
+            assert_eq!(target(&format!("fmc-lbctl drain {spelled}")).unwrap().to_string(), spelled);
+        }
+    }
+
+    #[test]
+    fn a_node_without_its_name_and_two_servers_are_refused() {
+        assert_eq!(target("fmc-lbctl drain node"), Err(TypedTargetError::NodeWithoutName));
+        assert!(matches!(target("fmc-lbctl drain master1 master2"), Err(TypedTargetError::Two(..))));
+    }
+
+    #[test]
+    fn failover_without_a_vip_means_all() {
+        assert!(matches!(verb("fmc-lbctl failover"), Ok(Verb::Failover(Failover { vips: VipChoice::All, .. }))));
+        let named = verb("fmc-lbctl failover api --to loadbalancer2 --dry-run").unwrap();
+        assert!(matches!(
+            named,
+            Verb::Failover(Failover { vips: VipChoice::Named(_), to: Some(_), dry_run: true, .. })
+        ));
+    }
+
+    #[test]
+    fn a_weight_over_256_and_a_timeout_without_wait_are_usage_errors() {
+        for line in
+            ["fmc-lbctl weight masters/master2 257", "fmc-lbctl drain master2 --timeout 5m", "fmc-lbctl kill abc"]
+        {
+            assert!(verb(line).unwrap_err().use_stderr(), "{line}");
+        }
+    }
+
+    #[test]
+    fn global_flags_stand_before_or_after_the_verb() {
+        for line in ["fmc-lbctl --json --socket /s status", "fmc-lbctl status --json --socket /s"] {
+            let cli = Cli::try_parse_from(line.split(' ')).unwrap();
+            assert!(cli.json && cli.socket.as_os_str() == "/s");
+        }
+    }
+}

@@ -1,0 +1,35 @@
+//! What each verb does. A verb asks the daemon, and hands the answer to [`crate::render`].
+
+use fmc_api::Client;
+
+use crate::cli::{Cli, Verb};
+use crate::exit::Exit;
+use crate::render::Output;
+
+mod confirm;
+mod events;
+mod failover;
+mod kill;
+mod look;
+mod sessions;
+mod state;
+mod wait;
+mod weight;
+
+/// Does what was typed.
+pub(crate) async fn run(cli: &Cli, output: &mut Output) -> anyhow::Result<Exit> {
+    let client = Client::new(&cli.socket);
+    match &cli.verb {
+        Verb::Status => look::status(&client, output).await,
+        Verb::Vips => look::vips(&client, output).await,
+        Verb::Backends => look::backends(&client, output).await,
+        Verb::Sessions(asked) => sessions::run(&client, asked, output).await,
+        Verb::Events(asked) => events::run(&client, asked, output).await,
+        Verb::Drain(asked) => state::drain(&client, asked, output).await,
+        Verb::Ready(asked) => state::ready(&client, asked, output).await,
+        Verb::Maint(asked) => state::maint(&client, asked, output).await,
+        Verb::Weight(asked) => weight::run(&client, asked, output).await,
+        Verb::Kill { session } => kill::run(&client, *session, output).await,
+        Verb::Failover(asked) => failover::run(&client, asked, output).await,
+    }
+}

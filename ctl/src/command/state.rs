@@ -1,0 +1,72 @@
+//! `drain`, `ready`, `maint`: say what is cut, ask, change, and wait when told to.
+
+use std::time::Duration;
+
+use fmc_api::Client;
+use fmc_api::command::{SetState as Request, StateAnswer};
+use fmc_api::word::AdminState;
+
+use super::confirm;
+use super::failover::{all_move, cuts};
+use super::wait::{self, Awaited};
+use crate::cli::SetState;
+use crate::exit::Exit;
+use crate::render::{self, Output};
+
+/// As for `failover`: a node's drain moves VIPs.
+const DEADLINE: Duration = Duration::from_secs(60);
+
+pub(super) async fn drain(client: &Client, asked: &SetState, output: &mut Output) -> anyhow::Result<Exit> {
+    change(client, asked, AdminState::Drain, Some(Awaited::Empty), output).await
+}
+
+pub(super) async fn ready(client: &Client, asked: &SetState, output: &mut Output) -> anyhow::Result<Exit> {
+    change(client, asked, AdminState::Ready, Some(Awaited::InService), output).await
+}
+
+/// With `--wait` the target is drained first, so that nothing is cut unless the wait runs out.
+pub(super) async fn maint(client: &Client, asked: &SetState, output: &mut Output) -> anyhow::Result<Exit> {
+    if asked.wait {
+        let drained = drain(client, asked, output).await?;
+        if drained != Exit::Done {
+            return Ok(drained);
+        }
+    }
+    change(client, asked, AdminState::Maint, None, output).await
+}
+
+async fn change(
+    client: &Client,
+    asked: &SetState,
+    state: AdminState,
+    awaited: Option<Awaited>,
+    output: &mut Output,
+) -> anyhow::Result<Exit> {
+    let client = client.clone().with_deadline(DEADLINE);
+    let request = |dry_run| asked.target().map(|target| Request { target, dry_run });
+    let plan = client.set_state(state, &request(true)?).await?;
+    if asked.dry_run {
+        output.answer(&plan, render::change::states)?;
+        return Ok(exit(&plan));
+    }
+    output.say(&plan, render::change::plan)?;
+    if !confirm::go_on(connections_cut(&plan) > 0, asked.yes, output)? {
+        output.note("nothing was changed")?;
+        return Ok(Exit::No);
+    }
+    let answer = client.set_state(state, &request(false)?).await?;
+    output.answer(&answer, render::change::states)?;
+    match awaited {
+        Some(awaited) if asked.wait => wait::until(&client, awaited, &answer.changes, asked.timeout, output).await,
+        _ => Ok(exit(&answer)),
+    }
+}
+
+fn connections_cut(answer: &StateAnswer) -> u64 {
+    let of_servers: u64 = answer.changes.iter().map(|change| change.connections_cut).sum();
+    of_servers + cuts(&answer.moves)
+}
+
+fn exit(answer: &StateAnswer) -> Exit {
+    if all_move(&answer.moves) { Exit::Done } else { Exit::No }
+}

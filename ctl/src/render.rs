@@ -1,0 +1,17 @@
+//! Answers as text. The only place that prints: every function below turns an answer into a string, and [`Output`] writes it.
+
+pub(crate) mod backends;
+pub(crate) mod change;
+pub(crate) mod events;
+pub(crate) mod moves;
+pub(crate) mod sessions;
+pub(crate) mod status;
+pub(crate) mod vips;
+
+mod fact;
+mod output;
+mod paint;
+mod table;
+
+pub(crate) use output::Output;
+pub(crate) use paint::Paint;

@@ -1,0 +1,62 @@
+//! What a command changed.
+
+use fmc_api::Target;
+use fmc_api::command::{KillAnswer, StateAnswer, StateChange, WeightAnswer, WeightChange};
+use fmc_api::word::AdminState;
+
+use super::fact::{bytes, connections, span};
+use super::paint::Paint;
+use super::{moves, sessions};
+
+/// What is about to be cut, before it is confirmed; nothing to say when nothing is.
+pub(crate) fn plan(answer: &StateAnswer, paint: Paint) -> String {
+    let servers = answer.changes.iter().filter(|change| change.connections_cut > 0);
+    let servers = servers.map(|change| {
+        let cut = paint.warn(&connections(change.connections_cut));
+        format!("{} goes to {}, which cuts {cut}\n", change.target, change.after)
+    });
+    servers.collect::<String>() + &moves::lines(&answer.moves, paint)
+}
+
+pub(crate) fn states(answer: &StateAnswer, paint: Paint) -> String {
+    let changes = answer.changes.iter().map(|change| state(change, answer.dry_run));
+    changes.collect::<String>() + &moves::lines(&answer.moves, paint)
+}
+
+fn state(change: &StateChange, dry_run: bool) -> String {
+    let StateChange { target, before, after, connections: open, connections_cut } = change;
+    if before == after {
+        return format!("{target} is {after} already, with {} open\n", connections(*open));
+    }
+    let became = if dry_run { "would go" } else { "went" };
+    let rest = match (*connections_cut, after) {
+        (0, AdminState::Drain) if *open > 0 && !matches!(target, Target::Node(_)) => {
+            format!("; {} open, left to end by themselves", connections(*open))
+        }
+        (0, _) => String::new(),
+        (cut, _) if dry_run => format!("; {} would be cut", connections(cut)),
+        (cut, _) => format!("; {} cut", connections(cut)),
+    };
+    format!("{target} {became} from {before} to {after}{rest}\n")
+}
+
+pub(crate) fn weights(answer: &WeightAnswer, _: Paint) -> String {
+    let lines = answer.changes.iter().map(|WeightChange { backend, server, before, after }| {
+        format!("{backend}/{server} went from weight {before} to {after}\n")
+    });
+    lines.collect()
+}
+
+pub(crate) fn killed(answer: &KillAnswer, _: Paint) -> String {
+    let session = &answer.session;
+    format!(
+        "ended session {}: {} to {} on {}, open for {}, {} to the server, {} to the client\n",
+        session.id,
+        session.client,
+        session.frontend,
+        sessions::server(session),
+        span(session.since, answer.now),
+        bytes(session.bytes_to_server),
+        bytes(session.bytes_to_client)
+    )
+}

@@ -1,0 +1,43 @@
+//! Planned moves of VIPs: what they will cut, and how they went.
+
+use std::time::Duration;
+
+use fmc_api::command::{FailoverAnswer, Move, MoveOutcome};
+
+use super::fact::{connections, owner};
+use super::paint::Paint;
+use crate::span::Span;
+
+/// What will be moved and cut, or what was.
+pub(crate) fn answer(answer: &FailoverAnswer, paint: Paint) -> String {
+    if answer.moves.is_empty() {
+        return "this node owns no VIP: nothing to move\n".to_owned();
+    }
+    lines(&answer.moves, paint)
+}
+
+/// A line for each VIP.
+pub(super) fn lines(moves: &[Move], paint: Paint) -> String {
+    moves.iter().map(|one| line(one, paint)).collect()
+}
+
+fn line(one: &Move, paint: Paint) -> String {
+    let vip = format!("{} {}", one.vip, one.address);
+    let to = one.to.as_ref().map_or_else(|| "the best other node".to_owned(), ToString::to_string);
+    let cut = connections(one.connections_cut);
+    match &one.outcome {
+        MoveOutcome::WouldMove => {
+            let cut = if one.connections_cut > 0 { paint.warn(&cut) } else { cut };
+            format!("{vip} will move from {} to {to}, which cuts {cut}\n", owner(&one.from, paint))
+        }
+        MoveOutcome::Moved { took_ms } => {
+            let took = Span(Duration::from_millis(*took_ms));
+            format!("{vip} {} to {to} in {took}; {cut} cut\n", paint.good("moved"))
+        }
+        MoveOutcome::NobodyCame { waited_ms } => {
+            let waited = Span(Duration::from_millis(*waited_ms));
+            format!("{vip} {}: nobody took it within {waited}, so this node serves on\n", paint.bad("stayed"))
+        }
+        MoveOutcome::Refused { why } => format!("{vip} {}: {why}\n", paint.bad("does not move")),
+    }
+}

@@ -1,0 +1,52 @@
+//! `vips`: a paragraph for each VIP.
+
+use fmc_api::status::{FrontendStatus, VipList, VipStatus};
+
+use super::fact::{connections, fitness, owner, span, tier_tone};
+use super::paint::Paint;
+use super::table::labelled;
+
+pub(crate) fn write(list: &VipList, paint: Paint) -> String {
+    let paragraphs: Vec<String> = list.vips.iter().map(|vip| paragraph(vip, list, paint)).collect();
+    paragraphs.join("\n")
+}
+
+fn paragraph(vip: &VipStatus, list: &VipList, paint: Paint) -> String {
+    let title = format!("{} {}", vip.name, vip.address);
+    let head = format!("{}, virtual router {} on {}\n", paint.strong(&title), vip.virtual_router_id, vip.interface);
+    let mut lines =
+        vec![("owner".to_owned(), owner(&vip.owner, paint)), (list.node.to_string(), here(vip, list, paint))];
+    lines.extend(peers(vip, paint));
+    lines.extend(vip.frontends.iter().map(|one| (one.name.to_string(), frontend(one, paint))));
+    head + &labelled("  ", &lines)
+}
+
+fn here(vip: &VipStatus, list: &VipList, paint: Paint) -> String {
+    let since = span(vip.since, list.now);
+    let fitness = fitness(&vip.fitness, paint);
+    format!("{} for {since}: {}; {fitness}, priority {}", vip.role, vip.reason, vip.priority)
+}
+
+fn peers(vip: &VipStatus, paint: Paint) -> impl Iterator<Item = (String, String)> {
+    vip.peers.iter().map(move |peer| {
+        let text = match (peer.role, peer.tier) {
+            (Some(role), Some(tier)) => format!("{role}, {}", paint.tone(tier_tone(tier), tier.as_str())),
+            (Some(role), None) => role.to_string(),
+            (None, _) => paint.bad("not heard"),
+        };
+        (peer.node.to_string(), text)
+    })
+}
+
+fn frontend(frontend: &FrontendStatus, paint: Paint) -> String {
+    let ports: Vec<String> = frontend.ports.iter().map(u16::to_string).collect();
+    let ports = format!("{} {}", if ports.len() == 1 { "port" } else { "ports" }, ports.join(", "));
+    let listening = if frontend.listening { ports } else { paint.bad(&format!("{ports} NOT LISTENING")) };
+    format!(
+        "{listening} to {}; {} open, {} accepted, {} refused",
+        frontend.backend,
+        connections(frontend.connections),
+        frontend.connections_total,
+        frontend.refused_total
+    )
+}
