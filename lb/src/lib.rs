@@ -1,1 +1,50 @@
-//! lb
+//! The data plane: listeners on the VIPs, the choice of a server, relays.
+//!
+//! The life of a connection, file by file: `listen` accepts under a permit, [`session`](Session) registers it,
+//! `connection` runs it, [`pool`](Pool) gives one consistent [`Snapshot`], [`balance`] chooses, `dial` connects and tries
+//! another server on failure, [`proxy_protocol`] tells the server who the client is, [`relay`](Relay) moves the bytes,
+//! and [`ended_by`](EndedBy) says in the log line who ended it.
+//!
+//! Everything that waits runs on one current-thread tokio runtime ([`DataPlane::run`]); other threads use a [`Handle`].
+
+pub mod balance;
+pub mod drain;
+pub mod metrics;
+pub mod proxy_protocol;
+
+mod connection;
+
+mod data_plane;
+pub use data_plane::{DataPlane, Handle};
+
+mod dial;
+pub use dial::{DialFailed, Failure, OnDialFailed};
+
+mod ended_by;
+pub use ended_by::EndedBy;
+
+mod frontend;
+pub use frontend::{Frontend, Traffic};
+
+mod listen;
+pub use listen::{AcceptError, BindError, Holder, Listener, ListenerState, ListenerStatus};
+
+mod pool;
+pub use pool::{Administrative, Health, Member, Policy, Pool, PoolStatus, ServerStatus, Snapshot};
+
+mod pulse;
+pub use pulse::{PULSE_INTERVAL, Pulse, Ticks};
+
+mod relay;
+pub use relay::Relay;
+
+mod server;
+pub use server::{FIRST_SUSPICION, InFlight, LONGEST_SUSPICION, Server};
+
+mod session;
+pub use session::{Phase, Reached, Session};
+
+mod sessions;
+pub use sessions::Sessions;
+
+mod socket_options;

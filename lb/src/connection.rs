@@ -1,0 +1,138 @@
+//! The life of one connection, from accept to its log line.
+
+mod log_line;
+
+use std::sync::Arc;
+
+use tokio::net::TcpStream;
+use tokio::sync::Semaphore;
+
+use crate::dial::{Attempt, Dial, Dialed, OnDialFailed};
+use crate::ended_by::EndedBy;
+use crate::listen::Permit;
+use crate::relay::Relay;
+use crate::server::InFlight;
+use crate::session::{Reached, Session};
+use crate::sessions::{Registration, Sessions};
+use crate::socket_options::{self, SocketOptions};
+
+use fmc_config::model::frontend::WhenNoServer;
+
+/// What every connection of the process shares.
+pub(crate) struct Surroundings {
+    pub(crate) sessions: Arc<Sessions>,
+    /// Connections that may still be open in the whole process.
+    pub(crate) permits: Arc<Semaphore>,
+    pub(crate) on_dial_failed: OnDialFailed,
+}
+
+/// An accepted client and everything that is counted for it.
+pub(crate) struct Connection {
+    client: TcpStream,
+    registration: Registration,
+    permit: Permit,
+    surroundings: Arc<Surroundings>,
+}
+
+/// A connection whose two sides are open; what it owns is given back when it is dropped, in this order.
+struct Opened {
+    relay: Relay,
+    _in_flight: InFlight,
+    registration: Registration,
+    _permit: Permit,
+}
+
+impl Connection {
+    pub(crate) fn new(
+        client: TcpStream,
+        registration: Registration,
+        permit: Permit,
+        surroundings: Arc<Surroundings>,
+    ) -> Self {
+        Self { client, registration, permit, surroundings }
+    }
+
+    /// Finds a server, moves bytes until somebody ends it, says who.
+    ///
+    /// Opening is boxed: the task lives as long as the relay, and need not carry the room that finding a server took.
+    pub(crate) async fn run(self) {
+        if let Some(mut opened) = Box::pin(self.open()).await {
+            let ended_by = opened.relay.run(opened.registration.pulse()).await;
+            opened.close(ended_by);
+        }
+    }
+
+    /// The open relay; `None` when the connection has ended, with its log line, before there was one.
+    async fn open(self) -> Option<Opened> {
+        let dialed = tokio::select! {
+            biased;
+            ended_by = std::future::poll_fn(|context| self.session().poll_end(context)) => Err((ended_by, Vec::new())),
+            dialed = self.dial() => dialed.map_err(|failed| (no_server(&failed), failed)),
+        };
+        match dialed {
+            Ok(dialed) => Some(self.relay(dialed)),
+            Err((ended_by, failed)) => {
+                self.give_up(ended_by, &failed);
+                None
+            }
+        }
+    }
+
+    async fn dial(&self) -> Result<Dialed, Vec<Attempt>> {
+        let session = self.session();
+        let dial = Dial {
+            pool: session.frontend().pool(),
+            route: session.route(),
+            options: SocketOptions::of(session.frontend().settings()),
+            client: session.client(),
+            vip: session.vip(),
+            pulse: self.registration.pulse(),
+            on_failed: &self.surroundings.on_dial_failed,
+        };
+        dial.connect().await
+    }
+
+    fn relay(self, dialed: Dialed) -> Opened {
+        let Dialed { stream, in_flight, took, failed } = dialed;
+        let Self { client, registration, permit, surroundings: _ } = self;
+        let session = registration.session();
+        let attempts = failed.len() as u8 + 1;
+        session.reach(
+            Reached { server: Arc::clone(in_flight.server()), attempts, connect_time: took },
+            registration.pulse().now(),
+        );
+        log_line::failed_attempts(session, &failed);
+        let relay = Relay::new(client, stream, Arc::clone(session));
+        Opened { relay, _in_flight: in_flight, registration, _permit: permit }
+    }
+
+    fn give_up(self, ended_by: EndedBy, failed: &[Attempt]) {
+        log_line::failed_attempts(self.session(), failed);
+        if self.session().frontend().settings().when_no_server == WhenNoServer::Reset
+            || ended_by != EndedBy::NoServerAccepts
+        {
+            socket_options::reset_on_close(&self.client);
+        }
+        drop(self.client);
+        log_line::ended(self.registration.session(), ended_by);
+        self.registration.close(ended_by);
+    }
+
+    fn session(&self) -> &Session {
+        self.registration.session()
+    }
+}
+
+impl Opened {
+    fn close(self, ended_by: EndedBy) {
+        self.relay.close(ended_by);
+        log_line::ended(self.registration.session(), ended_by);
+        self.registration.close(ended_by);
+    }
+}
+
+/// Only when every failure was this node's own is the end put down to it.
+fn no_server(failed: &[Attempt]) -> EndedBy {
+    let ours = !failed.is_empty() && failed.iter().all(|attempt| !attempt.failure.is_the_servers());
+    if ours { EndedBy::LocalFault } else { EndedBy::NoServerAccepts }
+}

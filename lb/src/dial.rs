@@ -1,0 +1,134 @@
+//! Opening the connection to a server: every attempt on another one, at once, each with its own deadline.
+
+mod failure;
+
+use std::io;
+use std::net::SocketAddrV4;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use fmc_config::model::frontend::PortRoute;
+use fmc_config::model::name::{BackendName, ServerName};
+use tokio::io::AsyncWriteExt;
+use tokio::net::{TcpSocket, TcpStream};
+use tokio::time::timeout;
+
+use crate::pool::Pool;
+use crate::proxy_protocol;
+use crate::pulse::Pulse;
+use crate::server::{InFlight, Server};
+use crate::socket_options::SocketOptions;
+
+pub use failure::Failure;
+
+/// Between looks for a free descriptor while the process has none.
+const DESCRIPTOR_PAUSE: Duration = Duration::from_millis(10);
+
+/// A dial that a server did not accept: the reason to check it at once.
+#[derive(Debug)]
+pub struct DialFailed<'a> {
+    /// The backend it was chosen from.
+    pub backend: &'a BackendName,
+    /// The server that did not accept.
+    pub server: &'a ServerName,
+    /// What was dialled.
+    pub address: SocketAddrV4,
+    /// How it failed; never a fault of this node.
+    pub failure: Failure,
+}
+
+/// Told of every [`DialFailed`] on the relay loop: it must not block, a full channel drops.
+pub type OnDialFailed = Arc<dyn Fn(&DialFailed<'_>) + Send + Sync>;
+
+/// What one connection asks of a server.
+pub(crate) struct Dial<'a> {
+    pub(crate) pool: &'a Pool,
+    pub(crate) route: PortRoute,
+    pub(crate) options: SocketOptions,
+    /// The client and what it connected to, for a server that wants to be told.
+    pub(crate) client: SocketAddrV4,
+    pub(crate) vip: SocketAddrV4,
+    pub(crate) pulse: &'a Pulse,
+    pub(crate) on_failed: &'a OnDialFailed,
+}
+
+/// An open connection to a server.
+pub(crate) struct Dialed {
+    pub(crate) stream: TcpStream,
+    pub(crate) in_flight: InFlight,
+    /// Of the attempt that succeeded.
+    pub(crate) took: Duration,
+    /// Those that did not, in order.
+    pub(crate) failed: Vec<Attempt>,
+}
+
+/// One attempt that failed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Attempt {
+    pub(crate) server: ServerName,
+    pub(crate) failure: Failure,
+}
+
+impl Dial<'_> {
+    /// Tries servers until one accepts, the policy's attempts are used up or none is left; never one twice.
+    ///
+    /// # Errors
+    /// Every attempt with its failure; empty when no server may take new connections.
+    pub(crate) async fn connect(&self) -> Result<Dialed, Vec<Attempt>> {
+        let snapshot = Arc::clone(&self.pool.snapshot());
+        let (mut tried, mut failed) = (Vec::new(), Vec::new());
+        while failed.len() < usize::from(snapshot.policy.attempts) {
+            let Some((position, in_flight)) = self.pool.choose(&snapshot, &tried, self.pulse.precise_now()) else {
+                break;
+            };
+            tried.push(position);
+            match self.attempt(in_flight.server(), snapshot.policy.connect_timeout).await {
+                Ok((stream, took)) => return Ok(Dialed { stream, in_flight, took, failed }),
+                Err(failure) => failed.push(self.note_failure(in_flight.server(), failure)),
+            }
+        }
+        Err(failed)
+    }
+
+    async fn attempt(&self, server: &Server, deadline: Duration) -> Result<(TcpStream, Duration), Failure> {
+        let socket = unconnected(Instant::now() + deadline).await.map_err(|e| Failure::of(&e))?;
+        let started = Instant::now();
+        let stream = timeout(deadline, self.open(socket, server)).await.map_err(|_elapsed| Failure::TimedOut)?;
+        let stream = stream.map_err(|e| Failure::of(&e))?;
+        let took = started.elapsed();
+        server.accepted(took);
+        Ok((stream, took))
+    }
+
+    /// The PROXY header belongs to the attempt: a server that resets on it has not accepted, and no byte of the client is lost.
+    async fn open(&self, socket: TcpSocket, server: &Server) -> io::Result<TcpStream> {
+        self.options.apply(&socket)?;
+        let mut stream = socket.connect(server.socket_address(self.route).into()).await?;
+        if self.pool.snapshot().policy.proxy_protocol.is_some() {
+            stream.write_all(&proxy_protocol::encode_v2(self.client, self.vip)).await?;
+        }
+        Ok(stream)
+    }
+
+    fn note_failure(&self, server: &Server, failure: Failure) -> Attempt {
+        server.failed(failure, self.pulse.precise_now());
+        if failure.is_the_servers() {
+            let (backend, address) = (self.pool.name(), server.socket_address(self.route));
+            (self.on_failed)(&DialFailed { backend, server: server.name(), address, failure });
+        }
+        Attempt { server: server.name().clone(), failure }
+    }
+}
+
+/// A new socket. Without a free descriptor it waits until `deadline` for one: the accept loop pauses meanwhile, relays end,
+/// and a client that waits a moment is better off than one that is reset.
+async fn unconnected(deadline: Instant) -> io::Result<TcpSocket> {
+    loop {
+        match TcpSocket::new_v4() {
+            Err(e) if Failure::of(&e) == Failure::NoDescriptor && Instant::now() < deadline => {
+                tokio::time::sleep(DESCRIPTOR_PAUSE).await;
+            }
+            socket => return socket,
+        }
+    }
+}

@@ -1,0 +1,126 @@
+//! One service at run time: its settings, its bound and what it has done.
+
+use std::net::{Ipv4Addr, SocketAddrV4};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+
+use fmc_config::model;
+use fmc_config::model::frontend::PortRoute;
+use tokio::sync::{Semaphore, watch};
+
+use crate::ended_by::EndedBy;
+use crate::pool::Pool;
+
+/// A frontend that is being served.
+#[derive(Debug)]
+pub struct Frontend {
+    settings: model::frontend::Frontend,
+    pool: Arc<Pool>,
+    traffic: Traffic,
+    /// One for each connection that may still be open beside those that are.
+    pub(crate) permits: Arc<Semaphore>,
+    accepting: watch::Sender<bool>,
+}
+
+/// What a frontend has done since the start.
+#[derive(Debug, Default)]
+pub struct Traffic {
+    pub(crate) accepted: AtomicU64,
+    pub(crate) open: AtomicU32,
+    pub(crate) to_server: AtomicU64,
+    pub(crate) to_client: AtomicU64,
+    pub(crate) waits_at_limit: AtomicU64,
+    ended: [AtomicU64; EndedBy::ALL.len()],
+}
+
+impl Frontend {
+    pub(crate) fn new(settings: model::frontend::Frontend, pool: Arc<Pool>) -> Self {
+        Self {
+            permits: Arc::new(Semaphore::new(settings.max_connections as usize)),
+            pool,
+            traffic: Traffic::default(),
+            accepting: watch::Sender::new(true),
+            settings,
+        }
+    }
+
+    /// Its configuration.
+    pub fn settings(&self) -> &model::frontend::Frontend {
+        &self.settings
+    }
+
+    /// Where its connections go.
+    pub fn pool(&self) -> &Arc<Pool> {
+        &self.pool
+    }
+
+    /// Its counters.
+    pub fn traffic(&self) -> &Traffic {
+        &self.traffic
+    }
+
+    /// Where clients connect on this route.
+    pub fn vip(&self, route: PortRoute) -> SocketAddrV4 {
+        SocketAddrV4::new(self.settings.address, route.listen.get())
+    }
+
+    /// Closes its listening sockets; relays stay. It accepts again only after a new bind.
+    pub fn stop_accepting(&self) {
+        self.accepting.send_replace(false);
+    }
+
+    /// True until [`Frontend::stop_accepting`].
+    pub fn is_accepting(&self) -> bool {
+        *self.accepting.borrow()
+    }
+
+    /// Ends when the frontend stops accepting.
+    pub(crate) fn until_it_stops_accepting(&self) -> impl Future<Output = ()> + use<> {
+        let mut accepting = self.accepting.subscribe();
+        async move {
+            // An error says that the frontend is gone, which ends accepting too.
+            let _ = accepting.wait_for(|accepting| !accepting).await;
+        }
+    }
+
+    pub(crate) fn allows(&self, client: Ipv4Addr) -> bool {
+        let allow = &self.settings.allow;
+        allow.is_empty() || allow.iter().any(|network| network.contains(&client))
+    }
+}
+
+impl Traffic {
+    /// Connections accepted, those refused by the allow list included.
+    pub fn accepted(&self) -> u64 {
+        self.accepted.load(Ordering::Relaxed)
+    }
+
+    /// Connections open now.
+    pub fn open(&self) -> u32 {
+        self.open.load(Ordering::Relaxed)
+    }
+
+    /// Bytes written to servers.
+    pub fn to_server(&self) -> u64 {
+        self.to_server.load(Ordering::Relaxed)
+    }
+
+    /// Bytes written to clients.
+    pub fn to_client(&self) -> u64 {
+        self.to_client.load(Ordering::Relaxed)
+    }
+
+    /// Times that new clients had to wait in the listen queue because a limit on connections was reached.
+    pub fn waits_at_limit(&self) -> u64 {
+        self.waits_at_limit.load(Ordering::Relaxed)
+    }
+
+    /// Connections that ended in this way.
+    pub fn ended(&self, ended_by: EndedBy) -> u64 {
+        self.ended[usize::from(ended_by.code())].load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn count_end(&self, ended_by: EndedBy) {
+        self.ended[usize::from(ended_by.code())].fetch_add(1, Ordering::Relaxed);
+    }
+}

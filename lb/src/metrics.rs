@@ -1,0 +1,130 @@
+//! Every metric of the data plane: names, units, labels.
+//!
+//! Connections count in plain atomics of their frontend and server; [`publish`] copies them into the recorder when a scrape
+//! asks. So a connection costs no look-up of a handle, and status and metrics never disagree.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use metrics::{Unit, counter, describe_counter, describe_gauge, gauge};
+
+use crate::data_plane::Handle;
+use crate::dial::Failure;
+use crate::ended_by::EndedBy;
+use crate::frontend::Frontend;
+use crate::listen::{AcceptError, ListenerState, ListenerStatus};
+use crate::pool::{Administrative, Health, Member, Pool};
+
+/// Connections accepted. Labels: frontend.
+pub const CONNECTIONS: &str = "fmc_connections_total";
+/// Connections open now. Labels: frontend.
+pub const CONNECTIONS_OPEN: &str = "fmc_connections_open";
+/// Connections that ended. Labels: frontend, ended_by (the words of [`EndedBy`]).
+pub const CONNECTIONS_ENDED: &str = "fmc_connections_ended_total";
+/// Times that clients had to wait because a limit was reached. Labels: frontend.
+pub const WAITS_AT_LIMIT: &str = "fmc_waits_at_connection_limit_total";
+/// Bytes relayed. Labels: frontend, direction (to_server, to_client).
+pub const BYTES: &str = "fmc_relayed_bytes_total";
+/// Accepts that failed. Labels: frontend, address, error (peer, descriptors, memory, fatal).
+pub const ACCEPT_ERRORS: &str = "fmc_accept_errors_total";
+/// 1 while the listener accepts or will. Labels: frontend, address.
+pub const LISTENER_ALIVE: &str = "fmc_listener_alive";
+/// 1 while descriptors or memory keep the listener from accepting. Labels: frontend, address.
+pub const LISTENER_PAUSED: &str = "fmc_listener_paused";
+/// Connections a server accepted. Labels: backend, server.
+pub const SERVER_CONNECTIONS: &str = "fmc_server_connections_total";
+/// Connections open to a server or being opened. Labels: backend, server.
+pub const SERVER_IN_FLIGHT: &str = "fmc_server_in_flight";
+/// Microseconds that accepted connections took to open, summed. Labels: backend, server.
+pub const SERVER_CONNECT_TIME: &str = "fmc_server_connect_microseconds_total";
+/// Dials that failed. Labels: backend, server, failure (the words of [`Failure`]).
+pub const SERVER_FAILED_DIALS: &str = "fmc_server_failed_dials_total";
+/// 1 healthy, 0 unhealthy, -1 unknown. Labels: backend, server.
+pub const SERVER_HEALTH: &str = "fmc_server_health";
+/// 1 while the operator lets it take new connections. Labels: backend, server.
+pub const SERVER_READY: &str = "fmc_server_ready";
+/// Seconds since the relay loop last stamped.
+pub const LOOP_AGE: &str = "fmc_relay_loop_age_seconds";
+/// Connections the process takes at once.
+pub const MAX_CONNECTIONS: &str = "fmc_max_connections";
+
+/// Gives the recorder the unit and the meaning of each metric; once, after the recorder is installed.
+pub fn describe() {
+    static DONE: AtomicBool = AtomicBool::new(false);
+    if DONE.swap(true, Ordering::Relaxed) {
+        return;
+    }
+    describe_counter!(CONNECTIONS, Unit::Count, "Connections accepted");
+    describe_gauge!(CONNECTIONS_OPEN, Unit::Count, "Connections open now");
+    describe_counter!(CONNECTIONS_ENDED, Unit::Count, "Connections that ended, by who ended them and why");
+    describe_counter!(
+        WAITS_AT_LIMIT,
+        Unit::Count,
+        "Times that clients waited because a limit on connections was reached"
+    );
+    describe_counter!(BYTES, Unit::Bytes, "Bytes relayed");
+    describe_counter!(ACCEPT_ERRORS, Unit::Count, "Accepts that failed");
+    describe_gauge!(LISTENER_ALIVE, "1 while the listener accepts or will");
+    describe_gauge!(LISTENER_PAUSED, "1 while descriptors or memory keep the listener from accepting");
+    describe_counter!(SERVER_CONNECTIONS, Unit::Count, "Connections the server accepted");
+    describe_gauge!(SERVER_IN_FLIGHT, Unit::Count, "Connections open to the server or being opened");
+    describe_counter!(SERVER_CONNECT_TIME, Unit::Microseconds, "Time that accepted connections took to open");
+    describe_counter!(SERVER_FAILED_DIALS, Unit::Count, "Dials that failed");
+    describe_gauge!(SERVER_HEALTH, "1 healthy, 0 unhealthy, -1 unknown");
+    describe_gauge!(SERVER_READY, "1 while the operator lets the server take new connections");
+    describe_gauge!(LOOP_AGE, Unit::Seconds, "Time since the relay loop last stamped");
+    describe_gauge!(MAX_CONNECTIONS, Unit::Count, "Connections the process takes at once");
+}
+
+/// Copies every counter of the data plane into the recorder; from any thread, before each rendering.
+pub fn publish(data_plane: &Handle) {
+    data_plane.frontends().iter().for_each(|frontend| publish_frontend(frontend));
+    data_plane.listeners().iter().for_each(publish_listener);
+    for pool in data_plane.pools() {
+        pool.snapshot().members.iter().for_each(|member| publish_server(pool, member));
+    }
+    gauge!(LOOP_AGE).set(data_plane.pulse().age().as_secs_f64());
+    gauge!(MAX_CONNECTIONS).set(data_plane.max_connections() as f64);
+}
+
+fn publish_frontend(frontend: &Frontend) {
+    let (traffic, name) = (frontend.traffic(), frontend.settings().name.to_string());
+    counter!(CONNECTIONS, "frontend" => name.clone()).absolute(traffic.accepted());
+    gauge!(CONNECTIONS_OPEN, "frontend" => name.clone()).set(traffic.open());
+    counter!(WAITS_AT_LIMIT, "frontend" => name.clone()).absolute(traffic.waits_at_limit());
+    counter!(BYTES, "frontend" => name.clone(), "direction" => "to_server").absolute(traffic.to_server());
+    counter!(BYTES, "frontend" => name.clone(), "direction" => "to_client").absolute(traffic.to_client());
+    for ended_by in EndedBy::ALL {
+        let labels = [("frontend", name.clone()), ("ended_by", ended_by.words().to_owned())];
+        counter!(CONNECTIONS_ENDED, &labels).absolute(traffic.ended(ended_by));
+    }
+}
+
+fn publish_listener(listener: &ListenerStatus) {
+    let labels = [("frontend", listener.frontend.to_string()), ("address", listener.address.to_string())];
+    gauge!(LISTENER_ALIVE, &labels).set(f64::from(u8::from(listener.state.is_alive())));
+    gauge!(LISTENER_PAUSED, &labels).set(f64::from(u8::from(listener.state == ListenerState::Paused)));
+    let [frontend, address] = labels;
+    for (error, count) in AcceptError::ALL.into_iter().zip(listener.errors) {
+        let labels = [frontend.clone(), address.clone(), ("error", error.words().to_owned())];
+        counter!(ACCEPT_ERRORS, &labels).absolute(count);
+    }
+}
+
+fn publish_server(pool: &Pool, member: &Member) {
+    let Member { server, health, administrative, weight: _ } = member;
+    let labels = [("backend", pool.name().to_string()), ("server", server.name().to_string())];
+    counter!(SERVER_CONNECTIONS, &labels).absolute(server.connections());
+    gauge!(SERVER_IN_FLIGHT, &labels).set(server.in_flight());
+    counter!(SERVER_CONNECT_TIME, &labels).absolute(server.connect_time().as_micros() as u64);
+    gauge!(SERVER_READY, &labels).set(f64::from(u8::from(*administrative == Administrative::Ready)));
+    gauge!(SERVER_HEALTH, &labels).set(match health {
+        Health::Healthy => 1.0,
+        Health::Unhealthy => 0.0,
+        Health::Unknown => -1.0,
+    });
+    let [backend, name] = labels;
+    for failure in Failure::ALL {
+        let labels = [backend.clone(), name.clone(), ("failure", failure.words().to_owned())];
+        counter!(SERVER_FAILED_DIALS, &labels).absolute(server.failures(failure));
+    }
+}

@@ -1,0 +1,76 @@
+//! A pool as the admin API shows it.
+
+use std::net::Ipv4Addr;
+use std::num::NonZeroU16;
+
+use fmc_config::model::backend::{Balance, Weight};
+use fmc_config::model::name::{BackendName, ServerName};
+
+use super::snapshot::{Administrative, Health, Member, Snapshot};
+use crate::dial::Failure;
+use crate::pulse::Ticks;
+
+/// A backend and its servers as of one moment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PoolStatus {
+    /// As typed in `[backends.NAME]`.
+    pub backend: BackendName,
+    /// How a server is chosen.
+    pub balance: Balance,
+    /// In the order of the configuration.
+    pub servers: Vec<ServerStatus>,
+}
+
+/// One server as of one moment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServerStatus {
+    /// Unique in its backend.
+    pub name: ServerName,
+    /// Where it is.
+    pub address: Ipv4Addr,
+    /// Its own port; `None`: it follows the frontend's.
+    pub port: Option<NonZeroU16>,
+    /// What the health check believes.
+    pub health: Health,
+    /// What the operator wants.
+    pub administrative: Administrative,
+    /// Its share of new connections.
+    pub weight: Weight,
+    /// Connections open or being opened.
+    pub in_flight: u32,
+    /// Connections that it accepted since the start.
+    pub connections: u64,
+    /// Dials since the start that failed by the server's or the network's fault.
+    pub failed_dials: u64,
+    /// Put last for a while because a client's dial failed.
+    pub suspected: bool,
+}
+
+impl PoolStatus {
+    pub(super) fn new(backend: &BackendName, snapshot: &Snapshot, now: Ticks) -> Self {
+        Self {
+            backend: backend.clone(),
+            balance: snapshot.policy.balance,
+            servers: snapshot.members.iter().map(|member| ServerStatus::new(member, now)).collect(),
+        }
+    }
+}
+
+impl ServerStatus {
+    fn new(member: &Member, now: Ticks) -> Self {
+        let Member { server, health, administrative, weight } = member;
+        let servers_fault = Failure::ALL.into_iter().filter(|f| f.is_the_servers());
+        Self {
+            name: server.name().clone(),
+            address: server.address(),
+            port: server.port(),
+            health: *health,
+            administrative: *administrative,
+            weight: *weight,
+            in_flight: server.in_flight(),
+            connections: server.connections(),
+            failed_dials: servers_fault.map(|f| server.failures(f)).sum(),
+            suspected: server.is_suspected(now),
+        }
+    }
+}

@@ -1,0 +1,210 @@
+//! One connection as others see it: a plain record of facts, counters and states.
+
+use std::net::SocketAddrV4;
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::task::{Context, Poll, Waker};
+use std::time::{Duration, Instant};
+
+use fmc_config::model::frontend::PortRoute;
+
+use crate::ended_by::EndedBy;
+use crate::frontend::Frontend;
+use crate::pulse::Ticks;
+use crate::server::Server;
+
+/// No end was asked for.
+const NO_END: u8 = u8::MAX;
+
+/// One live connection. Its task on the relay loop writes, every other thread reads, or asks it to end.
+#[derive(Debug)]
+pub struct Session {
+    id: u64,
+    frontend: Arc<Frontend>,
+    route: PortRoute,
+    client: SocketAddrV4,
+    started: Instant,
+    reached: OnceLock<Reached>,
+    to_server: AtomicU64,
+    to_client: AtomicU64,
+    last_activity: AtomicU64,
+    phase: AtomicU8,
+    end: AtomicU8,
+    /// The task to wake when the end is asked for. A lock, because it is taken once a turn by its owner and once a life by
+    /// somebody else; no atomic protocol of our own.
+    task: Mutex<Option<Waker>>,
+}
+
+/// The server that accepted, and what it took.
+#[derive(Debug, Clone)]
+pub struct Reached {
+    /// The server.
+    pub server: Arc<Server>,
+    /// Attempts, this one included.
+    pub attempts: u8,
+    /// How long the successful attempt took.
+    pub connect_time: Duration,
+}
+
+/// How far a connection has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Phase {
+    /// A server is being looked for.
+    Connecting,
+    /// Both directions are open.
+    Open,
+    /// The client has sent FIN first; the server may still send.
+    ClientFinished,
+    /// The server has sent FIN first; the client may still send.
+    ServerFinished,
+}
+
+impl Session {
+    pub(crate) fn new(id: u64, frontend: Arc<Frontend>, route: PortRoute, client: SocketAddrV4, now: Ticks) -> Self {
+        Self {
+            id,
+            frontend,
+            route,
+            client,
+            started: Instant::now(),
+            reached: OnceLock::new(),
+            to_server: AtomicU64::new(0),
+            to_client: AtomicU64::new(0),
+            last_activity: AtomicU64::new(now.0),
+            phase: AtomicU8::new(Phase::Connecting as u8),
+            end: AtomicU8::new(NO_END),
+            task: Mutex::new(None),
+        }
+    }
+
+    /// Unique in the life of the process; what `fmc-lbctl kill` takes.
+    pub fn id(&self) -> u64 {
+        self.id
+    }
+
+    /// The service it came in on.
+    pub fn frontend(&self) -> &Arc<Frontend> {
+        &self.frontend
+    }
+
+    /// The listener it came in on.
+    pub fn route(&self) -> PortRoute {
+        self.route
+    }
+
+    /// Who connected.
+    pub fn client(&self) -> SocketAddrV4 {
+        self.client
+    }
+
+    /// What it connected to.
+    pub fn vip(&self) -> SocketAddrV4 {
+        self.frontend.vip(self.route)
+    }
+
+    /// When it was accepted.
+    pub fn started(&self) -> Instant {
+        self.started
+    }
+
+    /// The server that accepted; `None` while one is being looked for.
+    pub fn reached(&self) -> Option<&Reached> {
+        self.reached.get()
+    }
+
+    /// True when it goes to that server of that backend.
+    pub fn goes_to(&self, backend: &str, server: &str) -> bool {
+        let named = |reached: &Reached| reached.server.name().as_str() == server;
+        self.frontend.pool().name().as_str() == backend && self.reached().is_some_and(named)
+    }
+
+    /// Bytes written to the server.
+    pub fn to_server(&self) -> u64 {
+        self.to_server.load(Ordering::Relaxed)
+    }
+
+    /// Bytes written to the client.
+    pub fn to_client(&self) -> u64 {
+        self.to_client.load(Ordering::Relaxed)
+    }
+
+    /// When a byte last moved.
+    pub fn last_activity(&self) -> Ticks {
+        Ticks(self.last_activity.load(Ordering::Relaxed))
+    }
+
+    /// How far it has come.
+    pub fn phase(&self) -> Phase {
+        match self.phase.load(Ordering::Relaxed) {
+            0 => Phase::Connecting,
+            1 => Phase::Open,
+            2 => Phase::ClientFinished,
+            _ => Phase::ServerFinished,
+        }
+    }
+
+    /// Asks the connection to end for this reason; false when an end was asked for before. From any thread.
+    pub fn end(&self, reason: EndedBy) -> bool {
+        let first = self.end.compare_exchange(NO_END, reason.code(), Ordering::AcqRel, Ordering::Relaxed).is_ok();
+        if let Some(task) = self.task.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            task.wake();
+        }
+        first
+    }
+
+    /// Ready when somebody asked for the end; otherwise the task is woken when they do.
+    pub(crate) fn poll_end(&self, context: &Context<'_>) -> Poll<EndedBy> {
+        {
+            let mut task = self.task.lock().unwrap_or_else(PoisonError::into_inner);
+            if !task.as_ref().is_some_and(|waker| waker.will_wake(context.waker())) {
+                *task = Some(context.waker().clone());
+            }
+        }
+        EndedBy::from_code(self.end.load(Ordering::Acquire)).map_or(Poll::Pending, Poll::Ready)
+    }
+
+    pub(crate) fn reach(&self, reached: Reached, now: Ticks) {
+        self.phase.store(Phase::Open as u8, Ordering::Relaxed);
+        self.touch(now);
+        // One connection reaches one server; a second call would be a defect, and the first stays true.
+        let _ = self.reached.set(reached);
+    }
+
+    pub(crate) fn touch(&self, now: Ticks) {
+        self.last_activity.store(now.0, Ordering::Relaxed);
+    }
+
+    pub(crate) fn moved_to_server(&self, bytes: usize) {
+        self.to_server.fetch_add(bytes as u64, Ordering::Relaxed);
+        self.frontend.traffic().to_server.fetch_add(bytes as u64, Ordering::Relaxed);
+    }
+
+    pub(crate) fn moved_to_client(&self, bytes: usize) {
+        self.to_client.fetch_add(bytes as u64, Ordering::Relaxed);
+        self.frontend.traffic().to_client.fetch_add(bytes as u64, Ordering::Relaxed);
+    }
+
+    /// Notes which side sent FIN first.
+    pub(crate) fn finished_by(&self, side: Phase) {
+        if self.phase() == Phase::Open {
+            self.phase.store(side as u8, Ordering::Relaxed);
+        }
+    }
+
+    /// Why it has lasted too long without a byte, if it has.
+    ///
+    /// The half-close timeout counts from the last byte: a long answer to a client that has finished asking is not cut.
+    pub(crate) fn overdue(&self, now: Ticks) -> Option<EndedBy> {
+        let settings = self.frontend.settings();
+        let quiet = now.since(self.last_activity());
+        let half_closed = matches!(self.phase(), Phase::ClientFinished | Phase::ServerFinished);
+        if self.phase() == Phase::Connecting {
+            None
+        } else if half_closed && quiet >= settings.half_close_timeout {
+            Some(EndedBy::HalfCloseTimeout)
+        } else {
+            settings.idle_timeout.filter(|timeout| quiet >= *timeout).map(|_| EndedBy::IdleTimeout)
+        }
+    }
+}
