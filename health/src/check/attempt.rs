@@ -125,3 +125,26 @@ async fn part(mut stream: impl AsyncRead + AsyncWrite + Unpin) {
     // A server that keeps its side open longer has answered nevertheless.
     let _kept_open = timeout(PARTING, goodbye).await;
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_deadline_that_passed_while_this_node_stood_still_blames_no_server() {
+        let attempt = Attempt::start(Duration::from_millis(5));
+        let standstill = async {
+            std::thread::sleep(PAUSE * 2);
+            std::future::pending::<()>().await;
+        };
+        let error = attempt.within(Awaited::TlsHandshake, standstill).await.unwrap_err();
+        assert_eq!(error.finding(), Finding::Inconclusive, "{error}");
+    }
+
+    #[tokio::test]
+    async fn an_answer_that_came_during_a_standstill_counts() {
+        let attempt = Attempt::start(Duration::from_millis(5));
+        let answered = attempt.within(Awaited::Connection, async { std::thread::sleep(PAUSE * 2) }).await;
+        assert!(answered.is_ok());
+    }
+}

@@ -113,7 +113,10 @@ fn describe(error: &rustls::Error) -> String {
             Certificate::NotValidYet | Certificate::NotValidYetContext { .. } => {
                 "certificate is not valid yet (is this node's clock right?)".to_owned()
             }
-            Certificate::UnknownIssuer => "certificate is not signed by an authority of ca_file".to_owned(),
+            // A bad signature: an authority of that name with another key, as after a cluster was built anew.
+            Certificate::UnknownIssuer | Certificate::BadSignature => {
+                "certificate is not signed by an authority of ca_file".to_owned()
+            }
             Certificate::NotValidForNameContext { expected, presented } => {
                 format!("certificate is for {}, not for {}", presented.join(", "), expected.to_str())
             }

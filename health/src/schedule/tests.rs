@@ -1,6 +1,9 @@
+use fmc_config::model::health_check::{HealthCheck, Probe};
 use proptest::prelude::*;
 
 use super::*;
+use crate::outcome::{Failure, Finding, Outcome};
+use crate::verdict::Health;
 
 const INTERVAL: Duration = Duration::from_secs(2);
 const FAST: Duration = Duration::from_millis(500);
@@ -96,6 +99,27 @@ proptest! {
         prop_assert!(jittered >= step * 9 / 10 && jittered <= step * 11 / 10, "{step:?} -> {jittered:?}");
     }
 
+    /// The server dies right after a probe that passed; from then on every probe times out.
+    #[test]
+    fn a_dead_server_is_found_within_the_detection_time_that_the_model_promises(
+        check in health_check(), entropy: [u64; 8]
+    ) {
+        let mut schedule = Schedule::new(check.interval, check.fast_interval, at(0), 0);
+        let mut health = Health::new(check.rise, check.fall, at(0));
+        schedule.start(at(0));
+        health.observe(outcome(Finding::Pass), at(0));
+        schedule.finish(Pace::Settled, at(0), entropy[0]);
+        let found = (0..).find_map(|probe| {
+            let end = schedule.due() + check.timeout;
+            schedule.start(schedule.due());
+            let transition = health.observe(outcome(Finding::Fail(Failure::Timeout)), end);
+            schedule.finish(Pace::Changing, end, entropy[probe % 8]);
+            transition
+        });
+        let waited = found.unwrap().at - at(0);
+        prop_assert!(waited <= check.detection_time(), "{waited:?} > {:?}", check.detection_time());
+    }
+
     /// A thousand failing clients a second, at any moments, cause ten probes a second.
     #[test]
     fn rechecks_are_bounded_however_many_dials_fail(dials in prop::collection::vec(0u64..1000, 1..400)) {
@@ -114,6 +138,23 @@ proptest! {
         }
         prop_assert!(starts.windows(2).all(|pair| pair[1] - pair[0] >= RECHECK_GAP));
     }
+}
+
+fn health_check() -> impl Strategy<Value = HealthCheck> {
+    let millis = |least| (least..20_000u64).prop_map(Duration::from_millis);
+    (millis(50), millis(50), millis(10), 1u8..6).prop_map(|(interval, fast_interval, timeout, fall)| HealthCheck {
+        probe: Probe::Tcp,
+        port: None,
+        interval,
+        fast_interval,
+        timeout,
+        rise: 2,
+        fall,
+    })
+}
+
+fn outcome(finding: Finding) -> Outcome {
+    Outcome { finding, latency: Duration::ZERO, accepted: true, detail: String::new(), rung: None }
 }
 
 /// The first probe started exactly at zero.

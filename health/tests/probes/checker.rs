@@ -1,0 +1,177 @@
+//! The driver: verdicts over time, many servers, failed dials, its end.
+
+use std::net::SocketAddr;
+use std::num::NonZeroU16;
+use std::time::Duration;
+
+use fmc_config::model::backend::{Backend, Balance, Server as ServerModel, Weight};
+use fmc_config::model::health_check::{Probe, TlsProbe};
+use fmc_health::{Checker, Failure, Finding, HISTORY, OBSERVATION_DEPTH, Observation, Verdict};
+use tokio::net::TcpListener;
+use tokio::runtime::Handle;
+use tokio::sync::mpsc;
+use tokio::time::{Instant, timeout};
+
+use super::health_check;
+use super::server::{Server, closed, silent};
+
+/// Settled servers are probed rarely here, so that what a test sees was caused by something else.
+const HOUR: Duration = Duration::from_secs(3600);
+
+fn backend(servers: &[(&str, &[SocketAddr])], probe: Probe) -> Backend {
+    let mut check = health_check(probe, Duration::from_millis(500));
+    (check.interval, check.fast_interval) = (HOUR, Duration::from_millis(20));
+    Backend {
+        name: "workers".parse().unwrap(),
+        servers: servers.iter().map(|(name, ports)| server(name, ports)).collect(),
+        balance: Balance::RoundRobin,
+        check,
+        proxy_protocol: None,
+        connect_timeout: Duration::from_secs(1),
+        attempts: 3,
+    }
+}
+
+fn server(name: &str, addresses: &[SocketAddr]) -> ServerModel {
+    ServerModel {
+        name: name.parse().unwrap(),
+        address: "127.0.0.1".parse().unwrap(),
+        port: None,
+        weight: Weight::new(1).unwrap(),
+        serving_ports: addresses.iter().map(|address| NonZeroU16::new(address.port()).unwrap()).collect(),
+    }
+}
+
+fn start(backend: &Backend) -> (Checker, mpsc::Receiver<Observation>) {
+    let (told, observations) = mpsc::channel(OBSERVATION_DEPTH);
+    (Checker::start(std::slice::from_ref(backend), told, &Handle::current()), observations)
+}
+
+async fn next(observations: &mut mpsc::Receiver<Observation>) -> Observation {
+    timeout(Duration::from_secs(5), observations.recv()).await.expect("no observation").unwrap()
+}
+
+async fn listener_at(address: SocketAddr) -> TcpListener {
+    TcpListener::bind(address).await.unwrap()
+}
+
+#[tokio::test]
+async fn every_server_has_its_verdict_at_once() {
+    let (up, down) = (Server::tcp(b"").await, closed().await);
+    let started = Instant::now();
+    let (checker, mut observations) = start(&backend(&[("up", &[up.address]), ("down", &[down])], Probe::Tcp));
+    assert!(checker.status().iter().all(|server| server.verdict == Verdict::Unknown));
+    let mut told = [next(&mut observations).await, next(&mut observations).await];
+    assert!(started.elapsed() < Duration::from_secs(1), "{:?}", started.elapsed());
+    told.sort_by_key(|observation| observation.server.clone());
+    let verdicts = told.map(|observation| (observation.server.to_string(), observation.verdict));
+    assert_eq!(verdicts, [("down".to_owned(), Verdict::Unhealthy), ("up".to_owned(), Verdict::Healthy)]);
+    let status: Vec<_> =
+        checker.status().into_iter().map(|server| (server.server.to_string(), server.verdict)).collect();
+    assert_eq!(status, [("up".to_owned(), Verdict::Healthy), ("down".to_owned(), Verdict::Unhealthy)]);
+}
+
+#[tokio::test]
+async fn failed_dials_bring_a_dead_server_down_without_waiting_for_the_interval() {
+    let (listener, address) = silent().await;
+    let (checker, mut observations) = start(&backend(&[("w1", &[address])], Probe::Tcp));
+    let first = next(&mut observations).await;
+    assert_eq!(first.verdict, Verdict::Healthy);
+    drop(listener);
+    assert!(checker.recheck(&first.backend, &first.server));
+    let down = loop {
+        let observation = next(&mut observations).await;
+        if let Some(transition) = observation.transition {
+            break (observation, transition);
+        }
+    };
+    assert_eq!((down.1.from, down.1.to), (Verdict::Healthy, Verdict::Unhealthy));
+    assert_eq!(down.0.outcome.finding, Finding::Fail(Failure::Refused));
+    assert_eq!(checker.status()[0].history.len(), 4);
+}
+
+#[tokio::test]
+async fn a_thousand_failed_dials_are_few_probes() {
+    let (_listener, address) = silent().await;
+    let (checker, mut observations) = start(&backend(&[("w1", &[address])], Probe::Tcp));
+    let first = next(&mut observations).await;
+    let started = Instant::now();
+    for _ in 0..1000 {
+        checker.recheck(&first.backend, &first.server);
+    }
+    next(&mut observations).await;
+    let extra = timeout(Duration::from_millis(300), observations.recv()).await;
+    assert!(extra.is_err(), "a second probe for one burst of dials, {:?} after it", started.elapsed());
+    assert!(!checker.recheck(&first.backend, &"nobody".parse().unwrap()));
+}
+
+#[tokio::test]
+async fn a_server_that_returns_rises_and_its_history_stays_short() {
+    let address = closed().await;
+    let mut workers = backend(&[("w1", &[address])], Probe::Tcp);
+    workers.check.interval = Duration::from_millis(20);
+    let (checker, mut observations) = start(&workers);
+    assert_eq!(next(&mut observations).await.verdict, Verdict::Unhealthy);
+    let _listener = listener_at(address).await;
+    while next(&mut observations).await.verdict != Verdict::Healthy {}
+    for _ in 0..HISTORY {
+        next(&mut observations).await;
+    }
+    let status = checker.status().remove(0);
+    assert_eq!((status.history.len(), status.flaps, status.verdict), (HISTORY, 1, Verdict::Healthy));
+}
+
+#[tokio::test]
+async fn one_port_of_two_that_fails_fails_the_server() {
+    let (web, secure) = (Server::tcp(b"").await, closed().await);
+    let (_checker, mut observations) = start(&backend(&[("w1", &[web.address, secure])], Probe::Tcp));
+    let observation = next(&mut observations).await;
+    assert_eq!(observation.verdict, Verdict::Unhealthy);
+    assert_eq!(observation.outcome.detail, format!("port {}: connection refused", secure.port()));
+    assert!(observation.outcome.accepted);
+}
+
+#[tokio::test]
+async fn a_silent_server_delays_no_other() {
+    let (_stopped, silent) = silent().await;
+    let up = Server::tls(super::authority::Authority::new().server(), |_| None).await;
+    let mut masters = backend(&[("silent", &[silent]), ("up", &[up.address])], Probe::Tls(TlsProbe::default()));
+    masters.check.timeout = Duration::from_secs(60);
+    let (_checker, mut observations) = start(&masters);
+    let first = next(&mut observations).await;
+    assert_eq!((first.server.as_str(), first.verdict), ("up", Verdict::Healthy));
+}
+
+#[tokio::test]
+async fn a_full_channel_drops_repetitions_but_no_transition() {
+    let address = closed().await;
+    let mut workers = backend(&[("w1", &[address])], Probe::Tcp);
+    workers.check.interval = Duration::from_millis(10);
+    let (told, mut observations) = mpsc::channel(1);
+    let checker = Checker::start(&[workers], told, &Handle::current());
+    while checker.status()[0].history.len() < HISTORY {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    let _listener = listener_at(address).await;
+    while checker.status()[0].verdict != Verdict::Healthy {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    let transitions = [next(&mut observations).await, next(&mut observations).await].map(|o| o.transition.unwrap().to);
+    assert_eq!(transitions, [Verdict::Unhealthy, Verdict::Healthy]);
+}
+
+#[tokio::test]
+async fn a_server_without_a_port_stays_unknown_and_is_not_probed() {
+    let (checker, mut observations) = start(&backend(&[("w1", &[])], Probe::Tcp));
+    assert_eq!(timeout(Duration::from_millis(50), observations.recv()).await, Ok(None));
+    assert_eq!(checker.status()[0].verdict, Verdict::Unknown);
+}
+
+#[tokio::test]
+async fn dropping_the_checker_ends_every_probe() {
+    let up = Server::tcp(b"").await;
+    let (checker, mut observations) = start(&backend(&[("w1", &[up.address])], Probe::Tcp));
+    next(&mut observations).await;
+    drop(checker);
+    assert_eq!(timeout(Duration::from_secs(5), observations.recv()).await, Ok(None));
+}
