@@ -24,10 +24,12 @@ pub struct HealthCheck {
 }
 
 impl HealthCheck {
-    /// The longest a dead server is believed alive: one interval, then `fall` probes that all time out.
+    /// The longest a dead server is believed alive: one interval, then `fall` probes that all time out. Intervals are
+    /// taken a tenth longer, because that is how far probes are jittered.
     pub fn detection_time(&self) -> Duration {
         let fall = u32::from(self.fall);
-        self.interval + self.timeout * fall + self.fast_interval * fall.saturating_sub(1)
+        let waits = self.interval + self.fast_interval * fall.saturating_sub(1);
+        waits * 11 / 10 + self.timeout * fall
     }
 }
 
