@@ -1,4 +1,27 @@
-//! vrrp
+//! VRRPv3 (RFC 9568) for a pair that serves: who owns a virtual address, decided by values and performed by a thin driver.
+//!
+//! **Life of an advertisement.** `socket` receives → [`packet`] decodes; what is wrong is counted and has no effect on any
+//! timer → [`router::VirtualRouter`] handles it → its [`router::Action`]s are performed by the `driver` (advertisement first,
+//! then the address, then announcements) → one deadline.
+//!
+//! | sans-IO core | what it knows |
+//! |---|---|
+//! | [`boot_instant`] | the one clock: nanoseconds since boot |
+//! | [`packet`] | the advertisement on the wire and why one is discarded |
+//! | [`arp`] | gratuitous ARP frames |
+//! | [`interval`] | Skew_Time and Active_Down_Interval |
+//! | [`priority`] | priorities, and the tiers that fitness selects |
+//! | [`heartbeat`] | the signed datagram between the nodes of `[nodes]` |
+//! | [`announce`] | when the address is announced |
+//! | [`router`] | Initialize, Backup, Active, Leaving |
 
-pub mod kernel;
-pub mod socket;
+pub mod announce;
+pub mod arp;
+pub mod boot_instant;
+pub mod heartbeat;
+pub mod interval;
+pub mod packet;
+pub mod priority;
+pub mod router;
+
+pub use priority::tier;
