@@ -7,14 +7,16 @@ mod state;
 
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::num::NonZeroU16;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use fmc_config::model::frontend::PortRoute;
+use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::net::SocketFlags;
 use socket2::{Domain, Protocol, Socket, Type};
+use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 use tokio::net::TcpStream;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -92,7 +94,7 @@ impl Listener {
 
     /// Accepts for ever; ends only when the socket itself is unusable.
     async fn accept_all(&self, surroundings: &Arc<Surroundings>) -> std::io::Error {
-        let socket = match AsyncFd::new(self.socket.as_fd()) {
+        let socket = match watch(self.socket.as_fd()) {
             Ok(socket) => socket,
             Err(error) => return error,
         };
@@ -102,6 +104,10 @@ impl Listener {
                 Ok(ready) => ready,
                 Err(error) => return error,
             };
+            if self.is_at_limit(&surroundings.permits) && !client_waits(&self.socket) {
+                ready.clear_ready();
+                continue;
+            }
             // The permit comes first, but only once a client waits: an idle listener holds none of the process's.
             let permit = self.permit(&surroundings.permits).await;
             match ready.try_io(|socket| accept(socket.get_ref())) {
@@ -121,7 +127,7 @@ impl Listener {
     /// Waits for room under both limits; clients wait in the listen queue meanwhile.
     async fn permit(&self, process: &Arc<Semaphore>) -> Permit {
         let frontend = &self.frontend.permits;
-        if frontend.available_permits() == 0 || process.available_permits() == 0 {
+        if self.is_at_limit(process) {
             self.record.at_limit(&self.frontend);
         }
         let permits = (Arc::clone(frontend).acquire_owned().await, Arc::clone(process).acquire_owned().await);
@@ -131,6 +137,10 @@ impl Listener {
             // Nobody closes these semaphores; should that change, a listener without permits waits for its end.
             _ => std::future::pending().await,
         }
+    }
+
+    fn is_at_limit(&self, process: &Semaphore) -> bool {
+        self.frontend.permits.available_permits() == 0 || process.available_permits() == 0
     }
 
     fn spawn(&self, stream: OwnedFd, client: SocketAddrV4, permit: Permit, surroundings: &Arc<Surroundings>) {
@@ -168,6 +178,18 @@ impl Listener {
         self.record.accepting();
         *pause = (*pause * 2).min(LONGEST_PAUSE);
     }
+}
+
+/// The listening socket's readiness. tokio's own listener tells it only by accepting, which comes before the permit.
+fn watch(socket: BorrowedFd<'_>) -> std::io::Result<AsyncFd<BorrowedFd<'_>>> {
+    #[expect(deprecated, reason = "its fault concerns types whose descriptor may change; a borrowed one cannot")]
+    AsyncFd::with_interest(socket, Interest::READABLE)
+}
+
+/// True when the queue holds a client. Readiness may be left over from one that is accepted already.
+fn client_waits(socket: &Socket) -> bool {
+    let mut readable = [PollFd::new(socket, PollFlags::IN)];
+    rustix::event::poll(&mut readable, Some(&Timespec::default())).is_ok_and(|ready| ready > 0)
 }
 
 /// accept4(2) with what a relay needs already set, in one call.

@@ -1,0 +1,87 @@
+//! What a client sees of servers that refuse or are silent.
+
+use std::io::{ErrorKind, Read};
+use std::time::{Duration, Instant};
+
+use fmc_config::model::backend::ProxyProtocol;
+use fmc_config::model::frontend::WhenNoServer;
+use fmc_lb::{EndedBy, Failure};
+
+use crate::harness::{Setup, end_of, greeter, manual_server, refusing, silent};
+
+#[test]
+fn a_refusing_server_costs_no_client_a_failure_and_next_to_no_time() {
+    let running = Setup::with(&[refusing(), greeter(2), refusing()]).start();
+    let started = Instant::now();
+    assert!((0..200).all(|_| running.greeted().unwrap().0 == 2));
+    assert!(started.elapsed() < Duration::from_secs(2), "{:?} for 200 connections", started.elapsed());
+    assert!(running.failed.count(Failure::Refused) >= 2, "the daemon hears of it, to check at once");
+    assert_eq!(running.ended(EndedBy::NoServerAccepts), 0);
+}
+
+#[test]
+fn a_silent_server_costs_the_first_clients_one_timeout_and_later_ones_nothing() {
+    let silent = silent();
+    let mut setup = Setup::with(&[silent.address, greeter(2)]);
+    setup.backend.connect_timeout = Duration::from_millis(400);
+    let running = setup.start();
+    let (slow, quick): (Vec<_>, Vec<_>) = (0..20)
+        .map(|_| {
+            let started = Instant::now();
+            assert_eq!(running.greeted().unwrap().0, 2);
+            started.elapsed()
+        })
+        .partition(|took| *took >= Duration::from_millis(350));
+    assert_eq!(slow.len(), 1, "slow {slow:?}, quick {quick:?}");
+    assert!(slow[0] < Duration::from_millis(1000), "{slow:?}");
+    assert_eq!(running.failed.count(Failure::TimedOut), 1);
+}
+
+#[test]
+fn clients_are_reset_at_once_when_no_server_accepts() {
+    let running = Setup::with(&[refusing(), refusing(), refusing()]).start();
+    let started = Instant::now();
+    assert_eq!(running.greeted().unwrap_err().kind(), ErrorKind::ConnectionReset);
+    assert!(started.elapsed() < Duration::from_secs(1));
+    running.await_end(EndedBy::NoServerAccepts);
+    assert_eq!(running.failed.count(Failure::Refused), 3, "each server was tried once");
+}
+
+#[test]
+fn a_frontend_may_close_instead_of_reset_when_no_server_accepts() {
+    let mut setup = Setup::with(&[refusing()]);
+    setup.frontend.when_no_server = WhenNoServer::Close;
+    let running = setup.start();
+    assert_eq!(end_of(&mut running.connect()), Ok(Vec::new()));
+}
+
+#[test]
+fn a_server_that_comes_back_is_used_again() {
+    let running = Setup::with(&[refusing()]).start();
+    assert!(running.greeted().is_err());
+    let pool = running.handle.pool("masters").unwrap();
+    let returned = greeter(7);
+    pool.reconfigure(&{
+        let mut setup = Setup::with(&[returned]);
+        setup.backend.attempts = 1;
+        setup.backend
+    });
+    assert_eq!(running.greeted().unwrap().0, 7);
+}
+
+#[test]
+fn the_proxy_header_reaches_the_server_before_the_clients_bytes() {
+    let (address, accepted) = manual_server();
+    let mut setup = Setup::with(&[address]);
+    setup.backend.proxy_protocol = Some(ProxyProtocol::V2);
+    let running = setup.start();
+    let mut client = running.connect();
+    std::io::Write::write_all(&mut client, b"GET / HTTP/1.1").unwrap();
+    let mut bytes = [0; 28 + 14];
+    accepted.recv().unwrap().read_exact(&mut bytes).unwrap();
+    let (header, length) = proxy_header::ProxyHeader::parse(&bytes, Default::default()).unwrap();
+    let addresses = header.proxied_address().unwrap();
+    assert_eq!((length, &bytes[28..]), (28, &b"GET / HTTP/1.1"[..]));
+    assert_eq!(addresses.source, client.local_addr().unwrap());
+    assert_eq!(addresses.destination, running.vip.into());
+}

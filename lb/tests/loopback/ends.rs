@@ -1,0 +1,154 @@
+//! Who ends a connection, and what the other side sees of it.
+
+use std::io::{ErrorKind, Write};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use fmc_lb::drain::{self, Drained};
+use fmc_lb::{EndedBy, Phase};
+
+use crate::harness::{Setup, echo, end_of, eventually, greeter, manual_server, reset, server};
+
+#[test]
+fn a_reset_of_the_client_resets_the_server() {
+    let (address, accepted) = manual_server();
+    let running = Setup::with(&[address]).start();
+    let client = running.connect();
+    let mut server = accepted.recv().unwrap();
+    reset(client);
+    assert_eq!(end_of(&mut server), Err(ErrorKind::ConnectionReset));
+    running.await_end(EndedBy::ClientReset);
+}
+
+#[test]
+fn a_reset_of_the_server_resets_the_client() {
+    let (address, accepted) = manual_server();
+    let running = Setup::with(&[address]).start();
+    let mut client = running.connect();
+    reset(accepted.recv().unwrap());
+    assert_eq!(end_of(&mut client), Err(ErrorKind::ConnectionReset));
+    running.await_end(EndedBy::ServerReset);
+}
+
+#[test]
+fn a_killed_session_is_reset_on_both_sides() {
+    let (address, accepted) = manual_server();
+    let running = Setup::with(&[address]).start();
+    let mut client = running.connect();
+    let mut server = accepted.recv().unwrap();
+    let sessions = running.handle.sessions();
+    eventually("the relay is open", || sessions.list(|s| s.phase() == Phase::Open).len() == 1);
+    let session = sessions.list(|_| true).remove(0);
+    assert!(session.goes_to("masters", "s1") && session.vip() == running.vip);
+    assert!(sessions.end(session.id(), EndedBy::KilledByOperator));
+    assert_eq!(end_of(&mut client), Err(ErrorKind::ConnectionReset));
+    assert_eq!(end_of(&mut server), Err(ErrorKind::ConnectionReset));
+    running.await_end(EndedBy::KilledByOperator);
+    assert!(!sessions.end(session.id(), EndedBy::KilledByOperator), "it is gone");
+}
+
+#[test]
+fn only_the_sessions_that_are_meant_are_ended() {
+    let running = Setup::with(&[greeter(1), greeter(2)]).start();
+    let mut clients: Vec<_> = (0..10).map(|_| running.greeted().unwrap()).collect();
+    let ended = running.handle.sessions().end_all(|s| s.goes_to("masters", "s2"), EndedBy::ServerDrained);
+    assert_eq!(ended, 5);
+    eventually("five are left", || running.handle.sessions().len() == 5);
+    for (name, client) in &mut clients {
+        if *name == 2 {
+            assert_eq!(end_of(client), Err(ErrorKind::ConnectionReset));
+        } else {
+            client.write_all(b"x").unwrap();
+        }
+    }
+    assert_eq!(running.ended(EndedBy::ServerDrained), 5);
+}
+
+#[test]
+fn an_idle_relay_ends_after_its_timeout_and_a_busy_one_does_not() {
+    let mut setup = Setup::with(&[server(echo)]);
+    setup.frontend.idle_timeout = Some(Duration::from_millis(600));
+    let running = setup.start();
+    let (mut idle, mut busy) = (running.connect(), running.connect());
+    let started = Instant::now();
+    let talker = thread::spawn(move || {
+        while started.elapsed() < Duration::from_millis(1500) {
+            busy.write_all(b"x").unwrap();
+            thread::sleep(Duration::from_millis(100));
+        }
+        busy
+    });
+    assert_eq!(end_of(&mut idle), Ok(Vec::new()), "an idle close is FIN");
+    assert!(started.elapsed() >= Duration::from_millis(550), "{:?}", started.elapsed());
+    let _busy = talker.join().unwrap();
+    assert_eq!(running.ended(EndedBy::IdleTimeout), 1);
+    assert_eq!(running.handle.sessions().len(), 1);
+}
+
+#[test]
+fn a_relay_without_idle_timeout_outlives_silence() {
+    let running = Setup::with(&[greeter(1)]).start();
+    let (_, mut client) = running.greeted().unwrap();
+    thread::sleep(Duration::from_millis(1500));
+    client.write_all(b"still here").unwrap();
+    client.shutdown(std::net::Shutdown::Write).unwrap();
+    assert_eq!(end_of(&mut client), Ok(b"still here".to_vec()));
+}
+
+#[test]
+fn a_half_closed_relay_that_stands_still_is_reset_after_its_timeout() {
+    let (address, accepted) = manual_server();
+    let mut setup = Setup::with(&[address]);
+    setup.frontend.half_close_timeout = Duration::from_millis(300);
+    let running = setup.start();
+    let mut client = running.connect();
+    client.shutdown(std::net::Shutdown::Write).unwrap();
+    let mut server = accepted.recv().unwrap();
+    assert_eq!(end_of(&mut server), Ok(Vec::new()));
+    assert_eq!(end_of(&mut client), Err(ErrorKind::ConnectionReset));
+    running.await_end(EndedBy::HalfCloseTimeout);
+}
+
+#[test]
+fn a_half_closed_relay_that_moves_is_not_cut() {
+    let (address, accepted) = manual_server();
+    let mut setup = Setup::with(&[address]);
+    setup.frontend.half_close_timeout = Duration::from_millis(600);
+    let running = setup.start();
+    let mut client = running.connect();
+    client.shutdown(std::net::Shutdown::Write).unwrap();
+    let mut server = accepted.recv().unwrap();
+    for _ in 0..15 {
+        server.write_all(b"x").unwrap();
+        thread::sleep(Duration::from_millis(100));
+    }
+    drop(server);
+    assert_eq!(end_of(&mut client), Ok(vec![b'x'; 15]));
+}
+
+#[test]
+fn a_drained_frontend_refuses_new_clients_and_waits_for_its_relays() {
+    let running = Setup::with(&[greeter(1)]).start();
+    let (_, client) = running.greeted().unwrap();
+    let frontend = running.handle.frontend("k8s-api").unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let soon = || Instant::now() + Duration::from_millis(200);
+    assert_eq!(runtime.block_on(drain::frontend(frontend, soon())), Drained::StillOpen(1));
+    let refused = std::net::TcpStream::connect(running.vip).unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::ConnectionRefused);
+    assert!(running.handle.listeners().iter().all(|l| !l.state.is_alive()));
+    drop(client);
+    assert_eq!(runtime.block_on(drain::frontend(frontend, Instant::now() + Duration::from_secs(10))), Drained::Empty);
+}
+
+#[test]
+fn shutdown_ends_every_relay_with_its_reason() {
+    let running = Setup::with(&[greeter(1)]).start();
+    let mut clients: Vec<_> = (0..5).map(|_| running.greeted().unwrap().1).collect();
+    let handle = running.handle.clone();
+    handle.shut_down(EndedBy::VipMoved);
+    running.stop();
+    assert!(clients.iter_mut().all(|client| end_of(client) == Err(ErrorKind::ConnectionReset)));
+    assert_eq!(handle.frontends()[0].traffic().ended(EndedBy::VipMoved), 5);
+    assert!(handle.sessions().is_empty());
+}
