@@ -1,3 +1,23 @@
 //! What an operator may say: one TOML file, parsed into a model in which illegal states have no representation.
+//!
+//! [`model::Config::parse`] is the entry: text in, configuration or every error out. Nothing here opens a file, resolves a
+//! name or reads the environment.
+//!
+//! ```text
+//! toml      the file as typed: each key read into its own type        (rules of one field)
+//! lower     what it means: defaults, names, addresses, ports          (rules of two fields and more)
+//! profile   the defaults, each with its reason
+//! effective the way back: a model as a file with nothing left out
+//! ```
 
+pub mod diagnostic;
 pub mod model;
+
+mod effective;
+mod findings;
+mod lower;
+mod profile;
+mod span_of_time;
+mod suggest;
+mod toml;
+mod words;

@@ -16,6 +16,8 @@ use node::Node;
 use service::{Admin, Limits, Pair};
 use vip::Vip;
 
+use crate::diagnostic::Diagnostics;
+
 /// One whole configuration, the same on every node.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
@@ -35,4 +37,34 @@ pub struct Config {
     pub admin: Admin,
     /// Bounds of the whole process.
     pub limits: Limits,
+}
+
+impl Config {
+    /// The meaning of `source`, or every error in it. `file_name` is only shown, never opened.
+    ///
+    /// # Errors
+    ///
+    /// All that is wrong with the file, found in one run.
+    pub fn parse(source: &str, file_name: &str) -> Result<Self, Diagnostics> {
+        Self::parse_with_warnings(source, file_name).map(|(config, _)| config)
+    }
+
+    /// As [`Config::parse`], with what an operator should look at although the file is taken.
+    ///
+    /// # Errors
+    ///
+    /// All that is wrong with the file, and its warnings, found in one run.
+    pub fn parse_with_warnings(source: &str, file_name: &str) -> Result<(Self, Diagnostics), Diagnostics> {
+        let (config, found) = crate::lower::read(source);
+        let diagnostics = Diagnostics::new(file_name, source, found);
+        match config {
+            Some(config) => Ok((config, diagnostics)),
+            None => Err(diagnostics),
+        }
+    }
+
+    /// The full result, every default written out, as commented TOML that parses to an equal configuration.
+    pub fn effective(&self) -> String {
+        crate::effective::write(self)
+    }
 }

@@ -16,8 +16,17 @@ pub struct Node {
     pub address: Ipv4Addr,
     /// The interface its VIPs live on when a VIP does not name one; `None`: the one that holds `address`.
     pub interface: Option<InterfaceName>,
+    /// Further addresses of the same machine: on a VIP's network that `address` is not in, its adverts come from there.
+    pub other_addresses: Vec<Ipv4Addr>,
     /// 0 for the first node of `[nodes]`; ranks nodes inside a priority tier.
     pub rank: u8,
+}
+
+impl Node {
+    /// Whether `address` is one of its own.
+    pub fn owns(&self, address: Ipv4Addr) -> bool {
+        self.address == address || self.other_addresses.contains(&address)
+    }
 }
 
 /// The name of a network interface: 1 to 15 bytes, no blank, no slash (`IFNAMSIZ`, netdevice(7)).

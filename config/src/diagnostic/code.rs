@@ -1,0 +1,157 @@
+//! The stable names of all rules.
+
+use super::Severity::{self, Error, Warning};
+
+macro_rules! codes {
+    ($($(#[doc = $doc:literal])+ $variant:ident $severity:ident $text:literal,)+) => {
+        /// The rule that was broken: a stable short name, shown in brackets, that scripts and documentation may refer to.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum Code {
+            $($(#[doc = $doc])+ $variant,)+
+        }
+
+        impl Code {
+            /// Every rule there is.
+            pub const ALL: &'static [Code] = &[$(Code::$variant,)+];
+
+            /// The name as shown.
+            pub const fn as_str(self) -> &'static str {
+                match self {
+                    $(Code::$variant => $text,)+
+                }
+            }
+
+            /// Whether a file that breaks it is refused.
+            pub const fn severity(self) -> Severity {
+                match self {
+                    $(Code::$variant => $severity,)+
+                }
+            }
+        }
+    };
+}
+
+codes! {
+    /// The file is not TOML.
+    TomlSyntax Error "toml-syntax",
+    /// A key or table stands twice in the same place.
+    DuplicateKey Error "duplicate-key",
+    /// No key of this table has that name.
+    UnknownKey Error "unknown-key",
+    /// A key without which the table says nothing.
+    MissingKey Error "missing-key",
+    /// A value of another TOML type.
+    WrongType Error "wrong-type",
+    /// A word that is none of the allowed ones.
+    UnknownWord Error "unknown-word",
+    /// Two keys that say the same thing in different ways.
+    EitherOr Error "either-or",
+
+    /// Characters or length that no name may have.
+    BadName Error "bad-name",
+    /// Not an IPv4 address.
+    BadAddress Error "bad-address",
+    /// An IPv6 address where only IPv4 is built.
+    Ipv6NotBuilt Error "ipv6-not-built",
+    /// An address nothing can own: unspecified, loopback, multicast, broadcast.
+    AddressNotUnicast Error "address-not-unicast",
+    /// Not an address prefix.
+    BadPrefix Error "bad-prefix",
+    /// A prefix with bits beyond its length.
+    PrefixHostBits Error "prefix-host-bits",
+    /// Not a listening address.
+    BadListenAddress Error "bad-listen-address",
+    /// Not a TCP or UDP port.
+    BadPort Error "bad-port",
+    /// Not the name of a network interface.
+    BadInterface Error "bad-interface",
+    /// VRRP cannot run on loopback.
+    InterfaceLoopback Error "interface-loopback",
+    /// A file name that depends on the working directory.
+    PathNotAbsolute Error "path-not-absolute",
+    /// Not a span of time.
+    BadDuration Error "bad-duration",
+    /// A span of time outside its range.
+    DurationOutOfRange Error "duration-out-of-range",
+    /// A span of time finer than what carries it.
+    DurationTooFine Error "duration-too-fine",
+    /// A number outside its range.
+    NumberOutOfRange Error "number-out-of-range",
+    /// A list that must say something says nothing.
+    EmptyList Error "empty-list",
+
+    /// Nobody to own a VIP.
+    NoNode Error "no-node",
+    /// More nodes than the election is built for.
+    TooManyNodes Error "too-many-nodes",
+    /// Two nodes at one address.
+    NodeAddressTaken Error "node-address-taken",
+    /// No room for the tiers below it, or kept for others.
+    PriorityOutOfRange Error "priority-out-of-range",
+    /// VRRPv2 beside a running Keepalived is not built.
+    CompatNotBuilt Error "compat-not-built",
+
+    /// Nothing to own.
+    NoVip Error "no-vip",
+    /// Two VIPs with one address.
+    VipAddressTaken Error "vip-address-taken",
+    /// A VIP that is a node's own address.
+    VipIsNode Error "vip-is-node",
+    /// A VIP that is a server's address.
+    VipIsServer Error "vip-is-server",
+    /// The last octet cannot serve as a virtual router identifier.
+    VirtualRouterIdNeeded Error "virtual-router-id-needed",
+    /// Two virtual routers with one identifier on one network.
+    VirtualRouterIdTaken Error "virtual-router-id-taken",
+    /// No node has that name.
+    UnknownNode Error "unknown-node",
+
+    /// No VIP has that name.
+    UnknownVip Error "unknown-vip",
+    /// No backend has that name.
+    UnknownBackend Error "unknown-backend",
+    /// Two frontends listen on one address and port.
+    ListenAddressTaken Error "listen-address-taken",
+    /// A frontend may hold more connections than the process.
+    FrontendOverLimit Error "frontend-over-limit",
+    /// Two services end at one server port.
+    PortsShareServerPort Error "ports-share-server-port",
+    /// A frontend's port map and a server's own port disagree.
+    PortMapUnused Error "port-map-unused",
+
+    /// A backend with nobody in it.
+    BackendWithoutServers Error "backend-without-servers",
+    /// The same address and port twice in one backend.
+    ServerTwice Error "server-twice",
+    /// Nobody would ever get a connection.
+    WeightsAllZero Error "weights-all-zero",
+    /// Frontends of different profiles, and the backend does not say whose defaults it takes.
+    ProfilesDisagree Error "profiles-disagree",
+
+    /// An option that this kind of check has no use for.
+    CheckOptionUnused Error "check-option-unused",
+    /// A doubtful server is asked more rarely than a settled one.
+    FastIntervalOverInterval Error "fast-interval-over-interval",
+    /// A request target that does not start at the root.
+    BadPath Error "bad-path",
+    /// Not a range of HTTP statuses.
+    BadStatusRange Error "bad-status-range",
+    /// A name that no certificate can carry.
+    BadServerName Error "bad-server-name",
+    /// A bearer token for whoever answers.
+    TokenWithoutCa Error "token-without-ca",
+
+    /// The status page is open to everyone.
+    AdminOpen Error "admin-open",
+    /// The status page listens where a frontend does.
+    AdminPortTaken Error "admin-port-taken",
+
+    /// Nobody can take over.
+    SingleNode Warning "single-node",
+    /// The identifier that most guides use.
+    VirtualRouterIdCommon Warning "virtual-router-id-common",
+    /// A VIP without a service.
+    VipWithoutFrontend Warning "vip-without-frontend",
+    /// A backend that no frontend leads to.
+    UnusedBackend Warning "unused-backend",
+}

@@ -1,0 +1,103 @@
+//! A configuration as TOML with every default written out, so that an operator sees what the short file means.
+
+mod backend;
+mod frontend;
+mod text;
+
+use crate::model::Config;
+use crate::model::election::{Election, Failback};
+use crate::model::node::Node;
+use crate::model::service::{Admin, Limits, Pair};
+use crate::model::vip::Vip;
+use crate::span_of_time;
+use crate::words;
+use text::{Text, key, list, quoted};
+
+/// The file that [`Config::parse`] reads as an equal configuration.
+pub(crate) fn write(config: &Config) -> String {
+    let mut text =
+        Text::new("The full result: every default written out. It may be used as a configuration file itself.");
+    nodes(&mut text, &config.nodes);
+    election(&mut text, &config.election);
+    config.vips.iter().for_each(|vip| self::vip(&mut text, vip));
+    config.frontends.iter().for_each(|frontend| frontend::write(&mut text, frontend));
+    config.backends.iter().for_each(|backend| backend::write(&mut text, backend, &config.frontends));
+    pair(&mut text, &config.pair);
+    admin(&mut text, &config.admin);
+    limits(&mut text, &config.limits);
+    text.into_string()
+}
+
+fn nodes(text: &mut Text, nodes: &[Node]) {
+    text.table("[nodes]", "in order of preference");
+    for Node { name, address, interface, other_addresses, rank: _ } in nodes {
+        let name = key(name.as_str());
+        if interface.is_none() && other_addresses.is_empty() {
+            text.line(&name, quoted(address), "on the interface that holds this address");
+            continue;
+        }
+        let mut fields = vec![format!("address = {}", quoted(address))];
+        fields.extend(interface.iter().map(|interface| format!("interface = {}", quoted(interface))));
+        if !other_addresses.is_empty() {
+            fields.push(format!("other_addresses = {}", list(other_addresses.iter().map(quoted))));
+        }
+        text.line(&name, format!("{{ {} }}", fields.join(", ")), "");
+    }
+}
+
+fn election(text: &mut Text, election: &Election) {
+    let Election { interval, failback, priority, checksum } = election;
+    text.table("[election]", "");
+    let detection = span_of_time::format(interval.duration() * 3);
+    let interval = quoted(span_of_time::format(interval.duration()));
+    text.line("advertisement_interval", interval, &format!("a silent owner is replaced after about {detection}"));
+    let failback = match failback {
+        Failback::Never => "never".to_owned(),
+        Failback::Always => "always".to_owned(),
+        Failback::After(delay) => format!("after {}", span_of_time::format(*delay)),
+    };
+    text.line("failback", quoted(failback), "when a preferred node takes a VIP back from one that serves well");
+    text.line("priority", priority.to_string(), "of the first node when it is fit");
+    text.line("checksum", quoted(words::word(words::CHECKSUM, *checksum)), "as sent; both forms are received");
+}
+
+fn vip(text: &mut Text, vip: &Vip) {
+    let Vip { name, address, virtual_router_id, interfaces } = vip;
+    text.table(&format!("[vips.{}]", key(name.as_str())), "");
+    text.line("address", quoted(address), "");
+    text.line("virtual_router_id", virtual_router_id.to_string(), "");
+    if interfaces.is_empty() {
+        text.remark("interface: each node's own");
+    } else {
+        let named = |(node, interface): &(_, _)| named(node, interface);
+        text.line("interface", format!("{{ {} }}", interfaces.iter().map(named).collect::<Vec<_>>().join(", ")), "");
+    }
+}
+
+fn named(node: &crate::model::name::NodeName, interface: &crate::model::node::InterfaceName) -> String {
+    format!("{} = {}", key(node.as_str()), quoted(interface))
+}
+
+fn pair(text: &mut Text, Pair { port, key_file }: &Pair) {
+    text.table("[pair]", "heartbeat between the nodes");
+    text.line("port", port.to_string(), "UDP, on every node");
+    match key_file {
+        Some(file) => text.line("key_file", quoted(file.display()), ""),
+        None => text.remark("key_file: none, heartbeats are unsigned"),
+    }
+}
+
+fn admin(text: &mut Text, Admin { listen, allow }: &Admin) {
+    text.table("[admin]", "status page, metrics, read-only JSON");
+    text.line("listen", list(listen.iter().map(quoted)), "");
+    if allow.is_empty() {
+        text.remark("allow: loopback only");
+    } else {
+        text.line("allow", list(allow.iter().map(quoted)), "loopback may always");
+    }
+}
+
+fn limits(text: &mut Text, Limits { max_connections }: &Limits) {
+    text.table("[limits]", "");
+    text.line("max_connections", max_connections.to_string(), "relays alive at once over all frontends");
+}

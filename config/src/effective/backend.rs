@@ -1,0 +1,101 @@
+//! `[backends.NAME]` written out.
+
+use super::text::{Text, key, quoted};
+use crate::model::backend::{Backend, Server};
+use crate::model::frontend::Frontend;
+use crate::model::health_check::{HealthCheck, Probe, TlsProbe};
+use crate::span_of_time::format as span;
+use crate::words::{self, CheckKind};
+
+pub(super) fn write(text: &mut Text, backend: &Backend, frontends: &[Frontend]) {
+    let Backend { name, servers, balance, check, proxy_protocol, connect_timeout, attempts } = backend;
+    let name = key(name.as_str());
+    text.table(&format!("[backends.{name}]"), "");
+    profile(text, backend, frontends);
+    text.line("balance", quoted(words::word(words::BALANCE, *balance)), "");
+    match proxy_protocol {
+        Some(version) => text.line("proxy_protocol", quoted(words::word(words::PROXY_PROTOCOL, *version)), ""),
+        None => text.remark("proxy_protocol: none, servers see the balancer's address"),
+    }
+    text.line("connect_timeout", quoted(span(*connect_timeout)), "for each attempt");
+    text.line("attempts", attempts.to_string(), "each on another server");
+    text.table(&format!("[backends.{name}.servers]"), "");
+    servers.iter().for_each(|server| self::server(text, server));
+    text.table(&format!("[backends.{name}.check]"), "");
+    self::check(text, check);
+}
+
+/// Only said where the frontends differ: all its effects are written out below it.
+fn profile(text: &mut Text, backend: &Backend, frontends: &[Frontend]) {
+    let mut profiles =
+        frontends.iter().filter(|frontend| frontend.backend == backend.name).map(|frontend| frontend.profile);
+    if let Some(first) = profiles.next()
+        && profiles.any(|other| other != first)
+    {
+        text.line(
+            "profile",
+            quoted(words::word(words::PROFILE, first)),
+            "without effect: every default is written out",
+        );
+    }
+}
+
+fn server(text: &mut Text, server: &Server) {
+    let Server { name, address, port, weight, serving_ports } = server;
+    let port = port.map_or_else(String::new, |port| format!(", port = {port}"));
+    let value = format!("{{ address = {}{port}, weight = {} }}", quoted(address), weight.get());
+    let serving: Vec<_> = serving_ports.iter().map(ToString::to_string).collect();
+    text.line(&key(name.as_str()), value, &format!("serves on {}", serving.join(", ")));
+}
+
+fn check(text: &mut Text, check: &HealthCheck) {
+    let HealthCheck { probe, port, interval, fast_interval, timeout, rise, fall } = check;
+    self::probe(text, probe);
+    match port {
+        Some(port) => text.line("port", port.to_string(), ""),
+        None => text.remark("port: every port that clients are sent to"),
+    }
+    text.line("interval", quoted(span(*interval)), "of a settled server");
+    text.line("fast_interval", quoted(span(*fast_interval)), "while the verdict changes");
+    text.line("timeout", quoted(span(*timeout)), "");
+    text.line("rise", rise.to_string(), "passes in a row that make a server healthy");
+    let detection = span(check.detection_time());
+    text.line("fall", fall.to_string(), &format!("failures in a row; a dead server is out after {detection} at most"));
+}
+
+fn probe(text: &mut Text, probe: &Probe) {
+    let kind = match probe {
+        Probe::Tcp => CheckKind::Tcp,
+        Probe::Tls(_) => CheckKind::Tls,
+        Probe::Https(_) => CheckKind::Https,
+        Probe::K3sApi(_) => CheckKind::K3sApi,
+    };
+    text.line("type", quoted(words::word(words::CHECK_KIND, kind)), "");
+    match probe {
+        Probe::Tcp => {}
+        Probe::Tls(tls) => self::tls(text, tls),
+        Probe::Https(https) => {
+            self::tls(text, &https.tls);
+            text.line("path", quoted(&https.path), "");
+            text.line("expect", quoted(format!("{}-{}", https.expect.0, https.expect.1)), "statuses that pass");
+        }
+        Probe::K3sApi(k3s) => {
+            self::tls(text, &k3s.tls);
+            match &k3s.token_file {
+                Some(file) => text.line("token_file", quoted(file.display()), "opens /readyz"),
+                None => text.remark("token_file: none, so /ping is asked"),
+            }
+        }
+    }
+}
+
+fn tls(text: &mut Text, TlsProbe { server_name, ca_file }: &TlsProbe) {
+    match server_name {
+        Some(name) => text.line("server_name", quoted(name), ""),
+        None => text.remark("server_name: the server's address"),
+    }
+    match ca_file {
+        Some(file) => text.line("ca_file", quoted(file.display()), ""),
+        None => text.remark("ca_file: none, any certificate passes"),
+    }
+}

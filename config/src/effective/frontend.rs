@@ -1,0 +1,43 @@
+//! `[frontends.NAME]` written out.
+
+use super::text::{Text, key, list, quoted};
+use crate::model::frontend::{Frontend, Keepalive, PortRoute};
+use crate::span_of_time::format as span;
+use crate::words;
+
+pub(super) fn write(text: &mut Text, frontend: &Frontend) {
+    let Frontend { name, vip, address, ports, profile, allow, backend, max_connections, .. } = frontend;
+    text.table(&format!("[frontends.{}]", key(name.as_str())), "");
+    text.line("vip", quoted(vip), &address.to_string());
+    text.line("ports", self::ports(ports), "");
+    text.line("profile", quoted(words::word(words::PROFILE, *profile)), "");
+    if allow.is_empty() {
+        text.remark("allow: everyone");
+    } else {
+        text.line("allow", list(allow.iter().map(quoted)), "");
+    }
+    text.line("backend", quoted(backend), "");
+    text.line("max_connections", max_connections.to_string(), "further clients wait");
+    times(text, frontend);
+}
+
+fn times(text: &mut Text, frontend: &Frontend) {
+    let Frontend { idle_timeout, half_close_timeout, keepalive, user_timeout, when_no_server, .. } = frontend;
+    let Keepalive { idle, interval, count } = keepalive;
+    let idle_timeout = idle_timeout.map_or_else(|| "never".to_owned(), span);
+    text.line("idle_timeout", quoted(idle_timeout), "without a byte in either direction");
+    text.line("half_close_timeout", quoted(span(*half_close_timeout)), "for the other side, once one has closed");
+    let (idle, interval) = (quoted(span(*idle)), quoted(span(*interval)));
+    text.line("keepalive", format!("{{ idle = {idle}, interval = {interval}, count = {count} }}"), "");
+    text.line("user_timeout", quoted(span(*user_timeout)), "unacknowledged data ends the connection");
+    text.line("when_no_server", quoted(words::word(words::WHEN_NO_SERVER, *when_no_server)), "");
+}
+
+/// A list when server ports follow, else a map; the file cannot mix the two.
+fn ports(ports: &[PortRoute]) -> String {
+    let mapped = |route: &PortRoute| route.server.map(|server| format!("{} = {server}", route.listen));
+    match ports.iter().map(mapped).collect::<Option<Vec<_>>>() {
+        Some(pairs) if !pairs.is_empty() => format!("{{ {} }}", pairs.join(", ")),
+        _ => list(ports.iter().map(|route| route.listen.to_string())),
+    }
+}

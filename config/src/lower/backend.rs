@@ -1,0 +1,119 @@
+//! The backends: who is in them, and whose defaults they take.
+
+use super::{check, frontend, name, port};
+use crate::diagnostic::Code;
+use crate::findings::{Findings, Place};
+use crate::model::backend::{Backend, Server, Weight};
+use crate::model::frontend::{Frontend, Profile};
+use crate::profile::{self, BackendDefaults};
+use crate::toml::RawConfig;
+use crate::toml::backends::{RawBackend, RawServer, RawServers};
+use crate::toml::frontends::RawFrontend;
+use crate::words;
+
+/// The backends that a frontend leads to, in the order typed.
+pub(super) fn lower(raw: &RawConfig, frontends: &[Frontend], findings: &mut Findings) -> Vec<Backend> {
+    let mut backends = Vec::new();
+    for backend in &raw.backends {
+        let users: Vec<_> = raw.frontends.iter().filter(|frontend| leads_to(frontend, backend)).collect();
+        port::report(backend, &users, findings);
+        let lowered = one(backend, &users, frontends, findings);
+        if users.is_empty() {
+            let fix = format!("add `backend = {:?}` to a frontend, or remove this table", backend.name.value);
+            let problem = "no frontend leads here: its servers are neither checked nor used";
+            findings.add(Code::UnusedBackend, &backend.place, problem, fix);
+        } else {
+            backends.extend(lowered);
+        }
+    }
+    backends
+}
+
+fn leads_to(frontend: &RawFrontend, backend: &RawBackend) -> bool {
+    frontend.backend.as_ref().is_some_and(|name| name.value == backend.name.value)
+}
+
+fn one(raw: &RawBackend, users: &[&RawFrontend], frontends: &[Frontend], findings: &mut Findings) -> Option<Backend> {
+    let name = name::lower(&raw.name, findings);
+    let defaults = profile::backend(profile_of(raw, users, findings));
+    let check = check::lower(&raw.check, &defaults, findings);
+    let BackendDefaults { balance, connect_timeout, attempts, .. } = defaults;
+    let servers = raw.servers.as_ref().map(|servers| self::servers(servers, findings));
+    let (name, servers) = (name?, servers?);
+    let leading: Vec<_> = frontends.iter().filter(|frontend| frontend.backend == name).collect();
+    Some(Backend {
+        servers: servers.into_iter().map(|server| port::with_serving_ports(server, &leading)).collect(),
+        name,
+        balance: raw.balance.as_ref().map_or(balance, |typed| typed.value),
+        check,
+        proxy_protocol: raw.proxy_protocol.as_ref().map(|typed| typed.value),
+        connect_timeout: raw.connect_timeout.as_ref().map_or(connect_timeout, |typed| typed.value),
+        attempts: raw.attempts.as_ref().map_or(attempts, |typed| typed.value),
+    })
+}
+
+/// Its own word, else that of the frontends that lead to it.
+fn profile_of(raw: &RawBackend, users: &[&RawFrontend], findings: &mut Findings) -> Profile {
+    if let Some(own) = &raw.profile {
+        return own.value;
+    }
+    let Some(first) = users.first() else { return Profile::Tcp };
+    let profile = frontend::profile_of(first);
+    if let Some(other) = users.iter().find(|user| frontend::profile_of(user) != profile) {
+        let of = |user: &RawFrontend| {
+            let profile = words::word(words::PROFILE, frontend::profile_of(user));
+            format!("frontends.{} ({profile})", user.name.value)
+        };
+        let problem = format!("{} and {} lead here, and have different defaults", of(first), of(other));
+        let fix = format!("say whose to take: `profile = \"{}\"`", words::word(words::PROFILE, profile));
+        findings.add(Code::ProfilesDisagree, &raw.place, problem, fix);
+        findings.because(profile_place(other), "this one differs");
+    }
+    profile
+}
+
+fn profile_place(frontend: &RawFrontend) -> &Place {
+    frontend.profile.as_ref().map_or(&frontend.place, |profile| &profile.place)
+}
+
+fn servers(raw: &RawServers, findings: &mut Findings) -> Vec<Server> {
+    if raw.empty {
+        let fix = "add one, for example `servers = { master1 = \"10.17.4.21:6443\" }`";
+        findings.add(Code::BackendWithoutServers, &raw.place, "there is no server to send anyone to", fix);
+    }
+    report_twins(&raw.list, findings);
+    report_no_weight(raw, findings);
+    raw.list.iter().filter_map(|server| self::server(server, findings)).collect()
+}
+
+fn server(raw: &RawServer, findings: &mut Findings) -> Option<Server> {
+    let RawServer { name, address, port, weight } = raw;
+    Some(Server {
+        name: name::lower(name, findings)?,
+        address: address.value,
+        port: port.as_ref().map(|port| port.value),
+        weight: Weight::new(weight.as_ref().map_or(1, |weight| weight.value))?,
+        serving_ports: Vec::new(),
+    })
+}
+
+/// The same machine under two names would be counted, checked and loaded twice.
+fn report_twins(list: &[RawServer], findings: &mut Findings) {
+    let place = |server: &RawServer| (server.address.value, server.port.as_ref().map(|port| port.value));
+    for (at, server) in list.iter().enumerate() {
+        if let Some(first) = list[..at].iter().find(|other| place(other) == place(server)) {
+            let problem = format!("this is the same server as {}", first.name.value);
+            let fix = "correct the address, or remove it and give the other a larger `weight`";
+            findings.add(Code::ServerTwice, &server.address.place, problem, fix);
+            findings.because(&first.address.place, "first said here");
+        }
+    }
+}
+
+fn report_no_weight(raw: &RawServers, findings: &mut Findings) {
+    let zero = |server: &RawServer| server.weight.as_ref().is_some_and(|weight| weight.value == 0);
+    if !raw.list.is_empty() && raw.list.iter().all(zero) {
+        let fix = "give at least one server a `weight` above 0";
+        findings.add(Code::WeightsAllZero, &raw.place, "every server has weight 0, so none takes a connection", fix);
+    }
+}

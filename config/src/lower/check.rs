@@ -1,0 +1,98 @@
+//! The health check: only options that its kind has use for, in a rhythm that makes sense.
+
+use crate::diagnostic::Code;
+use crate::findings::Findings;
+use crate::model::health_check::{HealthCheck, HttpsProbe, K3sApiProbe, Probe, TlsProbe};
+use crate::profile::BackendDefaults;
+use crate::span_of_time;
+use crate::suggest;
+use crate::toml::check::RawCheck;
+use crate::words::{self, CheckKind};
+
+/// Statuses that say the server is at work: HAProxy's httpchk takes the same.
+const EXPECT: (u16, u16) = (200, 399);
+
+/// The check with every default filled in.
+pub(super) fn lower(raw: &RawCheck, defaults: &BackendDefaults, findings: &mut Findings) -> HealthCheck {
+    let kind = raw.kind.as_ref().map_or(defaults.check, |kind| kind.value);
+    report_unused_options(raw, kind, findings);
+    report_unguarded_token(raw, kind, findings);
+    report_rhythm(raw, defaults, findings);
+    let interval = raw.interval.as_ref().map_or(defaults.interval, |typed| typed.value);
+    HealthCheck {
+        probe: probe(raw, kind),
+        port: raw.port.as_ref().map(|port| port.value),
+        interval,
+        fast_interval: raw.fast_interval.as_ref().map_or(defaults.fast_interval.min(interval), |typed| typed.value),
+        timeout: raw.timeout.as_ref().map_or(defaults.timeout, |typed| typed.value),
+        rise: raw.rise.as_ref().map_or(defaults.rise, |typed| typed.value),
+        fall: raw.fall.as_ref().map_or(defaults.fall, |typed| typed.value),
+    }
+}
+
+fn probe(raw: &RawCheck, kind: CheckKind) -> Probe {
+    let tls = TlsProbe {
+        server_name: raw.server_name.as_ref().map(|name| name.value.clone()),
+        ca_file: raw.ca_file.as_ref().map(|file| file.value.clone()),
+    };
+    match kind {
+        CheckKind::Tcp => Probe::Tcp,
+        CheckKind::Tls => Probe::Tls(tls),
+        CheckKind::Https => Probe::Https(HttpsProbe {
+            tls,
+            path: raw.path.as_ref().map_or_else(|| "/".to_owned(), |path| path.value.clone()),
+            expect: raw.expect.as_ref().map_or(EXPECT, |expect| expect.value),
+        }),
+        CheckKind::K3sApi => {
+            Probe::K3sApi(K3sApiProbe { tls, token_file: raw.token_file.as_ref().map(|file| file.value.clone()) })
+        }
+    }
+}
+
+/// The kinds that have use for an option; `None`: all of them.
+fn kinds_for(option: &str) -> Option<&'static [CheckKind]> {
+    match option {
+        "path" | "expect" => Some(&[CheckKind::Https]),
+        "server_name" | "ca_file" => Some(&[CheckKind::Tls, CheckKind::Https, CheckKind::K3sApi]),
+        "token_file" => Some(&[CheckKind::K3sApi]),
+        _ => None,
+    }
+}
+
+fn report_unused_options(raw: &RawCheck, kind: CheckKind, findings: &mut Findings) {
+    for (option, place) in &raw.typed {
+        let Some(kinds) = kinds_for(option).filter(|kinds| !kinds.contains(&kind)) else { continue };
+        let word = words::word(words::CHECK_KIND, kind);
+        let problem = format!("a check of type \"{word}\" has no use for `{option}`");
+        let wanted = suggest::choice(kinds.iter().map(|kind| words::word(words::CHECK_KIND, *kind)));
+        findings.add(Code::CheckOptionUnused, place, problem, format!("remove it, or set `type` to {wanted}"));
+        if let Some(kind) = &raw.kind {
+            findings.because(&kind.place, "the type");
+        }
+    }
+}
+
+/// A token sent to whoever answers is a token given away.
+fn report_unguarded_token(raw: &RawCheck, kind: CheckKind, findings: &mut Findings) {
+    let guarded = raw.typed.iter().any(|(option, _)| *option == "ca_file");
+    if let (CheckKind::K3sApi, Some(token), false) = (kind, &raw.token_file, guarded) {
+        let problem = "the token would be sent to any machine that answers on a server's address";
+        let fix = "add `ca_file`, a copy of /var/lib/rancher/k3s/server/tls/server-ca.crt of a master";
+        findings.add(Code::TokenWithoutCa, &token.place, problem, fix);
+    }
+}
+
+fn report_rhythm(raw: &RawCheck, defaults: &BackendDefaults, findings: &mut Findings) {
+    let Some(fast) = &raw.fast_interval else { return };
+    let interval = raw.interval.as_ref().map_or(defaults.interval, |typed| typed.value);
+    if fast.value > interval {
+        let (fast_text, interval_text) = (span_of_time::format(fast.value), span_of_time::format(interval));
+        let origin = if raw.interval.is_some() { "" } else { " (the default)" };
+        let problem = format!("{fast_text} is slower than `interval`, {interval_text}{origin}");
+        let fix = format!("write at most \"{interval_text}\": it is how often a doubtful server is asked");
+        findings.add(Code::FastIntervalOverInterval, &fast.place, problem, fix);
+        if let Some(typed) = &raw.interval {
+            findings.because(&typed.place, "the interval");
+        }
+    }
+}

@@ -1,0 +1,115 @@
+//! The frontends: each on ports of its own, on a VIP and to a backend that exist.
+
+use std::net::Ipv4Addr;
+
+use super::name;
+use crate::diagnostic::Code;
+use crate::findings::{Findings, Located, Place};
+use crate::model::frontend::{Frontend, Keepalive, PortRoute, Profile};
+use crate::model::service::Limits;
+use crate::model::vip::Vip;
+use crate::profile::{self, FrontendDefaults};
+use crate::suggest;
+use crate::toml::RawConfig;
+use crate::toml::frontends::{RawFrontend, RawKeepalive};
+
+/// The frontends in the order typed.
+pub(super) fn lower(raw: &RawConfig, vips: &[Vip], limits: Limits, findings: &mut Findings) -> Vec<Frontend> {
+    report_shared_ports(raw, vips, findings);
+    raw.frontends.iter().filter_map(|frontend| one(frontend, raw, vips, limits, findings)).collect()
+}
+
+/// What a frontend is for when it does not say so.
+pub(super) fn profile_of(raw: &RawFrontend) -> Profile {
+    raw.profile.as_ref().map_or(Profile::Tcp, |profile| profile.value)
+}
+
+fn one(raw: &RawFrontend, all: &RawConfig, vips: &[Vip], limits: Limits, findings: &mut Findings) -> Option<Frontend> {
+    let name = name::lower(&raw.name, findings);
+    resolve(raw, all, findings);
+    let profile = profile_of(raw);
+    let defaults = profile::frontend(profile);
+    let max_connections = max_connections(raw, &defaults, limits, findings);
+    let vip = vips.iter().find(|vip| raw.vip.as_ref().is_some_and(|typed| typed.value == vip.name.as_str()))?;
+    let route = |port: &crate::toml::frontends::RawPort| PortRoute {
+        listen: port.listen.value,
+        server: port.server.as_ref().map(|server| server.value),
+    };
+    Some(Frontend {
+        name: name?,
+        vip: vip.name.clone(),
+        address: vip.address,
+        ports: raw.ports.iter().map(route).collect(),
+        profile,
+        allow: raw.allow.clone(),
+        backend: raw.backend.as_ref()?.value.parse().ok()?,
+        max_connections,
+        idle_timeout: raw.idle_timeout.unwrap_or(defaults.idle_timeout),
+        half_close_timeout: raw.half_close_timeout.as_ref().map_or(defaults.half_close_timeout, |typed| typed.value),
+        keepalive: keepalive(&raw.keepalive, defaults.keepalive),
+        user_timeout: raw.user_timeout.as_ref().map_or(defaults.user_timeout, |typed| typed.value),
+        when_no_server: raw.when_no_server.as_ref().map_or(defaults.when_no_server, |typed| typed.value),
+    })
+}
+
+fn resolve(raw: &RawFrontend, all: &RawConfig, findings: &mut Findings) {
+    if let Some(vip) = &raw.vip {
+        name::resolve(vip, &all.vips, |vip| &vip.name, (Code::UnknownVip, "vips"), findings);
+    }
+    if let Some(backend) = &raw.backend {
+        name::resolve(backend, &all.backends, |backend| &backend.name, (Code::UnknownBackend, "backends"), findings);
+    }
+}
+
+fn keepalive(raw: &RawKeepalive, defaults: Keepalive) -> Keepalive {
+    let RawKeepalive { idle, interval, count } = raw;
+    Keepalive {
+        idle: idle.as_ref().map_or(defaults.idle, |typed| typed.value),
+        interval: interval.as_ref().map_or(defaults.interval, |typed| typed.value),
+        count: count.as_ref().map_or(defaults.count, |typed| typed.value),
+    }
+}
+
+/// A default shrinks to the process's bound; what was typed above it is a slip.
+fn max_connections(raw: &RawFrontend, defaults: &FrontendDefaults, limits: Limits, findings: &mut Findings) -> u32 {
+    let Some(typed) = &raw.max_connections else { return defaults.max_connections.min(limits.max_connections) };
+    if typed.value > limits.max_connections {
+        let (value, limit) = (typed.value, limits.max_connections);
+        let problem = format!("{value} connections are more than the {limit} of the whole process");
+        let fix = format!("lower it to {limit}, or raise `max_connections` in [limits]");
+        findings.add(Code::FrontendOverLimit, &typed.place, problem, fix);
+    }
+    typed.value
+}
+
+fn report_shared_ports(raw: &RawConfig, vips: &[Vip], findings: &mut Findings) {
+    let mut seen: Vec<(Ipv4Addr, u16, &str, &Place)> = Vec::new();
+    for frontend in &raw.frontends {
+        let Some(address) = frontend.vip.as_ref().and_then(|typed| address_of(typed, vips)) else { continue };
+        for port in &frontend.ports {
+            let listen = port.listen.value.get();
+            if let Some((_, _, first, place)) = seen.iter().find(|(a, p, ..)| (*a, *p) == (address, listen)) {
+                let problem = format!("{address}:{listen} is already listened on by frontends.{first}");
+                findings.add(
+                    Code::ListenAddressTaken,
+                    &port.listen.place,
+                    problem,
+                    shared_port_fix(&frontend.name.value, first),
+                );
+                findings.because(place, "first said here");
+            }
+            seen.push((address, listen, &frontend.name.value, &port.listen.place));
+        }
+    }
+}
+
+fn shared_port_fix(frontend: &str, first: &str) -> String {
+    if frontend == first {
+        return "write each port once".to_owned();
+    }
+    format!("use another port or VIP, or let {} serve it alone", suggest::choice([first]))
+}
+
+fn address_of(typed: &Located<String>, vips: &[Vip]) -> Option<Ipv4Addr> {
+    vips.iter().find(|vip| vip.name.as_str() == typed.value).map(|vip| vip.address)
+}

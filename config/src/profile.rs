@@ -1,0 +1,123 @@
+//! The defaults of each profile, with the reason above each. An operator overrides any of them in the file.
+
+use std::time::Duration;
+
+use crate::model::backend::Balance;
+use crate::model::frontend::{Keepalive, Profile, WhenNoServer};
+use crate::words::CheckKind;
+
+/// What a frontend is when nothing else is typed.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct FrontendDefaults {
+    pub(crate) max_connections: u32,
+    pub(crate) idle_timeout: Option<Duration>,
+    pub(crate) half_close_timeout: Duration,
+    pub(crate) keepalive: Keepalive,
+    pub(crate) user_timeout: Duration,
+    pub(crate) when_no_server: WhenNoServer,
+}
+
+/// What a backend is when nothing else is typed.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct BackendDefaults {
+    pub(crate) balance: Balance,
+    pub(crate) connect_timeout: Duration,
+    pub(crate) attempts: u8,
+    pub(crate) check: CheckKind,
+    pub(crate) interval: Duration,
+    pub(crate) fast_interval: Duration,
+    pub(crate) timeout: Duration,
+    pub(crate) rise: u8,
+    pub(crate) fall: u8,
+}
+
+/// The defaults of a frontend of `profile`.
+pub(crate) const fn frontend(profile: Profile) -> FrontendDefaults {
+    match profile {
+        Profile::K8sApi => FrontendDefaults {
+            // Kubelets, controllers and people hold some hundred watches; the room that is left keeps a runaway client from
+            // taking the descriptors of the whole process, and `traefik-web` fills the rest: the Web cannot starve the API.
+            max_connections: 2_000,
+            // A watch, `kubectl exec` or `logs -f` may be silent for hours and must not be cut (kubernetes/kubeadm#2227).
+            // Dead peers are found by keepalive instead.
+            idle_timeout: None,
+            // HTTP/2 has no use for a half-open connection; what still drains does so within this.
+            half_close_timeout: Duration::from_secs(30),
+            ..COMMON
+        },
+        Profile::TraefikWeb => FrontendDefaults {
+            // Browsers and a CDN hold many idle connections; each costs little, and together with the API they fill the process.
+            max_connections: 8_000,
+            // Traefik ends an idle HTTP connection itself after 180 s. Longer than that, so that the side that knows HTTP
+            // closes first and no request races with our end; WebSockets ping more often than this.
+            idle_timeout: Some(Duration::from_secs(5 * 60)),
+            // A client that sent all and closed may still be downloading; a minute without an end is a lost one.
+            half_close_timeout: Duration::from_secs(60),
+            ..COMMON
+        },
+        Profile::Tcp => FrontendDefaults {
+            max_connections: 2_000,
+            // Nothing is known of the protocol. An hour is longer than connection pools keep a connection (30 minutes is
+            // usual), and still ends what a live but forgetful client leaks. Envoy's choice too.
+            idle_timeout: Some(Duration::from_secs(3600)),
+            // `send all, close, then read the answer` is a protocol of its own, and the answer may be long in coming.
+            half_close_timeout: Duration::from_secs(5 * 60),
+            ..COMMON
+        },
+    }
+}
+
+/// What the profiles share.
+const COMMON: FrontendDefaults = FrontendDefaults {
+    max_connections: 2_000,
+    idle_timeout: None,
+    half_close_timeout: Duration::from_secs(60),
+    // A peer that vanished without a word is found in one minute, while an idle connection costs two packets in 30 s. Below
+    // the 5 minutes after which common NAT routers forget a connection.
+    keepalive: Keepalive { idle: Duration::from_secs(30), interval: Duration::from_secs(10), count: 3 },
+    // Unacknowledged data for 30 s: the kernel would go on for 15 minutes (kubernetes/kubernetes#44557).
+    user_timeout: Duration::from_secs(30),
+    // A client that is refused tries again; an end of stream could be read as an empty but complete answer.
+    when_no_server: WhenNoServer::Reset,
+};
+
+/// The defaults of a backend of `profile`.
+pub(crate) const fn backend(profile: Profile) -> BackendDefaults {
+    match profile {
+        // Watches live for hours: in turn, a master that came back would stay empty until they end.
+        // The ladder never leaves `TLS handshake error: EOF` in the API server's log.
+        Profile::K8sApi => {
+            BackendDefaults { balance: Balance::LeastConnections, check: CheckKind::K3sApi, ..BACKEND_COMMON }
+        }
+        // Short exchanges: the fewest connections would pour everything on a worker that came back, or on one that accepts
+        // and breaks at once. A port check, because what lies behind it is Traefik's to know.
+        Profile::TraefikWeb => {
+            BackendDefaults { balance: Balance::RoundRobin, check: CheckKind::Tcp, ..BACKEND_COMMON }
+        }
+        // Unknown protocols behind a plain TCP frontend are mostly databases and queues: long-lived.
+        Profile::Tcp => BackendDefaults { balance: Balance::LeastConnections, check: CheckKind::Tcp, ..BACKEND_COMMON },
+    }
+}
+
+/// What the profiles share.
+const BACKEND_COMMON: BackendDefaults = BackendDefaults {
+    balance: Balance::LeastConnections,
+    // Two silent servers in a row still cost a new client under a second. A connection in a LAN opens in a millisecond, and
+    // waiting for the first retransmission of a SYN (1 s, RFC 6298 §2) would be too late for that.
+    connect_timeout: Duration::from_millis(400),
+    // Each on another server: with three of them, every one is asked.
+    attempts: 3,
+    check: CheckKind::Tcp,
+    // A settled server costs half a probe a second; with the two below a dead one is out after 2 s + 3 x 1 s + 2 x 0.3 s at
+    // the worst, and a failed connection of a client asks at once.
+    interval: Duration::from_secs(2),
+    fast_interval: Duration::from_millis(300),
+    // An API server under load answers late; later than this it is of no use to a new client.
+    timeout: Duration::from_secs(1),
+    // One lucky answer is not a recovery, and one lost packet is not a death.
+    rise: 2,
+    fall: 3,
+};
+
+/// All relays of the process. Each needs up to six descriptors and, busy, its buffers: what 512 MB carry with room to spare.
+pub(crate) const MAX_CONNECTIONS: u32 = 10_000;

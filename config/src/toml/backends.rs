@@ -1,0 +1,113 @@
+//! `[backends.NAME]` as typed.
+
+use std::net::Ipv4Addr;
+use std::num::NonZeroU16;
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+use super::check::RawCheck;
+use super::table::{Entry, Value};
+use super::{address, scalar, shape};
+use crate::diagnostic::Code;
+use crate::findings::{Findings, Located, Place};
+use crate::model::backend::{Balance, ProxyProtocol};
+use crate::model::frontend::Profile;
+use crate::words;
+
+const CONNECT_TIMEOUT: RangeInclusive<Duration> = Duration::from_millis(10)..=Duration::from_secs(10);
+const ATTEMPTS: RangeInclusive<u8> = 1..=16;
+const WEIGHT: RangeInclusive<u16> = 0..=256;
+
+/// One table of `[backends]`; each `None` was not typed, or was wrong and reported.
+#[derive(Debug)]
+pub(crate) struct RawBackend {
+    pub(crate) name: Located<String>,
+    pub(crate) place: Place,
+    pub(crate) profile: Option<Located<Profile>>,
+    pub(crate) servers: Option<RawServers>,
+    pub(crate) balance: Option<Located<Balance>>,
+    pub(crate) proxy_protocol: Option<Located<ProxyProtocol>>,
+    pub(crate) connect_timeout: Option<Located<Duration>>,
+    pub(crate) attempts: Option<Located<u8>>,
+    pub(crate) check: RawCheck,
+}
+
+/// `servers = { ... }`, or `[backends.NAME.servers]`.
+#[derive(Debug)]
+pub(crate) struct RawServers {
+    pub(crate) place: Place,
+    pub(crate) list: Vec<RawServer>,
+    /// Nothing was typed, as against typed and wrong.
+    pub(crate) empty: bool,
+}
+
+/// One server.
+#[derive(Debug)]
+pub(crate) struct RawServer {
+    pub(crate) name: Located<String>,
+    pub(crate) address: Located<Ipv4Addr>,
+    pub(crate) port: Option<Located<NonZeroU16>>,
+    pub(crate) weight: Option<Located<u16>>,
+}
+
+impl RawBackend {
+    /// `None`: not a table.
+    pub(crate) fn read(entry: Entry<'_>, findings: &mut Findings) -> Option<Self> {
+        let table = entry.value.table(&shape::BACKEND, findings)?;
+        let servers = table.require("servers", "{ master1 = \"10.17.4.21:6443\" }", findings);
+        Some(Self {
+            servers: servers.map(|value| RawServers::read(&value, findings)),
+            profile: table.take("profile").and_then(|value| scalar::word(&value, words::PROFILE, findings)),
+            balance: table.take("balance").and_then(|value| scalar::word(&value, words::BALANCE, findings)),
+            proxy_protocol: table
+                .take("proxy_protocol")
+                .and_then(|value| scalar::word(&value, words::PROXY_PROTOCOL, findings)),
+            connect_timeout: table
+                .take("connect_timeout")
+                .and_then(|value| scalar::span(&value, CONNECT_TIMEOUT, findings)),
+            attempts: table.take("attempts").and_then(|value| scalar::number(&value, ATTEMPTS, findings)),
+            check: table.take("check").map_or_else(RawCheck::default, |value| RawCheck::read(&value, findings)),
+            name: entry.name,
+            place: table.place,
+        })
+    }
+}
+
+impl RawServers {
+    fn read(value: &Value<'_>, findings: &mut Findings) -> Self {
+        let entries = value.entries("{ master1 = \"10.17.4.21:6443\" }", findings);
+        let empty = value.is_table() && entries.is_empty();
+        let list = entries.into_iter().filter_map(|entry| RawServer::read(entry, findings)).collect();
+        Self { place: value.place.clone(), list, empty }
+    }
+}
+
+impl RawServer {
+    /// `name = "address[:port]"`, or a table.
+    fn read(entry: Entry<'_>, findings: &mut Findings) -> Option<Self> {
+        let Entry { name, value } = entry;
+        if !value.is_table() {
+            let (address, port) = address::server(&value, findings)?;
+            return Some(Self { name, address, port, weight: None });
+        }
+        let table = value.table(&shape::SERVER, findings)?;
+        let address = table.require("address", "\"10.17.4.21\"", findings);
+        let weight = table.take("weight").and_then(|value| scalar::number(&value, WEIGHT, findings));
+        let own_port = table.take("port").and_then(|value| address::port(&value, findings));
+        let (address, port) = address::server(&address?, findings)?;
+        Some(Self { name, address, port: one_port(port, own_port, findings), weight })
+    }
+}
+
+fn one_port(
+    in_address: Option<Located<NonZeroU16>>,
+    own: Option<Located<NonZeroU16>>,
+    findings: &mut Findings,
+) -> Option<Located<NonZeroU16>> {
+    if let (Some(first), Some(second)) = (&in_address, &own) {
+        let problem = "the port is said twice, in `address` and as `port`";
+        findings.add(Code::EitherOr, &second.place, problem, "remove one of the two");
+        findings.because(&first.place, "the other one");
+    }
+    own.or(in_address)
+}

@@ -1,0 +1,80 @@
+//! `[pair]`, `[admin]` and `[limits]` as typed.
+
+use std::net::SocketAddr;
+use std::num::NonZeroU16;
+use std::path::PathBuf;
+
+use ipnet::IpNet;
+
+use super::frontends::MAX_CONNECTIONS;
+use super::table::{Table, Value};
+use super::{address, scalar};
+use crate::diagnostic::Code;
+use crate::findings::{Findings, Located};
+
+/// `[pair]`.
+#[derive(Debug, Default)]
+pub(crate) struct RawPair {
+    pub(crate) port: Option<Located<NonZeroU16>>,
+    pub(crate) key_file: Option<Located<PathBuf>>,
+}
+
+impl RawPair {
+    pub(crate) fn read(table: &Table<'_>, findings: &mut Findings) -> Self {
+        Self {
+            port: table.take("port").and_then(|value| address::port(&value, findings)),
+            key_file: table.take("key_file").and_then(|value| scalar::path(&value, findings)),
+        }
+    }
+}
+
+/// `[admin]`.
+#[derive(Debug, Default)]
+pub(crate) struct RawAdmin {
+    pub(crate) listen: Option<Vec<Located<SocketAddr>>>,
+    pub(crate) allow: Vec<IpNet>,
+    /// The key stands there, right or wrong.
+    pub(crate) allow_typed: bool,
+}
+
+impl RawAdmin {
+    pub(crate) fn read(table: &Table<'_>, findings: &mut Findings) -> Self {
+        let allow = table.take("allow");
+        Self {
+            listen: table.take("listen").and_then(|value| listen(&value, findings)),
+            allow_typed: allow.is_some(),
+            allow: allow.map_or_else(Vec::new, |value| self::allow(&value, findings)),
+        }
+    }
+}
+
+/// One address or a list; an empty list closes the TCP side, the unix socket stays.
+fn listen(value: &Value<'_>, findings: &mut Findings) -> Option<Vec<Located<SocketAddr>>> {
+    if value.is_string() {
+        return Some(vec![address::listen(value, findings)?]);
+    }
+    let items = value.list("[\"127.0.0.1:9109\"]", findings)?;
+    Some(items.iter().filter_map(|item| address::listen(item, findings)).collect())
+}
+
+fn allow(value: &Value<'_>, findings: &mut Findings) -> Vec<IpNet> {
+    let Some(items) = value.list("[\"192.168.0.0/24\"]", findings) else { return Vec::new() };
+    if items.is_empty() {
+        let fix = "name the networks that may look, or remove `allow`";
+        findings.add(Code::EmptyList, &value.place, "an empty list would let nobody in", fix);
+    }
+    items.iter().filter_map(|item| address::prefix(item, findings)).collect()
+}
+
+/// `[limits]`.
+#[derive(Debug, Default)]
+pub(crate) struct RawLimits {
+    pub(crate) max_connections: Option<Located<u32>>,
+}
+
+impl RawLimits {
+    pub(crate) fn read(table: &Table<'_>, findings: &mut Findings) -> Self {
+        let max_connections = table.take("max_connections");
+        Self { max_connections: max_connections.and_then(|value| scalar::number(&value, MAX_CONNECTIONS, findings)) }
+    }
+}

@@ -1,0 +1,78 @@
+//! The tables of the file and their keys: the whole vocabulary, in one place.
+
+/// One table of the file.
+#[derive(Debug)]
+pub(crate) struct Shape {
+    /// As an operator writes it; `NAME` stands for a name of his own.
+    pub(crate) name: &'static str,
+    /// Every key it may have.
+    pub(crate) keys: &'static [&'static str],
+}
+
+pub(crate) static ROOT: Shape = Shape {
+    name: "the file",
+    keys: &["nodes", "election", "vips", "frontends", "backends", "pair", "admin", "limits"],
+};
+
+pub(crate) static NODE: Shape = Shape { name: "nodes.NAME", keys: &["address", "interface", "other_addresses"] };
+
+pub(crate) static ELECTION: Shape =
+    Shape { name: "election", keys: &["profile", "advertisement_interval", "failback", "priority", "checksum"] };
+
+pub(crate) static VIP: Shape = Shape { name: "vips.NAME", keys: &["address", "virtual_router_id", "interface"] };
+
+pub(crate) static FRONTEND: Shape = Shape {
+    name: "frontends.NAME",
+    keys: &[
+        "vip",
+        "port",
+        "ports",
+        "profile",
+        "allow",
+        "backend",
+        "max_connections",
+        "idle_timeout",
+        "half_close_timeout",
+        "keepalive",
+        "user_timeout",
+        "when_no_server",
+    ],
+};
+
+pub(crate) static KEEPALIVE: Shape = Shape { name: "frontends.NAME.keepalive", keys: &["idle", "interval", "count"] };
+
+pub(crate) static BACKEND: Shape = Shape {
+    name: "backends.NAME",
+    keys: &["profile", "servers", "balance", "proxy_protocol", "connect_timeout", "attempts", "check"],
+};
+
+pub(crate) static SERVER: Shape = Shape { name: "backends.NAME.servers.NAME", keys: &["address", "port", "weight"] };
+
+pub(crate) static CHECK: Shape = Shape {
+    name: "backends.NAME.check",
+    keys: &[
+        "type",
+        "port",
+        "path",
+        "expect",
+        "server_name",
+        "ca_file",
+        "token_file",
+        "interval",
+        "fast_interval",
+        "timeout",
+        "rise",
+        "fall",
+    ],
+};
+
+pub(crate) static PAIR: Shape = Shape { name: "pair", keys: &["port", "key_file"] };
+
+pub(crate) static ADMIN: Shape = Shape { name: "admin", keys: &["listen", "allow"] };
+
+pub(crate) static LIMITS: Shape = Shape { name: "limits", keys: &["max_connections"] };
+
+/// Every table, for the test that the reference page names each key.
+#[cfg(test)]
+pub(crate) static ALL: [&Shape; 12] =
+    [&ROOT, &NODE, &ELECTION, &VIP, &FRONTEND, &KEEPALIVE, &BACKEND, &SERVER, &CHECK, &PAIR, &ADMIN, &LIMITS];

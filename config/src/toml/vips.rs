@@ -1,0 +1,66 @@
+//! `[vips.NAME]` as typed.
+
+use std::net::Ipv4Addr;
+
+use super::table::{Entry, Value};
+use super::{address, scalar, shape};
+use crate::findings::{Findings, Located, Place};
+use crate::model::node::InterfaceName;
+
+/// One table of `[vips]`.
+#[derive(Debug)]
+pub(crate) struct RawVip {
+    pub(crate) name: Located<String>,
+    pub(crate) place: Place,
+    pub(crate) address: Option<Located<Ipv4Addr>>,
+    pub(crate) virtual_router_id: Option<Located<u8>>,
+    pub(crate) interface: RawInterface,
+}
+
+/// Where a VIP lives.
+#[derive(Debug)]
+pub(crate) enum RawInterface {
+    /// On each node's own default.
+    Default,
+    /// Under this name on every node.
+    Everywhere(InterfaceName),
+    /// As named for each node.
+    PerNode(Vec<(Located<String>, InterfaceName)>),
+}
+
+impl RawVip {
+    /// A table, or `name = "address"` within `[vips]`.
+    pub(crate) fn read(entry: Entry<'_>, findings: &mut Findings) -> Self {
+        let Entry { name, value } = entry;
+        let mut vip = Self {
+            name,
+            place: value.place.clone(),
+            address: None,
+            virtual_router_id: None,
+            interface: RawInterface::Default,
+        };
+        if value.is_string() {
+            vip.address = address::owned(&value, findings);
+        } else if let Some(table) = value.table(&shape::VIP, findings) {
+            let address = table.require("address", "\"192.168.0.32\"", findings);
+            vip.address = address.and_then(|value| address::owned(&value, findings));
+            let id = table.take("virtual_router_id");
+            vip.virtual_router_id = id.and_then(|value| scalar::number(&value, 1..=255, findings));
+            vip.interface = table.take("interface").map_or(RawInterface::Default, |value| interface(&value, findings));
+        }
+        vip
+    }
+}
+
+fn interface(value: &Value<'_>, findings: &mut Findings) -> RawInterface {
+    if !value.is_table() {
+        let name = address::interface(value, findings);
+        return name.map_or(RawInterface::Default, |name| RawInterface::Everywhere(name.value));
+    }
+    let named = |entry: Entry<'_>, findings: &mut Findings| {
+        let interface = address::interface(&entry.value, findings)?;
+        Some((entry.name, interface.value))
+    };
+    let entries = value.entries("{ loadbalancer1 = \"eth1\" }", findings);
+    RawInterface::PerNode(entries.into_iter().filter_map(|entry| named(entry, findings)).collect())
+}
