@@ -1,10 +1,14 @@
 //! One balancer: `fmc-lb run` on a machine of the lab, as its service would start it, and its tool.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::{Command, ExitStatus, Output, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
+use fmc_api::backends::BackendList;
 use fmc_api::status::Status;
+use fmc_api::word::Health;
 use nix::sys::signal::Signal;
 
 use crate::binaries::product;
@@ -40,8 +44,9 @@ impl<'lab> Balancer<'lab> {
 
     /// The same with further arguments.
     pub fn start_with(lab: &'lab Lab, node: &'static str, configuration: &Configuration, arguments: &[&str]) -> Self {
-        let spawn = run_command(lab, node, configuration, lab.path(&format!("{node}.log")));
-        let process = lab.machine(node).spawn(spawn.args(arguments));
+        let words = run_words(lab, node, configuration);
+        let spawn = Spawn::new(&words[0], lab.path(&format!("{node}.log"))).args(&words[1..]).args(arguments);
+        let process = lab.machine(node).spawn(spawn);
         Self { lab, node, process }
     }
 
@@ -83,6 +88,26 @@ impl<'lab> Balancer<'lab> {
     pub fn status(&self) -> Option<Status> {
         let output = self.ctl(&["--json", "status"]);
         output.status.success().then(|| serde_json::from_slice(&output.stdout).expect("status as the API types say"))
+    }
+
+    /// `fmc-lbctl backends --json`.
+    ///
+    /// # Panics
+    /// When the daemon does not answer.
+    pub fn backends(&self) -> BackendList {
+        serde_json::from_str(&self.expect_ctl(&["--json", "backends"])).expect("backends as the API types say")
+    }
+
+    /// Waits until a server has the health asked for.
+    ///
+    /// # Panics
+    /// When it has not within `limit`.
+    pub fn wait_for_health(&self, server: &str, health: Health, limit: Duration) -> Duration {
+        let has = |list: BackendList| {
+            let servers = list.backends.into_iter().flat_map(|backend| backend.servers);
+            servers.filter(|status| status.name.as_str() == server).all(|status| status.health == health)
+        };
+        eventually(&format!("{server} is {health} for {}", self.node), limit, || has(self.backends()))
     }
 
     /// The process id of a role.
@@ -181,22 +206,33 @@ impl Drop for Balancer<'_> {
     }
 }
 
-/// Runs `fmc-lb run` to its end where an end is expected: for configurations and machines it must refuse.
+/// Runs `fmc-lb run` to its end where an end is expected: for machines and configurations it must refuse. `wrapper` is
+/// a command that runs it with less, `setpriv` for example; often empty.
 ///
 /// # Panics
 /// When it still runs after 5 s.
-pub fn run_to_end(lab: &Lab, node: &'static str, configuration: &Configuration) -> (ExitStatus, String) {
-    let spawn = run_command(lab, node, configuration, lab.path(&format!("{node}-refused.log")));
+pub fn run_to_end(
+    lab: &Lab,
+    node: &'static str,
+    configuration: &Configuration,
+    wrapper: &[&str],
+) -> (ExitStatus, String) {
+    let words: Vec<OsString> = wrapper.iter().map(OsString::from).chain(run_words(lab, node, configuration)).collect();
+    let number = REFUSALS.fetch_add(1, Ordering::Relaxed);
+    let spawn = Spawn::new(&words[0], lab.path(&format!("{node}-refused-{number}.log"))).args(&words[1..]);
     let mut process = lab.machine(node).spawn(spawn);
     let status = process.wait(Duration::from_secs(5));
     (status, process.log())
 }
 
+/// Each refusal has a log of its own.
+static REFUSALS: AtomicU32 = AtomicU32::new(0);
+
 /// The command that the service's unit runs, with this lab's directories.
-pub fn run_command(lab: &Lab, node: &str, configuration: &Configuration, log: PathBuf) -> Spawn {
+fn run_words(lab: &Lab, node: &str, configuration: &Configuration) -> Vec<OsString> {
     let file = configuration.write(lab, &format!("{node}.toml"));
-    let spawn = Spawn::new(product("fmc-lb"), log).args(["run", "--config"]).args([file]);
-    spawn.args(["--runtime-dir"]).args([runtime_dir(lab, node)])
+    let words = [product("fmc-lb").into(), "run".into(), "--config".into(), file.into()];
+    words.into_iter().chain(["--runtime-dir".into(), runtime_dir(lab, node).into()]).collect()
 }
 
 /// The runtime directory of a node.

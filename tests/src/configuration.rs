@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::lab::Lab;
+use crate::server::{COUNT_PORT, ECHO_PORT};
 
 /// A configuration file in the making.
 #[derive(Debug, Clone)]
@@ -31,6 +32,14 @@ impl Configuration {
         self.text.push_str("\n");
         self.text.push_str(tables);
         self
+    }
+
+    /// With the workers' echo and count services on the web address: see [`crate::server::ECHO_PORT`].
+    pub fn with_streams(self) -> Self {
+        let service = |name: &str, port: u16| {
+            format!("[frontends.{name}]\nvip = \"web\"\nport = {port}\nprofile = \"tcp\"\nbackend = \"workers\"\n")
+        };
+        self.with(&service("echo", ECHO_PORT)).with(&service("count", COUNT_PORT))
     }
 
     /// With one text in the place of another.

@@ -22,6 +22,7 @@ mod directory;
 pub mod eventually;
 pub mod exchange;
 pub mod figure;
+pub mod junk;
 pub mod lab;
 pub mod link;
 pub mod load;

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use crate::eventually::eventually;
+use crate::eventually::{eventually, eventually_some};
 use crate::lab::Lab;
 
 /// Addresses are read this often: the error of every moment reported here.
@@ -80,6 +80,22 @@ impl Ownership {
     pub fn changed_after(&self, moment: Instant, machine: &str, address: &str, held: bool) -> Option<Duration> {
         let wanted = |change: &&Change| change.at >= moment && change.machine == machine && change.held == held;
         self.of(address).iter().find(wanted).map(|change| change.at - moment)
+    }
+
+    /// The same, waited for.
+    ///
+    /// # Panics
+    /// When it has not happened within `limit` of now.
+    pub fn changed_within(
+        &self,
+        moment: Instant,
+        machine: &str,
+        address: &str,
+        held: bool,
+        limit: Duration,
+    ) -> Duration {
+        let what = format!("{address} {} {machine}", if held { "comes to" } else { "leaves" });
+        eventually_some(&what, limit, || self.changed_after(moment, machine, address, held)).0
     }
 
     /// How often somebody began to hold `address`.

@@ -19,8 +19,8 @@ pub struct Spawn {
 
 impl Spawn {
     /// `program`, with standard output and error appended to `log`.
-    pub fn new(program: impl AsRef<Path>, log: impl Into<PathBuf>) -> Self {
-        Self { command: Command::new(program.as_ref()), log: log.into() }
+    pub fn new(program: impl AsRef<std::ffi::OsStr>, log: impl Into<PathBuf>) -> Self {
+        Self { command: Command::new(program), log: log.into() }
     }
 
     /// Adds arguments.

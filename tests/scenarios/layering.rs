@@ -1,0 +1,199 @@
+//! The arrows between the crates, and what the cores must not know.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Which crates of ours a crate may import.
+const ARROWS: [(&str, &[&str]); 8] = [
+    ("config", &[]),
+    ("vrrp", &["fmc-config"]),
+    ("health", &["fmc-config"]),
+    ("lb", &["fmc-config"]),
+    ("ctl/api", &["fmc-config"]),
+    ("lb/daemon", &["fmc-config", "fmc-vrrp", "fmc-health", "fmc-lb", "fmc-api"]),
+    ("ctl", &["fmc-config", "fmc-api"]),
+    ("bench", &["fmc-config", "fmc-vrrp", "fmc-health", "fmc-lb", "fmc-api"]),
+];
+
+/// What the libraries that meet packets leave to the daemon.
+const LEFT_TO_THE_DAEMON: [&str; 5] = ["toml", "clap", "tracing-subscriber", "metrics-exporter-prometheus", "fmc-api"];
+
+/// Files whose module documentation begins with `[core]`: time, entropy and bytes are their arguments.
+const CORES: &[&str] = &[
+    "health/src/schedule.rs",
+    "health/src/verdict.rs",
+    "lb/src/balance.rs",
+    "lb/src/proxy_protocol.rs",
+    "vrrp/src/interval.rs",
+    "vrrp/src/packet.rs",
+    "vrrp/src/router.rs",
+];
+
+/// What a core does not name.
+const FOREIGN_TO_CORES: [&str; 14] = [
+    "tokio",
+    "socket2",
+    "nix::",
+    "Instant::now",
+    "SystemTime",
+    "TcpStream",
+    "TcpListener",
+    "UdpSocket",
+    "Mutex",
+    "RwLock",
+    "mpsc",
+    "netlink",
+    "std::fs",
+    "std::env",
+];
+
+/// Files that may hold unsafe code.
+const UNSAFE: [&str; 2] = ["vrrp/src/socket.rs", "lb/daemon/src/inherit.rs"];
+
+/// Names that say nothing of what a file is about.
+const EMPTY_NAMES: [&str; 6] = ["util", "utils", "misc", "common", "helpers", "manager"];
+
+#[test]
+fn crates_import_only_along_the_arrows() {
+    for (member, allowed) in ARROWS {
+        let ours: BTreeSet<String> = dependencies(member).into_iter().filter(|name| name.starts_with("fmc-")).collect();
+        let wrong: Vec<_> = ours.iter().filter(|name| !allowed.contains(&name.as_str())).collect();
+        assert!(wrong.is_empty(), "{member} imports {wrong:?}");
+    }
+    let members: BTreeSet<String> = manifests().into_keys().collect();
+    let known = ARROWS.iter().map(|(member, _)| (*member).to_owned()).chain(["tests".to_owned()]).collect();
+    assert_eq!(members, known, "a crate without arrows");
+}
+
+#[test]
+fn packet_libraries_leave_configuration_files_and_exporters_to_the_daemon() {
+    for member in ["vrrp", "health", "lb"] {
+        let named = dependencies(member);
+        let wrong: Vec<_> = LEFT_TO_THE_DAEMON.iter().filter(|name| named.contains(**name)).collect();
+        assert!(wrong.is_empty(), "{member} imports {wrong:?}");
+    }
+}
+
+#[test]
+fn cores_know_no_runtime_socket_or_clock() {
+    for core in CORES {
+        for file in with_children(core) {
+            let code = code(&file);
+            let found: Vec<_> = FOREIGN_TO_CORES.iter().filter(|word| code.contains(**word)).collect();
+            assert!(found.is_empty(), "{} names {found:?}", file.display());
+        }
+    }
+}
+
+#[test]
+fn a_file_that_calls_itself_a_core_is_on_the_list() {
+    let listed: BTreeSet<PathBuf> = CORES.iter().flat_map(|core| with_children(core)).collect();
+    for file in sources() {
+        let first = fs::read_to_string(&file).expect("a source file").lines().next().unwrap_or_default().to_owned();
+        let says_so = first.starts_with("//!") && first.contains("[core]");
+        assert!(!says_so || listed.contains(&file), "{} is a core but not on the list of this test", file.display());
+    }
+}
+
+#[test]
+fn unsafe_code_stays_in_the_named_files() {
+    let allowed: Vec<PathBuf> = UNSAFE.iter().flat_map(|file| with_children_if_there(file)).collect();
+    for file in sources().into_iter().filter(|file| !allowed.contains(file)) {
+        let code = code(&file);
+        let uses = code.contains("unsafe {") || code.contains("unsafe fn") || code.contains("allow(unsafe_code");
+        assert!(!uses, "{} uses unsafe code", file.display());
+    }
+}
+
+#[test]
+fn a_file_is_named_after_what_it_is_about_and_is_short() {
+    for file in sources() {
+        let name = file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        assert!(!EMPTY_NAMES.contains(&name.as_str()), "{} says nothing by its name", file.display());
+        assert_ne!(name, "mod", "{}: use {{module}}.rs beside {{module}}/", file.display());
+        let lines = fs::read_to_string(&file).expect("a source file").lines().count();
+        assert!(lines <= 450, "{} has {lines} lines", file.display());
+    }
+}
+
+fn root() -> PathBuf {
+    fs::canonicalize(Path::new(env!("CARGO_MANIFEST_DIR")).join("..")).expect("the workspace")
+}
+
+/// Every member's manifest.
+fn manifests() -> BTreeMap<String, String> {
+    let workspace = fs::read_to_string(root().join("Cargo.toml")).expect("the workspace's manifest");
+    let line = workspace.lines().find(|line| line.starts_with("members")).expect("a list of members");
+    let members = line.split('"').skip(1).step_by(2).map(str::to_owned);
+    members.map(|member| (member.clone(), manifest(&member))).collect()
+}
+
+fn manifest(member: &str) -> String {
+    let path = root().join(member).join("Cargo.toml");
+    fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// The normal dependencies of a crate, by name.
+fn dependencies(member: &str) -> BTreeSet<String> {
+    let manifest = manifest(member);
+    let section = manifest.split("\n[").find(|section| section.starts_with("dependencies]")).unwrap_or_default();
+    let names = section.lines().skip(1).filter_map(|line| line.split(['.', '=', ' ']).next());
+    names.filter(|name| !name.is_empty() && !name.starts_with('#')).map(str::to_owned).collect()
+}
+
+/// A core and the files below it, its tests apart; a core that is gone fails the test.
+fn with_children(core: &str) -> Vec<PathBuf> {
+    let files = with_children_if_there(core);
+    assert!(!files.is_empty(), "{core} is on the list of cores and does not exist");
+    files
+}
+
+fn with_children_if_there(file: &str) -> Vec<PathBuf> {
+    let file = root().join(file);
+    let below = file.with_extension("");
+    sources()
+        .into_iter()
+        .filter(|source| *source == file || source.starts_with(&below))
+        .filter(|source| !is_test(source))
+        .collect()
+}
+
+fn is_test(file: &Path) -> bool {
+    file.components().any(|part| part.as_os_str() == "tests" || part.as_os_str() == "tests.rs")
+}
+
+/// Every Rust file of the workspace.
+fn sources() -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for member in manifests().into_keys() {
+        for folder in ["src", "tests", "scenarios", "benches"] {
+            collect(&root().join(&member).join(folder), &mut found);
+        }
+    }
+    assert!(found.len() > 50, "only {} source files were found", found.len());
+    found.sort();
+    found.dedup();
+    found
+}
+
+fn collect(folder: &Path, found: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        let path = entry.path();
+        if path.is_dir() {
+            collect(&path, found);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            found.push(path);
+        }
+    }
+}
+
+/// A file without its comments, its unit tests and this file's own lists.
+fn code(file: &Path) -> String {
+    if file.ends_with("scenarios/layering.rs") {
+        return String::new();
+    }
+    let text = fs::read_to_string(file).expect("a source file");
+    let text = text.split("#[cfg(test)]").next().unwrap_or_default();
+    text.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n")
+}

@@ -1,0 +1,99 @@
+//! An operator moves the addresses, stops a node, or brings a better one back.
+
+use std::time::{Duration, Instant};
+
+use fmc_tests::balancer::{Balancer, Role};
+use fmc_tests::configuration::Configuration;
+use fmc_tests::exchange::Target;
+use fmc_tests::figure::figure;
+use fmc_tests::lab::Lab;
+use fmc_tests::load::Load;
+use fmc_tests::pair::{API, NODES, Pair, WEB};
+use fmc_tests::process;
+use fmc_tests::server::Server;
+
+const PACE: Duration = Duration::from_millis(2);
+
+#[test]
+fn a_planned_failover_and_the_way_back_cost_no_new_connection() {
+    let lab = Lab::flatcar_micro_cloud();
+    let _workers = Server::workers(&lab);
+    let pair = Pair::start(&lab, &Configuration::flatcar_micro_cloud());
+    let load = Load::start(lab.client(), Target::http("192.168.0.33:80"), PACE);
+    std::thread::sleep(Duration::from_millis(500));
+
+    let asked = Instant::now();
+    pair.first.expect_ctl(&["failover", "all", "--yes"]);
+    pair.wait_for(NODES[1]);
+    std::thread::sleep(Duration::from_millis(500));
+    pair.second.expect_ctl(&["failover", "web", "--to", NODES[0], "--yes"]);
+    pair.ownership.wait_for(NODES[0], WEB, Duration::from_secs(2));
+    assert_eq!(pair.ownership.holders(API), [NODES[1]], "the address that was not named stays");
+    std::thread::sleep(Duration::from_millis(300));
+    let record = load.stop();
+
+    let moved = record.between(asked - Duration::from_millis(50), Instant::now());
+    figure("planned failover: longest gap between served connections", moved.longest_gap());
+    figure("planned failover: worst exchange", moved.latency(1.0));
+    record.assert_all_served();
+    assert!(moved.longest_gap() < Duration::from_millis(300), "{:?}", moved.longest_gap());
+}
+
+#[test]
+fn a_stopped_node_hands_over_and_leaves_nothing_behind() {
+    let lab = Lab::flatcar_micro_cloud();
+    let _workers = Server::workers(&lab);
+    let mut pair = Pair::start(&lab, &Configuration::flatcar_micro_cloud());
+    let pids = [Role::Keeper, Role::Proxy].map(|role| pair.first.pid(role));
+    let load = Load::start(lab.client(), Target::http("192.168.0.33:80"), PACE);
+    std::thread::sleep(Duration::from_millis(500));
+
+    let status = pair.first.terminate(Duration::from_secs(12));
+    assert!(status.success(), "{status}");
+    assert_eq!(pair.ownership.holders(WEB), [NODES[1]]);
+    std::thread::sleep(Duration::from_millis(300));
+    let record = load.stop();
+    record.assert_all_served();
+    figure("SIGTERM: longest gap between served connections", record.longest_gap());
+
+    assert!(!pids.into_iter().any(process::is_alive), "a role outlives its supervisor");
+    let addresses = lab.machine(NODES[0]).expect("ip", &["-4", "-o", "address", "show", "dev", "eth0"]);
+    assert_eq!(addresses.lines().count(), 1, "only the node's own address stays:\n{addresses}");
+    let left: Vec<_> =
+        std::fs::read_dir(pair.first.path("")).into_iter().flatten().flatten().map(|file| file.path()).collect();
+    assert!(left.is_empty(), "files stay in the runtime directory: {left:?}");
+}
+
+#[test]
+fn a_better_ranked_node_that_returns_takes_nothing_back_by_default() {
+    let lab = Lab::flatcar_micro_cloud();
+    let _workers = Server::workers(&lab);
+    let configuration = Configuration::flatcar_micro_cloud();
+    let mut pair = Pair::start(&lab, &configuration);
+    pair.first.terminate(Duration::from_secs(12));
+    pair.wait_for(NODES[1]);
+    let claims = pair.ownership.claims(WEB);
+    pair.first = Balancer::start(&lab, NODES[0], &configuration);
+    pair.first.wait_until_ready();
+    std::thread::sleep(Duration::from_secs(2));
+    assert_eq!(pair.ownership.claims(WEB), claims, "the address moved");
+    assert_eq!(pair.ownership.holders(WEB), [NODES[1]]);
+}
+
+#[test]
+fn a_better_ranked_node_that_returns_takes_back_when_failback_is_always() {
+    let lab = Lab::flatcar_micro_cloud();
+    let _workers = Server::workers(&lab);
+    let configuration = Configuration::flatcar_micro_cloud().with("[election]\nfailback = \"always\"\n");
+    let mut pair = Pair::start(&lab, &configuration);
+    pair.first.terminate(Duration::from_secs(12));
+    pair.wait_for(NODES[1]);
+    let load = Load::start(lab.client(), Target::http("192.168.0.33:80"), PACE);
+    std::thread::sleep(Duration::from_millis(300));
+    pair.first = Balancer::start(&lab, NODES[0], &configuration);
+    pair.wait_for(NODES[0]);
+    std::thread::sleep(Duration::from_millis(500));
+    let record = load.stop();
+    figure("failback: longest gap between served connections", record.longest_gap());
+    record.assert_all_served();
+}

@@ -1,0 +1,77 @@
+//! The nodes cannot hear each other, and then can again; and the wire carries what is no advert of theirs.
+
+use std::net::Ipv4Addr;
+use std::time::{Duration, Instant};
+
+use fmc_tests::capture::Capture;
+use fmc_tests::configuration::Configuration;
+use fmc_tests::eventually::eventually;
+use fmc_tests::exchange::Target;
+use fmc_tests::figure::{figure, figure_count};
+use fmc_tests::junk;
+use fmc_tests::lab::Lab;
+use fmc_tests::load::Load;
+use fmc_tests::pair::{API, NODES, Pair, WEB};
+use fmc_tests::server::Server;
+
+#[test]
+fn a_split_that_heals_leaves_one_owner_and_clients_hardly_notice() {
+    let lab = Lab::flatcar_micro_cloud();
+    let _workers = Server::workers(&lab);
+    let pair = Pair::start(&lab, &Configuration::flatcar_micro_cloud());
+    let capture = Capture::start(&lab, "br0");
+    lab.unplug(NODES[1]);
+    let both = || pair.ownership.holders(WEB).len() == 2;
+    eventually("each side of the split has an owner", Duration::from_secs(3), both);
+    let load = Load::start(lab.client(), Target::http("192.168.0.33:80"), Duration::from_millis(4));
+    std::thread::sleep(Duration::from_millis(500));
+
+    let healed = Instant::now();
+    lab.plug(NODES[1]);
+    for address in [API, WEB] {
+        eventually("one owner is left", Duration::from_secs(2), || pair.ownership.holders(address).len() == 1);
+        figure(
+            &format!("split heals: two owners of {address} for"),
+            pair.ownership.longest_overlap_since(healed, address),
+        );
+    }
+    std::thread::sleep(Duration::from_secs(2));
+    let record = load.stop();
+    figure("split heals: longest gap between served connections", record.longest_gap());
+    assert!(record.longest_gap() < Duration::from_millis(1500), "{:?}", record.longest_gap());
+    assert_eq!(record.failures_since(healed + Duration::from_millis(500)), 0, "{:?}", record.failures());
+    // The winner says again where the address is: neighbours may have believed the loser.
+    let owner = pair.ownership.owner(WEB, Duration::from_secs(1));
+    let (requests, replies) = capture.announcements_since(healed, WEB);
+    assert!(requests > 0 && replies > 0, "{owner} announces in both forms: {requests} requests, {replies} replies");
+}
+
+#[test]
+fn ten_thousand_junk_adverts_a_second_change_nothing() {
+    let lab = Lab::flatcar_micro_cloud();
+    let _workers = Server::workers(&lab);
+    let pair = Pair::start(&lab, &Configuration::flatcar_micro_cloud());
+    let capture = Capture::start(&lab, "br0");
+    let claims = [API, WEB].map(|address| pair.ownership.claims(address));
+    let load = Load::start(lab.client(), Target::http("192.168.0.33:80"), Duration::from_millis(10));
+
+    let started = Instant::now();
+    let sent = lab.client().run(|| junk::send(10_000, Duration::from_secs(3)));
+    figure_count("junk adverts sent in 3 s", sent);
+    assert!(sent > 3_000, "the flood was a trickle: {sent}");
+    load.stop().assert_all_served();
+    assert_eq!([API, WEB].map(|address| pair.ownership.claims(address)), claims, "an address moved");
+    assert_eq!(pair.ownership.holders(WEB), [NODES[0]]);
+
+    // The owner's own adverts kept their rhythm: the longest silence stays far below the detection time.
+    let owner: Ipv4Addr = "192.168.0.30".parse().expect("an address");
+    let ours: Vec<Instant> = capture
+        .adverts_since(started, 33)
+        .into_iter()
+        .filter(|&(_, source, _)| source == owner)
+        .map(|(at, ..)| at)
+        .collect();
+    let silence = ours.windows(2).map(|pair| pair[1] - pair[0]).max().unwrap_or_default();
+    figure("junk adverts: longest silence of the owner", silence);
+    assert!(ours.len() > 20 && silence < Duration::from_millis(300), "{} adverts, {silence:?}", ours.len());
+}
