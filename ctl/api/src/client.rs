@@ -54,7 +54,7 @@ pub enum ClientError {
         socket: PathBuf,
     },
     /// The socket is there and we may not use it.
-    #[error("permission denied at {}: run this as root (sudo)", .socket.display())]
+    #[error("permission denied at {}: run this as root (sudo); members of the group fmc-lb may look", .socket.display())]
     PermissionDenied {
         /// Where.
         socket: PathBuf,

@@ -48,7 +48,7 @@ pub struct StateChange {
     pub after: AdminState,
     /// Relays open on it now, or just before they were cut.
     pub connections: u64,
-    /// Of those, how many were cut, or would be: all in `maint`, none in `drain` of a server.
+    /// Of those, how many were cut, or would be: of a server all in `maint` and none in `drain`, of a node those on `moves`.
     pub connections_cut: u64,
 }
 

@@ -62,9 +62,10 @@ async fn change(
     }
 }
 
+/// A node's own count is the sum over the VIPs that move.
 fn connections_cut(answer: &StateAnswer) -> u64 {
-    let of_servers: u64 = answer.changes.iter().map(|change| change.connections_cut).sum();
-    of_servers + cuts(&answer.moves)
+    let of_targets: u64 = answer.changes.iter().map(|change| change.connections_cut).sum();
+    of_targets.max(cuts(&answer.moves))
 }
 
 fn exit(answer: &StateAnswer) -> Exit {

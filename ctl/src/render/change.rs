@@ -10,7 +10,9 @@ use super::{moves, sessions};
 
 /// What is about to be cut, before it is confirmed; nothing to say when nothing is.
 pub(crate) fn plan(answer: &StateAnswer, paint: Paint) -> String {
-    let servers = answer.changes.iter().filter(|change| change.connections_cut > 0);
+    // What a node cuts is said of each VIP that moves.
+    let is_server = |change: &&StateChange| !matches!(change.target, Target::Node(_));
+    let servers = answer.changes.iter().filter(is_server).filter(|change| change.connections_cut > 0);
     let servers = servers.map(|change| {
         let cut = paint.warn(&connections(change.connections_cut));
         format!("{} goes to {}, which cuts {cut}\n", change.target, change.after)
@@ -25,14 +27,15 @@ pub(crate) fn states(answer: &StateAnswer, paint: Paint) -> String {
 
 fn state(change: &StateChange, dry_run: bool) -> String {
     let StateChange { target, before, after, connections: open, connections_cut } = change;
+    let node = matches!(target, Target::Node(_));
     if before == after {
-        return format!("{target} is {after} already, with {} open\n", connections(*open));
+        let rest = if node { String::new() } else { format!(", with {} open", connections(*open)) };
+        return format!("{target} is {after} already{rest}\n");
     }
     let became = if dry_run { "would go" } else { "went" };
     let rest = match (*connections_cut, after) {
-        (0, AdminState::Drain) if *open > 0 && !matches!(target, Target::Node(_)) => {
-            format!("; {} open, left to end by themselves", connections(*open))
-        }
+        _ if node => String::new(),
+        (0, AdminState::Drain) if *open > 0 => format!("; {} open, left to end by themselves", connections(*open)),
         (0, _) => String::new(),
         (cut, _) if dry_run => format!("; {} would be cut", connections(cut)),
         (cut, _) => format!("; {} cut", connections(cut)),

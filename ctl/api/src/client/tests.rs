@@ -131,7 +131,10 @@ async fn a_socket_that_appears_during_a_handover_is_found() {
 #[test]
 fn a_forbidden_socket_asks_for_root() {
     let denied = Client::new("/s").not_connected(io::ErrorKind::PermissionDenied.into());
-    assert_eq!(denied.to_string(), "permission denied at /s: run this as root (sudo)");
+    assert_eq!(
+        denied.to_string(),
+        "permission denied at /s: run this as root (sudo); members of the group fmc-lb may look"
+    );
 }
 
 #[tokio::test]
