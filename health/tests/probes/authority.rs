@@ -2,10 +2,14 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair, date_time_ymd};
 use rustls::ServerConfig;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::crypto::ring;
+use rustls::pki_types::PrivateKeyDer;
+use rustls::server::{ClientHello, ResolvesServerCert};
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use tempfile::TempDir;
 
 /// An authority with its certificate in a file, as an operator would name it.
@@ -41,33 +45,61 @@ impl Authority {
     }
 
     pub(crate) fn server_named(&self, name: &str) -> Arc<ServerConfig> {
-        self.sign(CertificateParams::new(vec![name.to_owned()]).unwrap())
+        server_config(Arc::new(SingleCertAndKey::from(self.named(name))))
     }
 
     /// A server whose certificate ended with 2020.
     pub(crate) fn expired_server(&self) -> Arc<ServerConfig> {
+        server_config(Arc::new(SingleCertAndKey::from(self.expired())))
+    }
+
+    /// A server whose certificate will have expired once the test says so. It remembers sessions all the while.
+    pub(crate) fn aging_server(&self) -> (Arc<ServerConfig>, Arc<Aging>) {
+        let (young, old) = (self.named("127.0.0.1").into(), self.expired().into());
+        let certificates = Arc::new(Aging { young, old, aged: AtomicBool::new(false) });
+        (server_config(certificates.clone()), certificates)
+    }
+
+    fn named(&self, name: &str) -> CertifiedKey {
+        self.sign(CertificateParams::new(vec![name.to_owned()]).unwrap())
+    }
+
+    fn expired(&self) -> CertifiedKey {
         let mut params = CertificateParams::new(vec!["127.0.0.1".to_owned()]).unwrap();
         params.not_before = date_time_ymd(2020, 1, 1);
         params.not_after = date_time_ymd(2020, 12, 31);
         self.sign(params)
     }
 
-    fn sign(&self, params: CertificateParams) -> Arc<ServerConfig> {
+    fn sign(&self, params: CertificateParams) -> CertifiedKey {
         let key = KeyPair::generate().unwrap();
         let certificate = params.signed_by(&key, &self.issuer).unwrap();
-        server_config(certificate.der().clone(), key)
+        let key = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
+        CertifiedKey::from_der(vec![certificate.der().clone()], key, &ring::default_provider()).unwrap()
     }
 }
 
-fn server_config(certificate: CertificateDer<'static>, key: KeyPair) -> Arc<ServerConfig> {
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let key = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
-    let mut config = ServerConfig::builder_with_provider(provider)
+/// Shows one certificate until it is told that the other's time has come.
+#[derive(Debug)]
+pub(crate) struct Aging {
+    young: Arc<CertifiedKey>,
+    old: Arc<CertifiedKey>,
+    pub(crate) aged: AtomicBool,
+}
+
+impl ResolvesServerCert for Aging {
+    fn resolve(&self, _hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        let shown = if self.aged.load(Ordering::Relaxed) { &self.old } else { &self.young };
+        Some(shown.clone())
+    }
+}
+
+fn server_config(certificates: Arc<dyn ResolvesServerCert>) -> Arc<ServerConfig> {
+    let mut config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_safe_default_protocol_versions()
         .unwrap()
         .with_no_client_auth()
-        .with_single_cert(vec![certificate], key)
-        .unwrap();
+        .with_cert_resolver(certificates);
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     Arc::new(config)
 }

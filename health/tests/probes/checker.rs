@@ -7,13 +7,12 @@ use std::time::Duration;
 use fmc_config::model::backend::{Backend, Balance, Server as ServerModel, Weight};
 use fmc_config::model::health_check::{Probe, TlsProbe};
 use fmc_health::{Checker, Failure, Finding, HISTORY, OBSERVATION_DEPTH, Observation, Verdict};
-use tokio::net::TcpListener;
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout};
 
 use super::health_check;
-use super::server::{Server, closed, silent};
+use super::server::{Server, closed, closed_at, silent};
 
 /// Settled servers are probed rarely here, so that what a test sees was caused by something else.
 const HOUR: Duration = Duration::from_secs(3600);
@@ -51,13 +50,9 @@ async fn next(observations: &mut mpsc::Receiver<Observation>) -> Observation {
     timeout(Duration::from_secs(5), observations.recv()).await.expect("no observation").unwrap()
 }
 
-async fn listener_at(address: SocketAddr) -> TcpListener {
-    TcpListener::bind(address).await.unwrap()
-}
-
 #[tokio::test]
 async fn every_server_has_its_verdict_at_once() {
-    let (up, down) = (Server::tcp(b"").await, closed().await);
+    let (up, (_held, down)) = (Server::tcp(b"").await, closed());
     let started = Instant::now();
     let (checker, mut observations) = start(&backend(&[("up", &[up.address]), ("down", &[down])], Probe::Tcp));
     assert!(checker.status().iter().all(|server| server.verdict == Verdict::Unknown));
@@ -78,6 +73,7 @@ async fn failed_dials_bring_a_dead_server_down_without_waiting_for_the_interval(
     let first = next(&mut observations).await;
     assert_eq!(first.verdict, Verdict::Healthy);
     drop(listener);
+    let _held = closed_at(address);
     assert!(checker.recheck(&first.backend, &first.server));
     let down = loop {
         let observation = next(&mut observations).await;
@@ -107,12 +103,12 @@ async fn a_thousand_failed_dials_are_few_probes() {
 
 #[tokio::test]
 async fn a_server_that_returns_rises_and_its_history_stays_short() {
-    let address = closed().await;
+    let (port, address) = closed();
     let mut workers = backend(&[("w1", &[address])], Probe::Tcp);
     workers.check.interval = Duration::from_millis(20);
     let (checker, mut observations) = start(&workers);
     assert_eq!(next(&mut observations).await.verdict, Verdict::Unhealthy);
-    let _listener = listener_at(address).await;
+    let _listener = port.listen(8).unwrap();
     while next(&mut observations).await.verdict != Verdict::Healthy {}
     for _ in 0..HISTORY {
         next(&mut observations).await;
@@ -123,7 +119,7 @@ async fn a_server_that_returns_rises_and_its_history_stays_short() {
 
 #[tokio::test]
 async fn one_port_of_two_that_fails_fails_the_server() {
-    let (web, secure) = (Server::tcp(b"").await, closed().await);
+    let (web, (_held, secure)) = (Server::tcp(b"").await, closed());
     let (_checker, mut observations) = start(&backend(&[("w1", &[web.address, secure])], Probe::Tcp));
     let observation = next(&mut observations).await;
     assert_eq!(observation.verdict, Verdict::Unhealthy);
@@ -144,7 +140,7 @@ async fn a_silent_server_delays_no_other() {
 
 #[tokio::test]
 async fn a_full_channel_drops_repetitions_but_no_transition() {
-    let address = closed().await;
+    let (port, address) = closed();
     let mut workers = backend(&[("w1", &[address])], Probe::Tcp);
     workers.check.interval = Duration::from_millis(10);
     let (told, mut observations) = mpsc::channel(1);
@@ -152,12 +148,13 @@ async fn a_full_channel_drops_repetitions_but_no_transition() {
     while checker.status()[0].history.len() < HISTORY {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
-    let _listener = listener_at(address).await;
+    let _listener = port.listen(8).unwrap();
     while checker.status()[0].verdict != Verdict::Healthy {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
-    let transitions = [next(&mut observations).await, next(&mut observations).await].map(|o| o.transition.unwrap().to);
-    assert_eq!(transitions, [Verdict::Unhealthy, Verdict::Healthy]);
+    let told = [next(&mut observations).await, next(&mut observations).await];
+    let transitions = told.each_ref().map(|observation| observation.transition.map(|transition| transition.to));
+    assert_eq!(transitions, [Some(Verdict::Unhealthy), Some(Verdict::Healthy)], "{told:?}");
 }
 
 #[tokio::test]

@@ -6,11 +6,11 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use rustls::ServerConfig;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
@@ -116,9 +116,17 @@ pub(crate) async fn full() -> (TcpListener, SocketAddr, Vec<TcpStream>) {
     (listener, address, waiting)
 }
 
-/// An address where nothing listens.
-pub(crate) async fn closed() -> SocketAddr {
-    silent().await.1
+/// A port where nothing listens, held so that no other test's server gets it; `listen` brings it to life.
+pub(crate) fn closed() -> (TcpSocket, SocketAddr) {
+    closed_at("127.0.0.1:0".parse().unwrap())
+}
+
+pub(crate) fn closed_at(address: SocketAddr) -> (TcpSocket, SocketAddr) {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.set_reuseaddr(true).unwrap();
+    socket.bind(address).unwrap();
+    let address = socket.local_addr().unwrap();
+    (socket, address)
 }
 
 /// A response with this status and body.
@@ -139,7 +147,7 @@ async fn serve(
     };
     let head = match read_head(&mut stream).await {
         Ok(Some(head)) => head,
-        Ok(None) => return Farewell::Clean,
+        Ok(None) => return read_to_the_end(&mut stream).await,
         Err(error) => return Farewell::Rude(error.kind()),
     };
     let answer = answers(&head);
@@ -170,13 +178,37 @@ async fn clean_end(stream: &mut TlsStream<TcpStream>) -> bool {
     matches!(stream.read(&mut [0]).await, Ok(0))
 }
 
-async fn read_to_the_end(stream: &mut (impl AsyncReadExt + Unpin)) -> Farewell {
+/// Reads until the client has left, then a moment longer: a client that closed over unread bytes sends a reset after its
+/// FIN, and reading alone would never notice.
+async fn read_to_the_end(stream: &mut (impl AsyncRead + Socket + Unpin)) -> Farewell {
     let mut rest = [0; 1024];
     loop {
         match stream.read(&mut rest).await {
-            Ok(0) => return Farewell::Clean,
+            Ok(0) => break,
             Ok(_) => {}
             Err(error) => return Farewell::Rude(error.kind()),
         }
+    }
+    sleep(Duration::from_millis(3)).await;
+    match stream.socket().take_error().unwrap() {
+        None => Farewell::Clean,
+        Some(error) => Farewell::Rude(error.kind()),
+    }
+}
+
+/// The TCP socket below.
+trait Socket {
+    fn socket(&self) -> &TcpStream;
+}
+
+impl Socket for TcpStream {
+    fn socket(&self) -> &TcpStream {
+        self
+    }
+}
+
+impl Socket for TlsStream<TcpStream> {
+    fn socket(&self) -> &TcpStream {
+        self.get_ref().0
     }
 }

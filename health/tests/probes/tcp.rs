@@ -27,7 +27,8 @@ async fn unread_greetings_do_not_turn_the_close_into_a_reset() {
 
 #[tokio::test]
 async fn a_port_where_nothing_listens_is_refused() {
-    let outcome = probe(Probe::Tcp, closed().await).await;
+    let (_held, address) = closed();
+    let outcome = probe(Probe::Tcp, address).await;
     assert_eq!(outcome.finding, Finding::Fail(Failure::Refused));
     assert_eq!((outcome.detail.as_str(), outcome.accepted), ("connection refused", false));
 }

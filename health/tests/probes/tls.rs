@@ -60,6 +60,18 @@ async fn an_expired_certificate_fails_where_it_is_verified_and_passes_where_none
     assert!(probe(unverified(), server.address).await.passed());
 }
 
+/// A resumed session would show no certificate, and hide that it expired until the server forgets the session.
+#[tokio::test]
+async fn a_certificate_that_expires_is_noticed_by_the_next_probe() {
+    let authority = Authority::new();
+    let (config, certificate) = authority.aging_server();
+    let server = Server::tls(config, |_| None).await;
+    let check = Check::new(&health_check(verified(authority.ca_file()), TIMEOUT), std::net::Ipv4Addr::LOCALHOST);
+    assert!(check.probe(server.address).await.passed());
+    certificate.aged.store(true, std::sync::atomic::Ordering::Relaxed);
+    assert_eq!(check.probe(server.address).await.detail, "TLS handshake: certificate has expired");
+}
+
 #[tokio::test]
 async fn a_certificate_for_another_name_fails_and_names_both() {
     let authority = Authority::new();
