@@ -29,7 +29,9 @@ pub const DATAGRAM_LENGTH: usize = 1500;
 #[derive(Debug, thiserror::Error)]
 pub enum SocketError {
     /// Raw and packet sockets need a capability.
-    #[error("opening a raw socket on {interface}: not permitted (EPERM); the keeper needs CAP_NET_RAW (run it as root or by its unit)")]
+    #[error(
+        "opening a raw socket on {interface}: not permitted (EPERM); the keeper needs CAP_NET_RAW (run it as root or by its unit)"
+    )]
     Denied {
         /// Where it was wanted.
         interface: String,

@@ -8,8 +8,8 @@ use arrayvec::ArrayString;
 use netlink_sys::{Socket, SocketAddr, protocols::NETLINK_ROUTE};
 use nix::errno::Errno;
 
-use super::message::{self, Frame, RTM_DELADDR, RTM_DELLINK, RTM_NEWADDR, RTM_NEWLINK};
 use super::KernelError;
+use super::message::{self, Frame, RTM_DELADDR, RTM_DELLINK, RTM_NEWADDR, RTM_NEWLINK};
 
 /// `RTNLGRP_LINK` and `RTNLGRP_IPV4_IFADDR` (linux/rtnetlink.h).
 const GROUPS: [u32; 2] = [1, 5];
@@ -103,7 +103,11 @@ fn event(frame: &Frame<'_>) -> Option<KernelEvent> {
             let link = message::link(frame.payload)?;
             let name = ArrayString::from(link.name).unwrap_or_default();
             let up = link.up && frame.kind == RTM_NEWLINK;
-            Some(if up { KernelEvent::LinkUp { index: link.index, name } } else { KernelEvent::LinkDown { index: link.index } })
+            Some(if up {
+                KernelEvent::LinkUp { index: link.index, name }
+            } else {
+                KernelEvent::LinkDown { index: link.index }
+            })
         }
         RTM_NEWADDR => message::address(frame.payload)
             .map(|view| KernelEvent::AddressAdded { index: view.index, address: view.address }),

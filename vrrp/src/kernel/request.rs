@@ -65,24 +65,37 @@ impl Kernel {
     pub fn interface_holding(&mut self, address: Ipv4Addr) -> Result<Interface, KernelError> {
         let holder = self.addresses()?.into_iter().find(|held| held.address == address);
         let index = holder.ok_or(KernelError::NoHolder { address })?.index;
-        self.interfaces()?.into_iter().find(|interface| interface.index == index).ok_or(KernelError::NoHolder { address })
+        self.interfaces()?
+            .into_iter()
+            .find(|interface| interface.index == index)
+            .ok_or(KernelError::NoHolder { address })
     }
 
     /// Every interface.
     pub fn interfaces(&mut self) -> Result<Vec<Interface>, KernelError> {
         let mut all = Vec::new();
-        self.ask(message::list_links(), NLM_F_DUMP, || Request::ListInterfaces, |kind, payload| {
-            all.extend(interface(kind, payload));
-        })?;
+        self.ask(
+            message::list_links(),
+            NLM_F_DUMP,
+            || Request::ListInterfaces,
+            |kind, payload| {
+                all.extend(interface(kind, payload));
+            },
+        )?;
         Ok(all)
     }
 
     /// Every IPv4 address.
     pub fn addresses(&mut self) -> Result<Vec<Address>, KernelError> {
         let mut all = Vec::new();
-        self.ask(message::list_addresses(), NLM_F_DUMP, || Request::ListAddresses, |kind, payload| {
-            all.extend(address(kind, payload));
-        })?;
+        self.ask(
+            message::list_addresses(),
+            NLM_F_DUMP,
+            || Request::ListAddresses,
+            |kind, payload| {
+                all.extend(address(kind, payload));
+            },
+        )?;
         Ok(all)
     }
 

@@ -8,20 +8,15 @@ use nix::errno::Errno;
 use nix::sys::socket::{ControlMessageOwned, MsgFlags, recvmsg, setsockopt, sockopt};
 use socket2::{Domain, InterfaceIndexOrAddress, Protocol, SockAddr, Socket, Type};
 
-use super::{DATAGRAM_LENGTH, NETWORK_CONTROL, SOCKET_PRIORITY, SocketError, filter, ipv4_header, send_whole};
+use crate::packet::{IP_PROTOCOL, IpMeta, MAX_LEN, MULTICAST_GROUP};
 
-/// Where adverts go (RFC 9568 §5.1.1.2).
-const GROUP: Ipv4Addr = Ipv4Addr::new(224, 0, 0, 18);
-const VRRP: i32 = 112;
+use super::{DATAGRAM_LENGTH, NETWORK_CONTROL, SOCKET_PRIORITY, SocketError, filter, ipv4_header, send_whole};
 
 /// About 80 adverts with the kernel's overhead, several seconds of honest traffic. When it is full the kernel drops the
 /// newest, and [`AdvertSocket::overflowed`] counts them.
 const RECEIVE_BUFFER: usize = 64 * 1024;
 
-/// Longest VRRPv3 message over IPv4: 8 bytes and 255 addresses (RFC 9568 §5.1).
-const MESSAGE_LENGTH: usize = 8 + 255 * 4;
-
-/// A raw IPv4 socket for protocol 112, bound to one interface and to 224.0.0.18.
+/// A raw IPv4 socket for protocol 112, bound to one interface. Adverts that came by unicast reach it too, to be counted.
 #[derive(Debug)]
 pub struct AdvertSocket {
     socket: Socket,
@@ -34,15 +29,11 @@ pub struct AdvertSocket {
 
 /// One packet from the wire, not yet believed.
 #[derive(Debug)]
-pub struct Received<'a> {
-    /// Its source.
-    pub source: Ipv4Addr,
-    /// Its destination: the real one, for the checksum's pseudo-header.
-    pub destination: Ipv4Addr,
-    /// Its TTL.
-    pub ttl: u8,
-    /// The VRRP message without IP header and padding; `None`: not even the IP header's lengths fit.
-    pub message: Option<&'a [u8]>,
+pub enum Received<'a> {
+    /// A whole IPv4 packet: its header, and the VRRP message without padding.
+    Packet(IpMeta, &'a [u8]),
+    /// So many bytes, which the lengths of the IP header do not fit.
+    Torn(usize),
 }
 
 impl AdvertSocket {
@@ -50,13 +41,13 @@ impl AdvertSocket {
     pub fn open(interface: &str, index: u32, source: Ipv4Addr, vrids: &[u8]) -> Result<Self, SocketError> {
         let fail = |what| SocketError::on_interface(interface, what);
         let kind = Type::RAW.nonblocking();
-        let socket = Socket::new(Domain::IPV4, kind, Some(Protocol::from(VRRP))).map_err(fail("raw socket"))?;
+        let socket = Socket::new(Domain::IPV4, kind, Some(Protocol::from(i32::from(IP_PROTOCOL))))
+            .map_err(fail("raw socket"))?;
         socket.attach_filter(&filter::only(vrids)).map_err(fail("SO_ATTACH_FILTER"))?;
         socket.bind_device(Some(interface.as_bytes())).map_err(fail("SO_BINDTODEVICE"))?;
-        socket.bind(&SockAddr::from(std::net::SocketAddrV4::new(GROUP, 0))).map_err(fail("bind to 224.0.0.18"))?;
         set_options(&socket).map_err(fail("socket options"))?;
         let on = InterfaceIndexOrAddress::Index(index);
-        socket.join_multicast_v4_n(&GROUP, &on).map_err(fail("IP_ADD_MEMBERSHIP"))?;
+        socket.join_multicast_v4_n(&MULTICAST_GROUP, &on).map_err(fail("IP_ADD_MEMBERSHIP"))?;
         let mut opened = Self::around(socket, source);
         opened.discard_early();
         Ok(opened)
@@ -66,7 +57,7 @@ impl AdvertSocket {
         Self {
             socket,
             source,
-            group: SockAddr::from(std::net::SocketAddrV4::new(GROUP, 0)),
+            group: SockAddr::from(std::net::SocketAddrV4::new(MULTICAST_GROUP, 0)),
             datagram: vec![0; DATAGRAM_LENGTH].into(),
             control: nix::cmsg_space!(u32),
             overflowed: 0,
@@ -85,8 +76,8 @@ impl AdvertSocket {
 
     /// Sends one VRRP message to 224.0.0.18. Does not allocate. Errors are the kernel's (`ENETDOWN`, `ENOBUFS`, `EPERM`).
     pub fn send(&self, message: &[u8]) -> io::Result<()> {
-        let mut packet = arrayvec::ArrayVec::<u8, { ipv4_header::LENGTH + MESSAGE_LENGTH }>::new();
-        packet.extend(ipv4_header::build(self.source, GROUP, NETWORK_CONTROL as u8));
+        let mut packet = arrayvec::ArrayVec::<u8, { ipv4_header::LENGTH + MAX_LEN }>::new();
+        packet.extend(ipv4_header::build(self.source, MULTICAST_GROUP, NETWORK_CONTROL as u8));
         packet.try_extend_from_slice(message).map_err(|_| io::Error::from(Errno::EMSGSIZE))?;
         send_whole(&self.socket, &packet, &self.group)
     }
@@ -115,10 +106,8 @@ impl AdvertSocket {
 
 fn received(datagram: &[u8]) -> Received<'_> {
     match ipv4_header::parse(datagram) {
-        Some(ipv4_header::Packet { source, destination, ttl, message }) => {
-            Received { source, destination, ttl, message: Some(message) }
-        }
-        None => Received { source: Ipv4Addr::UNSPECIFIED, destination: GROUP, ttl: 0, message: None },
+        Some((ip, message)) => Received::Packet(ip, message),
+        None => Received::Torn(datagram.len()),
     }
 }
 

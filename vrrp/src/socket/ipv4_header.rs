@@ -5,33 +5,23 @@
 
 use std::net::Ipv4Addr;
 
+use crate::packet::{IP_PROTOCOL, IpMeta, TTL};
+
 pub(super) const LENGTH: usize = 20;
 const VERSION_AND_LENGTH: u8 = 0x45;
-const VRRP: u8 = 112;
-/// RFC 9568 §5.1.1.3.
-const TTL: u8 = 255;
 
-/// What the header of a received packet says, and the message behind it.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct Packet<'a> {
-    pub(super) source: Ipv4Addr,
-    pub(super) destination: Ipv4Addr,
-    pub(super) ttl: u8,
-    pub(super) message: &'a [u8],
-}
-
-/// `None` when the bytes are not one whole IPv4 packet of protocol 112. Bytes after its end are link padding.
-pub(super) fn parse(bytes: &[u8]) -> Option<Packet<'_>> {
+/// What the header of a received packet says, and the message behind it. `None` when the bytes are not one whole IPv4 packet of protocol 112. Bytes after its end are link padding.
+pub(super) fn parse(bytes: &[u8]) -> Option<(IpMeta, &[u8])> {
     let header = bytes.first_chunk::<LENGTH>()?;
     let header_length = usize::from(header[0] & 0x0f) * 4;
     let total_length = usize::from(u16::from_be_bytes([header[2], header[3]]));
-    (header[0] >> 4 == 4 && header_length >= LENGTH && header[9] == VRRP).then_some(())?;
-    Some(Packet {
+    (header[0] >> 4 == 4 && header_length >= LENGTH && header[9] == IP_PROTOCOL).then_some(())?;
+    let ip = IpMeta {
+        ttl: header[8],
         source: Ipv4Addr::new(header[12], header[13], header[14], header[15]),
         destination: Ipv4Addr::new(header[16], header[17], header[18], header[19]),
-        ttl: header[8],
-        message: bytes.get(header_length..total_length)?,
-    })
+    };
+    Some((ip, bytes.get(header_length..total_length)?))
 }
 
 /// The header of an advert; the kernel fills identification, total length and checksum (raw(7)).
@@ -40,7 +30,7 @@ pub(super) fn build(source: Ipv4Addr, destination: Ipv4Addr, tos: u8) -> [u8; LE
     header[0] = VERSION_AND_LENGTH;
     header[1] = tos;
     header[8] = TTL;
-    header[9] = VRRP;
+    header[9] = IP_PROTOCOL;
     header[12..16].copy_from_slice(&source.octets());
     header[16..20].copy_from_slice(&destination.octets());
     header
@@ -64,13 +54,13 @@ mod tests {
     #[test]
     fn what_we_write_is_read_back_with_the_padding_cut() {
         let bytes = packet(28, 0);
-        let read = Packet { source: FROM, destination: GROUP, ttl: 255, message: &[0xaa; 8] };
-        assert_eq!(parse(&bytes), Some(read));
+        let ip = IpMeta { ttl: 255, source: FROM, destination: GROUP };
+        assert_eq!(parse(&bytes), Some((ip, &[0xaa; 8][..])));
     }
 
     #[test]
     fn options_are_skipped() {
-        assert_eq!(parse(&packet(32, 1)).map(|packet| packet.message.len()), Some(8));
+        assert_eq!(parse(&packet(32, 1)).map(|(_, message)| message.len()), Some(8));
     }
 
     #[test]

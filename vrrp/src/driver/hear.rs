@@ -1,0 +1,280 @@
+//! What comes in: the kernel, the address thread, other routers, other nodes, commands.
+
+use fmc_config::model::name::{NodeName, VipName};
+
+use super::control::{Command, Control, LogLevel, Report};
+use super::port::{PACKETS_A_TURN, Port};
+use super::snapshot::LastHeard;
+use super::virtual_address::{Address, VirtualAddress};
+use super::{Keeper, REMOVAL_WITHIN};
+use crate::boot_instant::BootInstant;
+use crate::kernel::KernelEvent;
+use crate::lease::{AddressCommand, AddressReport, InterfaceIndex, Outcome, Seen, VipIndex};
+use crate::router::role::Rival;
+use crate::router::{AddressLoss, Linger};
+use crate::tier::Fitness;
+
+/// Datagrams of kernel events in one turn; a storm of them must not delay an advert.
+const EVENTS_A_TURN: usize = 256;
+
+/// Commands in one turn.
+const COMMANDS_A_TURN: usize = 64;
+
+impl Keeper {
+    /// The reports first: an address is in the kernel's events before its installation is in a report, so that after both are
+    /// read the last event tells whether an installed address is still there.
+    pub(super) fn hear_kernel(&mut self, now: BootInstant, control: &mut impl Control) {
+        self.addresses.silence();
+        while let Some(report) = self.addresses.report() {
+            self.take_report(report, now, control);
+        }
+        if self.read_events(now) && !self.must_verify {
+            self.judge_addresses(now, control);
+        }
+        if self.must_verify && self.addresses.command(AddressCommand::Verify).is_ok() {
+            self.must_verify = false;
+        }
+        self.tell_links(now, control);
+    }
+
+    /// Whether every event has been read. Events only note; what follows from them is decided when all are noted.
+    fn read_events(&mut self, now: BootInstant) -> bool {
+        let Self { events, vips, ports, must_verify, addresses, .. } = self;
+        for _ in 0..EVENTS_A_TURN {
+            let more = events.read(|event| match event {
+                KernelEvent::LinkUp { index, name } => {
+                    let named = ports.iter_mut().enumerate().find(|(_, port)| port.name == name.as_str());
+                    match named {
+                        Some((_, port)) if port.index == index => port.running = true,
+                        Some((at, _)) => *must_verify |= addresses.command(AddressCommand::Reopen(at)).is_err(),
+                        None => {}
+                    }
+                }
+                KernelEvent::LinkDown { index } => of_index(ports, index).for_each(|port| port.running = false),
+                KernelEvent::AddressAdded { index, address } => {
+                    // A recreated interface may get its address before we know its new index.
+                    ports.iter_mut().filter(|port| port.primary == address).for_each(|port| port.has_primary = true);
+                    held_on(vips, ports, index, address).for_each(|vip| vip.seen(now));
+                }
+                KernelEvent::AddressRemoved { index, address } => {
+                    let lost = of_index(ports, index).filter(|port| port.primary == address);
+                    lost.for_each(|port| port.has_primary = false);
+                    held_on(vips, ports, index, address).for_each(VirtualAddress::gone);
+                }
+                KernelEvent::Overrun => *must_verify = true,
+            });
+            if !more {
+                return true;
+            }
+        }
+        false
+    }
+
+    fn judge_addresses(&mut self, now: BootInstant, control: &mut impl Control) {
+        for vip in 0..self.vips.len() {
+            if let Some(loss) = self.vips[vip].loss(now) {
+                self.lost(vip, loss, now, control);
+            }
+        }
+    }
+
+    fn lost(&mut self, vip: VipIndex, loss: AddressLoss, now: BootInstant, control: &mut impl Control) {
+        self.lose(vip, loss, now);
+        control.publish(Report::AddressRemoved { vip: self.vips[vip].settings.name.clone() });
+        self.perform(vip, now, control);
+    }
+
+    /// Tells the routers of each interface whose state has changed.
+    pub(super) fn tell_links(&mut self, now: BootInstant, control: &mut impl Control) {
+        for port in 0..self.ports.len() {
+            let link = self.ports[port].link();
+            if link == std::mem::replace(&mut self.ports[port].told, link) {
+                continue;
+            }
+            for vip in 0..self.vips.len() {
+                if self.vips[vip].on == port {
+                    self.vips[vip].router.handle_link(link, now);
+                    self.perform(vip, now, control);
+                }
+            }
+        }
+    }
+
+    fn take_report(&mut self, report: AddressReport, now: BootInstant, control: &mut impl Control) {
+        match report {
+            AddressReport::Address(vip, epoch, outcome) if epoch == self.vips[vip].epoch => {
+                self.take_outcome(vip, outcome, now, control);
+            }
+            // An answer to a command that a later one has overtaken.
+            AddressReport::Address(..) => {}
+            AddressReport::Unannounced(vip, error) => {
+                self.sends_failed += 1;
+                let name = &self.vips[vip].settings.name;
+                self.log(LogLevel::Warn, format!("announcing {name} by gratuitous ARP: {error}"), control);
+            }
+            AddressReport::Interface(port, Ok(seen)) => self.take_interface(port, *seen),
+            AddressReport::Interface(port, Err(sentence)) => {
+                self.ports[port].running = false;
+                self.log(LogLevel::Warn, sentence, control);
+            }
+        }
+    }
+
+    fn take_outcome(&mut self, vip: VipIndex, outcome: Outcome, now: BootInstant, control: &mut impl Control) {
+        let name = self.vips[vip].settings.name.clone();
+        match outcome {
+            Outcome::Installed => {
+                self.vips[vip].address = Address::Installed { renewed_at: now, present: true };
+                control.publish(Report::AddressInstalled { vip: name });
+            }
+            Outcome::Removed => {
+                self.vips[vip].address = Address::Absent;
+                control.publish(Report::AddressRemoved { vip: name });
+            }
+            Outcome::Lost(loss) => self.lost(vip, loss, now, control),
+            Outcome::Failed(sentence) => {
+                self.log(LogLevel::Error, format!("{name} cannot be installed: {sentence}"), control);
+                self.lose(vip, AddressLoss::Removed, now);
+                self.perform(vip, now, control);
+            }
+        }
+    }
+
+    fn take_interface(&mut self, port: InterfaceIndex, seen: Seen) {
+        let port = &mut self.ports[port];
+        let Seen { interface, has_primary, adverts } = seen;
+        (port.index, port.running, port.has_primary) = (interface.index, interface.up, has_primary);
+        if let Some(socket) = adverts {
+            port.socket = socket;
+        }
+    }
+
+    pub(super) fn hear_adverts(&mut self, now: BootInstant, control: &mut impl Control) {
+        for port in 0..self.ports.len() {
+            let (mut budget, mut is_drained) = (PACKETS_A_TURN, false);
+            while budget > 0 && !is_drained {
+                is_drained = self.ports[port].drain(&mut budget, now, |text| control.publish(warning(text)));
+                self.hand_adverts_over(port, now, control);
+            }
+        }
+    }
+
+    fn hand_adverts_over(&mut self, port: InterfaceIndex, now: BootInstant, control: &mut impl Control) {
+        while let Some((ip, advertisement)) = self.ports[port].take_newest() {
+            let is_it = |vip: &VirtualAddress| {
+                vip.on == port && vip.settings.virtual_router_id == advertisement.virtual_router_id
+            };
+            let Some(vip) = self.vips.iter().position(is_it) else { continue };
+            match self.vips[vip].router.handle_advertisement(&advertisement, &ip, now) {
+                Ok(()) => {
+                    let rival = Rival { source: ip.source, priority: advertisement.priority };
+                    self.vips[vip].last_heard = Some(LastHeard { rival, at: now });
+                    self.perform(vip, now, control);
+                }
+                Err(reason) => {
+                    let line = self.ports[port].discard(ip.source, reason, now);
+                    line.into_iter().for_each(|text| control.publish(warning(text)));
+                }
+            }
+        }
+    }
+
+    pub(super) fn hear_heartbeats(&mut self, now: BootInstant, control: &mut impl Control) {
+        while let Some((rank, heartbeat)) = self.pair.receive(now, |text| control.publish(warning(text))) {
+            for report in &heartbeat.virtual_routers {
+                let is_it = |vip: &VirtualAddress| report.is_of(vip.settings.virtual_router_id, vip.settings.address);
+                if let Some(vip) = self.vips.iter().position(is_it) {
+                    self.vips[vip].router.handle_peer(rank, *report, now);
+                    self.perform(vip, now, control);
+                }
+            }
+        }
+    }
+
+    pub(super) fn hear_commands(&mut self, now: BootInstant, control: &mut impl Control) {
+        for _ in 0..COMMANDS_A_TURN {
+            let Some(command) = control.receive(now) else { return };
+            self.obey(command, now, control);
+        }
+    }
+
+    fn obey(&mut self, command: Command, now: BootInstant, control: &mut impl Control) {
+        match command {
+            Command::Fitness { vip, fitness } => match self.named(&vip) {
+                Some(vip) => self.set_fitness(vip, fitness, now, control),
+                None => self.log(LogLevel::Error, format!("fitness of {vip}, which is no VIP here"), control),
+            },
+            Command::ProxyLost => {
+                (0..self.vips.len()).for_each(|vip| self.set_fitness(vip, Fitness::NOT_SERVING, now, control));
+            }
+            Command::Resign { vip, to } => self.resign(vip, to.as_ref(), now, control),
+            Command::Hold { duration } => {
+                self.hold(Some(now + duration).filter(|until| *until > now), now, control);
+            }
+            Command::Shutdown { linger } => self.shut_down(linger, now, control),
+            Command::Status => control.publish(Report::Snapshot(Box::new(self.snapshot(now)))),
+        }
+    }
+
+    fn set_fitness(&mut self, vip: VipIndex, fitness: Fitness, now: BootInstant, control: &mut impl Control) {
+        self.vips[vip].router.set_fitness(fitness, now);
+        self.perform(vip, now, control);
+    }
+
+    fn resign(&mut self, vip: Option<VipName>, to: Option<&NodeName>, now: BootInstant, control: &mut impl Control) {
+        let rank = match to.map(|node| self.settings.peers.iter().find(|peer| peer.name == *node).ok_or(node)) {
+            None => None,
+            Some(Ok(peer)) => Some(peer.rank),
+            Some(Err(node)) => {
+                let text = format!("{node} is not another node of [nodes]: nothing is moved");
+                return self.log(LogLevel::Error, text, control);
+            }
+        };
+        for index in 0..self.vips.len() {
+            let virtual_address = &mut self.vips[index];
+            let is_meant = match &vip {
+                Some(name) => *name == virtual_address.settings.name,
+                None => virtual_address.router.role().holds_address(),
+            };
+            if !is_meant {
+                continue;
+            }
+            if let Err(refusal) = virtual_address.router.resign(rank, now) {
+                let vip = virtual_address.settings.name.clone();
+                control.publish(Report::MoveRefused { vip, why: refusal.to_string() });
+            }
+            self.perform(index, now, control);
+        }
+    }
+
+    fn shut_down(&mut self, linger: bool, now: BootInstant, control: &mut impl Control) {
+        let patience = self.settings.interval.duration() * 2 + REMOVAL_WITHIN;
+        self.ends_by = Some(self.ends_by.unwrap_or(now + patience));
+        let linger = if linger { Linger::UntilTaken } else { Linger::None };
+        for vip in 0..self.vips.len() {
+            self.vips[vip].router.shutdown(linger, now);
+            self.perform(vip, now, control);
+        }
+    }
+
+    fn named(&self, name: &VipName) -> Option<VipIndex> {
+        self.vips.iter().position(|vip| vip.settings.name == *name)
+    }
+}
+
+fn of_index(ports: &mut [Port], index: u32) -> impl Iterator<Item = &mut Port> {
+    ports.iter_mut().filter(move |port| port.index == index)
+}
+
+fn held_on<'a>(
+    vips: &'a mut [VirtualAddress],
+    ports: &'a [Port],
+    index: u32,
+    address: std::net::Ipv4Addr,
+) -> impl Iterator<Item = &'a mut VirtualAddress> {
+    vips.iter_mut().filter(move |vip| vip.settings.address == address && ports[vip.on].index == index)
+}
+
+fn warning(text: String) -> Report {
+    Report::Log { level: LogLevel::Warn, text }
+}

@@ -1,0 +1,199 @@
+//! The heartbeat with every other node: one socket, a session each.
+
+use std::net::SocketAddrV4;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::time::Duration;
+
+use arrayvec::ArrayVec;
+use ring::rand::{SecureRandom, SystemRandom};
+
+use super::settings::{KeeperSettings, PeerSettings, VipSettings};
+use super::snapshot::{PeerSnapshot, PeerVip};
+use super::start::StartError;
+use crate::boot_instant::BootInstant;
+use crate::clock;
+use crate::heartbeat::session::{PairKey, Rejected, Session};
+use crate::heartbeat::{Heartbeat, MAX_LEN, MAX_VIRTUAL_ROUTERS, PeerReport};
+use crate::socket::HeartbeatSocket;
+
+/// Datagrams read in one turn; the deadlines come before a flood.
+const DATAGRAMS_A_TURN: usize = 256;
+
+/// One line about refused heartbeats of a peer in this time; the counters miss nothing.
+const LOG_EVERY: Duration = Duration::from_secs(10);
+
+/// What this node says of each of its virtual routers.
+pub(super) type Reports = ArrayVec<PeerReport, MAX_VIRTUAL_ROUTERS>;
+
+/// The other nodes.
+#[derive(Debug)]
+pub(super) struct Pair {
+    /// None for a node that is alone.
+    socket: Option<HeartbeatSocket>,
+    peers: Vec<Paired>,
+    port: u16,
+    config_hash: u64,
+    interval: Duration,
+    next_at: BootInstant,
+    /// What a heartbeat says has changed: the next one is due now.
+    pub(super) is_urgent: bool,
+    /// Datagrams from addresses that are not of `[nodes]`.
+    strangers: u64,
+    pub(super) sends_failed: u64,
+}
+
+#[derive(Debug)]
+struct Paired {
+    settings: PeerSettings,
+    session: Session,
+    last: Option<Last>,
+    complained_at: Option<BootInstant>,
+}
+
+#[derive(Debug)]
+struct Last {
+    at: BootInstant,
+    heartbeat: Heartbeat,
+}
+
+impl Pair {
+    pub(super) fn open(settings: &KeeperSettings) -> Result<Self, StartError> {
+        let own = SocketAddrV4::new(settings.address, settings.pair_port.get());
+        let life =
+            draw_session().ok_or_else(|| StartError::System("random number", std::io::Error::other("getrandom")))?;
+        let key = settings.key.as_ref().map(|key| PairKey::new(key.as_bytes()));
+        let paired = |peer: &PeerSettings| Paired {
+            settings: peer.clone(),
+            session: Session::new(settings.rank, peer.rank, life, key.clone()),
+            last: None,
+            complained_at: None,
+        };
+        Ok(Self {
+            socket: if settings.peers.is_empty() { None } else { Some(HeartbeatSocket::open(own)?) },
+            peers: settings.peers.iter().map(paired).collect(),
+            port: settings.pair_port.get(),
+            config_hash: settings.config_hash,
+            interval: settings.interval.duration(),
+            next_at: clock::now(),
+            is_urgent: true,
+            strangers: 0,
+            sends_failed: 0,
+        })
+    }
+
+    pub(super) fn fd(&self) -> Option<BorrowedFd<'_>> {
+        self.socket.as_ref().map(HeartbeatSocket::as_fd)
+    }
+
+    /// When the next heartbeat is due.
+    pub(super) fn next_at(&self) -> Option<BootInstant> {
+        self.socket.as_ref().map(|_| self.next_at)
+    }
+
+    /// The newest accepted heartbeats that wait in the socket, one for each call. Lines for the log go to `log`.
+    pub(super) fn receive(&mut self, now: BootInstant, mut log: impl FnMut(String)) -> Option<(u8, Heartbeat)> {
+        for _ in 0..DATAGRAMS_A_TURN {
+            let (datagram, from) = match self.socket.as_mut()?.receive() {
+                Ok(received) => received?,
+                Err(error) => {
+                    log(format!("reading heartbeats: {error}"));
+                    return None;
+                }
+            };
+            let Some(peer) = self.peers.iter_mut().find(|peer| peer.settings.address == *from.ip()) else {
+                self.strangers += 1;
+                continue;
+            };
+            match peer.session.accept(datagram) {
+                Ok(heartbeat) => return Some(peer.heard(heartbeat, self.config_hash, now, log)),
+                Err(reason) => peer.complain(reason, now).into_iter().for_each(&mut log),
+            }
+        }
+        None
+    }
+
+    /// Sends a heartbeat to every peer when one is due. Does not allocate.
+    pub(super) fn send_due(&mut self, reports: impl FnOnce() -> Reports, now: BootInstant) {
+        let Some(socket) = &self.socket else { return };
+        if now < self.next_at && !self.is_urgent {
+            return;
+        }
+        self.is_urgent = false;
+        if self.next_at <= now {
+            // Missed ones are not made up for.
+            self.next_at = (self.next_at + self.interval).max(now);
+        }
+        let (reports, mut out) = (reports(), [0; MAX_LEN]);
+        for peer in &mut self.peers {
+            let length = peer.session.encode(self.config_hash, &reports, &mut out);
+            let to = SocketAddrV4::new(peer.settings.address, self.port);
+            self.sends_failed += u64::from(socket.send(&out[..length], to).is_err());
+        }
+    }
+
+    pub(super) fn refused(&self) -> u64 {
+        self.strangers + self.peers.iter().map(|peer| peer.session.rejected().iter().sum::<u64>()).sum::<u64>()
+    }
+
+    pub(super) fn snapshot(&self, vips: &[&VipSettings], now: BootInstant) -> Vec<PeerSnapshot> {
+        self.peers.iter().map(|peer| peer.snapshot(vips, now)).collect()
+    }
+}
+
+impl Paired {
+    fn heard(
+        &mut self,
+        heartbeat: Heartbeat,
+        our_hash: u64,
+        now: BootInstant,
+        mut log: impl FnMut(String),
+    ) -> (u8, Heartbeat) {
+        let before = self.last.as_ref().map_or(our_hash, |last| last.heartbeat.config_hash);
+        if heartbeat.config_hash != before {
+            let name = &self.settings.name;
+            log(match heartbeat.config_hash == our_hash {
+                true => format!("{name} runs the same configuration again"),
+                false => format!("{name} runs another configuration than this node: copy the file and reload"),
+            });
+        }
+        self.last = Some(Last { at: now, heartbeat: heartbeat.clone() });
+        (self.settings.rank, heartbeat)
+    }
+
+    /// A session that has not begun, or a datagram out of turn, is ordinary; the rest is worth a line.
+    fn complain(&mut self, reason: Rejected, now: BootInstant) -> Option<String> {
+        if matches!(reason, Rejected::Unproven | Rejected::Stale | Rejected::Replayed) {
+            return None;
+        }
+        let is_early = self.complained_at.is_some_and(|at| now.saturating_duration_since(at) < LOG_EVERY);
+        if is_early {
+            return None;
+        }
+        self.complained_at = Some(now);
+        Some(format!("refused a heartbeat of {}: {reason}", self.settings.name))
+    }
+
+    fn snapshot(&self, vips: &[&VipSettings], now: BootInstant) -> PeerSnapshot {
+        let said = |vip: &&VipSettings| {
+            let last = self.last.as_ref()?;
+            let is_it = |report: &&PeerReport| report.is_of(vip.virtual_router_id, vip.address);
+            let report = last.heartbeat.virtual_routers.iter().find(is_it)?;
+            let PeerReport { role, tier, serving, .. } = *report;
+            Some(PeerVip { vip: vip.name.clone(), role, tier, serving })
+        };
+        PeerSnapshot {
+            name: self.settings.name.clone(),
+            address: self.settings.address,
+            heartbeat_age: self.last.as_ref().map(|last| now.saturating_duration_since(last.at)),
+            config_hash: self.last.as_ref().map(|last| last.heartbeat.config_hash),
+            vips: vips.iter().filter_map(said).collect(),
+        }
+    }
+}
+
+/// 64 random bits of this process life.
+fn draw_session() -> Option<u64> {
+    let mut bytes = [0; 8];
+    SystemRandom::new().fill(&mut bytes).ok()?;
+    Some(u64::from_ne_bytes(bytes))
+}

@@ -1,0 +1,107 @@
+//! From actions of the routers to packets, commands and reports.
+
+use fmc_config::model::election::Failback;
+
+use super::Keeper;
+use super::control::{Control, LogLevel, Report};
+use super::virtual_address::Address;
+use crate::boot_instant::BootInstant;
+use crate::lease::{AddressCommand, VipIndex};
+use crate::packet::{MAX_LEN, MULTICAST_GROUP};
+use crate::priority::Priority;
+use crate::router::{Action, AddressLoss};
+
+impl Keeper {
+    /// Does what the router of `vip` asks, in its order: advertisement, address, announcement, and the words about it.
+    pub(super) fn perform(&mut self, vip: VipIndex, now: BootInstant, control: &mut impl Control) {
+        while let Some(action) = self.vips[vip].router.poll_action() {
+            match action {
+                Action::SendAdvertisement(priority) => self.advertise(vip, priority),
+                Action::AddAddress => self.install(vip, now, control),
+                Action::RemoveAddress => self.remove(vip, control),
+                Action::Announce => self.announce(vip),
+                Action::SendHeartbeat => self.pair.is_urgent = true,
+                Action::RoleChanged(change) => {
+                    self.pair.is_urgent = true;
+                    control.publish(Report::RoleChanged { vip: self.vips[vip].settings.name.clone(), change });
+                }
+                Action::Alarm(alarm) => {
+                    control.publish(Report::Alarm { vip: self.vips[vip].settings.name.clone(), alarm });
+                }
+            }
+        }
+    }
+
+    fn advertise(&mut self, vip: VipIndex, priority: Priority) {
+        let virtual_address = &self.vips[vip];
+        let port = &self.ports[virtual_address.on];
+        let mut message = [0; MAX_LEN];
+        let advertisement = virtual_address.router.advertisement(priority);
+        let length = advertisement.encode(port.primary, MULTICAST_GROUP, self.settings.checksum, &mut message);
+        self.sends_failed += u64::from(port.socket.send(&message[..length]).is_err());
+    }
+
+    fn install(&mut self, vip: VipIndex, now: BootInstant, control: &mut impl Control) {
+        let virtual_address = &mut self.vips[vip];
+        virtual_address.epoch = virtual_address.epoch.wrapping_add(1);
+        virtual_address.address = Address::Installing;
+        if self.addresses.command(AddressCommand::Install(vip, virtual_address.epoch)).is_err() {
+            // Nobody will renew it either: as good as expired.
+            self.lose(vip, AddressLoss::Expired, now);
+            self.log(LogLevel::Error, format!("{}: {}", self.vips[vip].settings.name, crate::lease::Untaken), control);
+        }
+    }
+
+    fn remove(&mut self, vip: VipIndex, control: &mut impl Control) {
+        let virtual_address = &mut self.vips[vip];
+        virtual_address.epoch = virtual_address.epoch.wrapping_add(1);
+        virtual_address.address = Address::Removing;
+        if self.addresses.command(AddressCommand::Remove(vip, virtual_address.epoch)).is_err() {
+            // A thread that takes no commands renews nothing: the lease ends by itself.
+            virtual_address.address = Address::Absent;
+            let name = &virtual_address.settings.name;
+            let text = format!("{name}: {}; its lease ends by itself", crate::lease::Untaken);
+            self.log(LogLevel::Error, text, control);
+        }
+    }
+
+    /// An announcement that is not taken is made up for by the refresh.
+    fn announce(&mut self, vip: VipIndex) {
+        self.sends_failed += u64::from(self.addresses.command(AddressCommand::Announce(vip)).is_err());
+    }
+
+    /// Tells the router that its address is gone. What it wants done then is performed by the caller.
+    pub(super) fn lose(&mut self, vip: VipIndex, loss: AddressLoss, now: BootInstant) {
+        self.vips[vip].address = Address::Absent;
+        self.vips[vip].router.handle_address_lost(loss, now);
+    }
+
+    pub(super) fn run_deadlines(&mut self, now: BootInstant, control: &mut impl Control) {
+        for vip in 0..self.vips.len() {
+            if let Some(due) = self.vips[vip].router.next_deadline().filter(|due| *due <= now) {
+                self.vips[vip].router.handle_deadline(now, now.saturating_duration_since(due));
+                self.perform(vip, now, control);
+            }
+        }
+        if self.held_until.is_some_and(|until| until <= now) {
+            self.hold(None, now, control);
+        }
+    }
+
+    /// While held, a VIP moves for a better tier only, whatever the configured fail-back.
+    pub(super) fn hold(&mut self, until: Option<BootInstant>, now: BootInstant, control: &mut impl Control) {
+        self.held_until = until;
+        let failback = if until.is_some() { Failback::Never } else { self.settings.failback };
+        for vip in 0..self.vips.len() {
+            let router = &mut self.vips[vip].router;
+            let mut parameters = router.parameters().clone();
+            parameters.failback = failback;
+            router.set_parameters(parameters, now);
+            self.perform(vip, now, control);
+        }
+    }
+
+    pub(super) fn log(&self, level: LogLevel, text: String, control: &mut impl Control) {
+        control.publish(Report::Log { level, text });
+    }
+}

@@ -1,0 +1,131 @@
+//! One interface as the election sees it: its socket, its state, and what was discarded on it.
+
+use std::net::Ipv4Addr;
+
+use arrayvec::ArrayVec;
+
+use super::discards::{self, Discards};
+use super::snapshot::InterfaceSnapshot;
+use crate::boot_instant::BootInstant;
+use crate::packet::{Advertisement, Discarded, IpMeta, MULTICAST_GROUP};
+use crate::router::Link;
+use crate::socket::{AdvertSocket, Received};
+
+/// Packets read in one turn: a flood may keep the socket full, but the deadlines come first.
+pub(super) const PACKETS_A_TURN: usize = 1024;
+
+/// Adverts that are kept apart while the socket is drained, by VRID and source. When it is full they are handed over and the
+/// draining goes on: an advert is never dropped for want of room.
+const KEPT_APART: usize = 16;
+
+/// An interface that carries VIPs.
+#[derive(Debug)]
+pub(super) struct Port {
+    pub(super) name: String,
+    pub(super) index: u32,
+    pub(super) running: bool,
+    pub(super) has_primary: bool,
+    pub(super) primary: Ipv4Addr,
+    pub(super) virtual_router_ids: Vec<u8>,
+    pub(super) socket: AdvertSocket,
+    pub(super) discards: Discards,
+    /// What the routers were told last.
+    pub(super) told: Link,
+    newest: Box<ArrayVec<(IpMeta, Advertisement), KEPT_APART>>,
+}
+
+/// A line for the log, when one is due.
+pub(super) type Line = Option<String>;
+
+impl Port {
+    pub(super) fn new(name: String, index: u32, primary: Ipv4Addr, ids: Vec<u8>, socket: AdvertSocket) -> Self {
+        Self {
+            name,
+            index,
+            running: false,
+            has_primary: true,
+            primary,
+            virtual_router_ids: ids,
+            socket,
+            discards: Discards::default(),
+            told: Link::Down,
+            newest: Box::default(),
+        }
+    }
+
+    /// Whether virtual routers can live on it.
+    pub(super) fn link(&self) -> Link {
+        if self.running && self.has_primary { Link::Up } else { Link::Down }
+    }
+
+    /// Reads what waits in the socket, at most `budget` packets, and keeps the newest of each VRID and source for
+    /// [`Self::take_newest`]. `true`: the socket is empty. Does not allocate unless a line is due.
+    pub(super) fn drain(&mut self, budget: &mut usize, now: BootInstant, mut log: impl FnMut(String)) -> bool {
+        while *budget > 0 && !self.newest.is_full() {
+            *budget -= 1;
+            let judged = match self.socket.receive() {
+                Ok(Some(received)) => judge(received, self.primary, &self.virtual_router_ids),
+                Ok(None) => return true,
+                Err(error) => {
+                    log(format!("{}: reading adverts: {error}", self.name));
+                    return true;
+                }
+            };
+            match judged {
+                Ok((ip, advertisement)) => self.keep(ip, advertisement),
+                Err((source, reason)) => self.discard(source, reason, now).into_iter().for_each(&mut log),
+            }
+        }
+        false
+    }
+
+    fn keep(&mut self, ip: IpMeta, advertisement: Advertisement) {
+        let same = |(other, kept): &(IpMeta, Advertisement)| {
+            other.source == ip.source && kept.virtual_router_id == advertisement.virtual_router_id
+        };
+        self.newest.retain(|kept| !same(kept));
+        self.newest.push((ip, advertisement));
+    }
+
+    /// Oldest first.
+    pub(super) fn take_newest(&mut self) -> Option<(IpMeta, Advertisement)> {
+        self.newest.pop_at(0)
+    }
+
+    /// Counts a discarded packet.
+    pub(super) fn discard(&mut self, source: Ipv4Addr, reason: Discarded, now: BootInstant) -> Line {
+        self.discards.count(reason, now).map(|times| discards::line(&self.name, source, reason, times))
+    }
+
+    pub(super) fn snapshot(&self) -> InterfaceSnapshot {
+        InterfaceSnapshot {
+            name: self.name.clone(),
+            up: self.link() == Link::Up,
+            primary: self.primary,
+            discarded: self.discards.counts(),
+            overflowed: self.socket.overflowed(),
+        }
+    }
+}
+
+/// Before a packet may displace an older one of the same source it must be one that the router would accept: a forged one that
+/// is discarded later would otherwise take a good one with it.
+fn judge(
+    received: Received<'_>,
+    primary: Ipv4Addr,
+    ids: &[u8],
+) -> Result<(IpMeta, Advertisement), (Ipv4Addr, Discarded)> {
+    let (ip, bytes) = match received {
+        Received::Packet(ip, bytes) => (ip, bytes),
+        Received::Torn(length) => return Err((Ipv4Addr::UNSPECIFIED, Discarded::Length(length as u16))),
+    };
+    let advertisement = Advertisement::decode(&ip, bytes).map_err(|reason| (ip.source, reason))?.advertisement;
+    let id = advertisement.virtual_router_id.get();
+    let rule = match () {
+        () if !ids.contains(&id) => Some(Discarded::VirtualRouterId(id)),
+        () if ip.destination != MULTICAST_GROUP => Some(Discarded::Destination(ip.destination)),
+        () if ip.source == primary => Some(Discarded::OwnAddress),
+        () => None,
+    };
+    rule.map_or(Ok((ip, advertisement)), |reason| Err((ip.source, reason)))
+}

@@ -1,0 +1,156 @@
+//! What the keeper is told: the part of the configuration that concerns the election, for one node.
+
+use std::fmt;
+use std::net::Ipv4Addr;
+use std::num::NonZeroU16;
+use std::time::Duration;
+
+use fmc_config::model::Config;
+use fmc_config::model::backend::Backend;
+use fmc_config::model::election::{Centiseconds, ChecksumForm, Failback};
+use fmc_config::model::frontend::Frontend;
+use fmc_config::model::name::{NodeName, VipName};
+use fmc_config::model::node::{InterfaceName, Node};
+use fmc_config::model::vip::{Vip, VirtualRouterId};
+use serde::{Deserialize, Serialize};
+
+/// Everything that the keeper needs; it crosses from the proxy, which alone reads files.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeeperSettings {
+    /// This node.
+    pub node: NodeName,
+    /// Its place in `[nodes]`, 0 first.
+    pub rank: u8,
+    /// Its own address.
+    pub address: Ipv4Addr,
+    /// Every other node.
+    pub peers: Vec<PeerSettings>,
+    /// Every virtual address.
+    pub vips: Vec<VipSettings>,
+    /// Advertisement_Interval.
+    pub interval: Centiseconds,
+    /// Preempt_Mode inside a tier.
+    pub failback: Failback,
+    /// What the first node advertises when fit.
+    pub priority: u8,
+    /// Checksum of the adverts we send.
+    pub checksum: ChecksumForm,
+    /// UDP port of the heartbeat on every node.
+    pub pair_port: NonZeroU16,
+    /// Signs heartbeats; `None`: only their source is checked.
+    pub key: Option<PairKeyBytes>,
+    /// Of the whole configuration; heartbeats carry it, so that nodes that differ are noticed.
+    pub config_hash: u64,
+    /// Wish for SCHED_FIFO and locked memory.
+    pub realtime: bool,
+    /// Listen and report, never advertise nor install: `fmc-lb run --observe`.
+    pub observe: bool,
+}
+
+/// Another node.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PeerSettings {
+    /// As in `[nodes]`.
+    pub name: NodeName,
+    /// Heartbeats go there and come from there.
+    pub address: Ipv4Addr,
+    /// Its place in `[nodes]`.
+    pub rank: u8,
+}
+
+/// One virtual address.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VipSettings {
+    /// As in `[vips.NAME]`.
+    pub name: VipName,
+    /// The address.
+    pub address: Ipv4Addr,
+    /// VRID.
+    pub virtual_router_id: VirtualRouterId,
+    /// Where it lives on this node; `None`: on the interface that holds the node's address.
+    pub interface: Option<InterfaceName>,
+    /// How long a fall that the servers caused must last before it acts.
+    pub settle: Duration,
+}
+
+/// The secret of the pair. Never shown.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PairKeyBytes(Vec<u8>);
+
+impl PairKeyBytes {
+    /// The bytes of the key file.
+    pub fn new(bytes: Vec<u8>) -> Self {
+        Self(bytes)
+    }
+
+    /// For the heartbeat's signature.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl fmt::Debug for PairKeyBytes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("PairKeyBytes(..)")
+    }
+}
+
+/// The node is none of `[nodes]`.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0} is not in [nodes]")]
+pub struct UnknownNode(pub NodeName);
+
+impl KeeperSettings {
+    /// The part of `config` for `node`. The key is read by the caller, who also hashes the configuration.
+    pub fn new(
+        config: &Config,
+        node: &NodeName,
+        key: Option<PairKeyBytes>,
+        config_hash: u64,
+    ) -> Result<Self, UnknownNode> {
+        let own = config.nodes.iter().find(|other| other.name == *node).ok_or_else(|| UnknownNode(node.clone()))?;
+        let election = &config.election;
+        Ok(Self {
+            node: own.name.clone(),
+            rank: own.rank,
+            address: own.address,
+            peers: config.nodes.iter().filter(|other| other.name != own.name).map(PeerSettings::of).collect(),
+            vips: config.vips.iter().map(|vip| VipSettings::of(vip, own, config)).collect(),
+            interval: election.interval,
+            failback: election.failback,
+            priority: election.priority,
+            checksum: election.checksum,
+            pair_port: config.pair.port,
+            key,
+            config_hash,
+            realtime: true,
+            observe: false,
+        })
+    }
+}
+
+impl PeerSettings {
+    fn of(node: &Node) -> Self {
+        Self { name: node.name.clone(), address: node.address, rank: node.rank }
+    }
+}
+
+impl VipSettings {
+    fn of(vip: &Vip, own: &Node, config: &Config) -> Self {
+        Self {
+            name: vip.name.clone(),
+            address: vip.address,
+            virtual_router_id: vip.virtual_router_id,
+            interface: vip.interface_on(own).cloned(),
+            settle: settle(vip, config),
+        }
+    }
+}
+
+/// Two detection times of the slowest check behind the address: both nodes have seen by then what there is to see.
+fn settle(vip: &Vip, config: &Config) -> Duration {
+    let is_behind =
+        |backend: &Backend, frontend: &Frontend| frontend.vip == vip.name && frontend.backend == backend.name;
+    let behind = config.backends.iter().filter(|backend| config.frontends.iter().any(|f| is_behind(backend, f)));
+    behind.map(|backend| backend.check.detection_time() * 2).max().unwrap_or_default()
+}

@@ -1,0 +1,293 @@
+//! The loop of the address thread.
+
+use std::io::Write;
+use std::os::unix::net::UnixStream;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
+use std::time::Duration;
+
+use super::leftovers::{is_ours, label};
+use super::{
+    AddressCommand, AddressReport, Epoch, FRESH, InterfaceIndex, LATEST_RENEWAL, LEASE, Outcome, Outfit, Port, RENEWAL,
+    Seen, VipIndex,
+};
+use crate::arp::{Form, gratuitous};
+use crate::boot_instant::BootInstant;
+use crate::clock;
+use crate::kernel::{Address, Grant, KernelError};
+use crate::realtime;
+use crate::router::AddressLoss;
+use crate::socket::{AdvertSocket, ArpSocket};
+
+/// While the election's tick is stale or the kernel refuses, a due renewal is tried again this often.
+const RETRY: Duration = Duration::from_millis(50);
+
+/// Without leases there is nothing to do until a command comes.
+const IDLE: Duration = Duration::from_secs(3600);
+
+/// Where reports go.
+pub(super) struct Desk {
+    pub(super) reports: SyncSender<AddressReport>,
+    pub(super) waker: UnixStream,
+}
+
+impl Desk {
+    /// A full socket means that a wake-up is on its way already.
+    fn report(&self, report: AddressReport) {
+        if self.reports.send(report).is_ok() {
+            let _ = (&self.waker).write(&[1]);
+        }
+    }
+}
+
+/// Runs until the election drops its end; then removes what is installed.
+pub(super) fn run(outfit: Outfit, commands: &Receiver<AddressCommand>, desk: &Desk) {
+    if outfit.realtime {
+        // A refusal is reported by the election thread, which wishes for the same.
+        realtime::schedule(realtime::ADDRESS_PRIORITY);
+    }
+    let count = outfit.holdings.len();
+    let mut thread = Thread { outfit, leases: vec![None; count], epochs: vec![0; count], desk };
+    loop {
+        match commands.recv_timeout(thread.until_due(clock::now())) {
+            Ok(command) => thread.perform(command),
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => return thread.end(),
+        }
+        thread.renew_due();
+    }
+}
+
+/// An installed address.
+#[derive(Debug, Clone, Copy)]
+struct Lease {
+    renewed_at: BootInstant,
+    try_at: BootInstant,
+}
+
+impl Lease {
+    fn from(now: BootInstant) -> Self {
+        Self { renewed_at: now, try_at: now + RENEWAL }
+    }
+}
+
+struct Thread<'a> {
+    outfit: Outfit,
+    leases: Vec<Option<Lease>>,
+    epochs: Vec<Epoch>,
+    desk: &'a Desk,
+}
+
+impl Thread<'_> {
+    fn until_due(&self, now: BootInstant) -> Duration {
+        let next = self.leases.iter().flatten().map(|lease| lease.try_at).min();
+        next.map_or(IDLE, |at| at.saturating_duration_since(now))
+    }
+
+    fn perform(&mut self, command: AddressCommand) {
+        match command {
+            AddressCommand::Install(vip, epoch) => {
+                self.epochs[vip] = epoch;
+                self.install(vip);
+            }
+            AddressCommand::Remove(vip, epoch) => {
+                self.epochs[vip] = epoch;
+                self.delete(vip);
+                self.report(vip, Outcome::Removed);
+            }
+            AddressCommand::Announce(vip) => self.announce(vip),
+            AddressCommand::Verify => self.verify(),
+            AddressCommand::Reopen(port) => self.reopen(port),
+        }
+    }
+
+    /// A command that waited while the whole process was frozen may be out of date: the election decides anew.
+    fn install(&mut self, vip: VipIndex) {
+        // Before the request: the kernel counts from some moment after it.
+        let asked_at = clock::now();
+        if self.outfit.tick.age(asked_at) > FRESH {
+            return self.report(vip, Outcome::Lost(AddressLoss::Expired));
+        }
+        match self.add(vip) {
+            Ok(()) => {
+                self.leases[vip] = Some(Lease::from(asked_at));
+                if self.is_in_time(vip, asked_at) {
+                    self.report(vip, Outcome::Installed);
+                }
+            }
+            Err(sentence) => {
+                self.forget(vip);
+                self.report(vip, Outcome::Failed(sentence));
+            }
+        }
+    }
+
+    /// A freeze between a look at the clock and the request can bring an expired address back: then it goes at once.
+    fn is_in_time(&mut self, vip: VipIndex, last_renewal: BootInstant) -> bool {
+        let in_time = clock::now().saturating_duration_since(last_renewal) <= LATEST_RENEWAL;
+        if !in_time {
+            self.delete(vip);
+            self.report(vip, Outcome::Lost(AddressLoss::Expired));
+        }
+        in_time
+    }
+
+    fn report(&self, vip: VipIndex, outcome: Outcome) {
+        self.desk.report(AddressReport::Address(vip, self.epochs[vip], outcome));
+    }
+
+    fn add(&mut self, vip: VipIndex) -> Result<(), String> {
+        let grant = self.grant(vip);
+        let recorded = self.outfit.record.insert(&grant.interface.name, grant.address);
+        if let (Err(error), None) = (recorded, &grant.label) {
+            return Err(format!("recording {} as ours: {error}", grant.address));
+        }
+        match self.outfit.kernel.add_address(&grant) {
+            Err(KernelError::Exists { .. }) => self.take_over(vip, &grant),
+            answer => answer.map_err(|error| error.to_string()),
+        }
+    }
+
+    /// It is there already: ours when it carries our mark, otherwise not to be touched.
+    fn take_over(&mut self, vip: VipIndex, grant: &Grant) -> Result<(), String> {
+        let held = self.find(vip).map_err(|error| error.to_string())?;
+        match held {
+            Some(held) if !is_ours(&grant.interface.name, &held, &self.outfit.record) => {
+                let interface = grant.interface.name.clone();
+                let foreign = super::Foreign { address: held.address, interface, prefix_length: held.prefix_length };
+                Err(foreign.to_string())
+            }
+            _ => self.outfit.kernel.renew_address(grant).map_err(|error| error.to_string()),
+        }
+    }
+
+    fn find(&mut self, vip: VipIndex) -> Result<Option<Address>, KernelError> {
+        let holding = &self.outfit.holdings[vip];
+        let (address, index) = (holding.address, self.outfit.ports[holding.on].interface.index);
+        let mut all = self.outfit.kernel.addresses()?.into_iter();
+        Ok(all.find(|held| held.address == address && held.index == index))
+    }
+
+    fn grant(&self, vip: VipIndex) -> Grant {
+        let holding = &self.outfit.holdings[vip];
+        let interface = self.outfit.ports[holding.on].interface.clone();
+        let label = label(&interface.name);
+        Grant { interface, address: holding.address, label, lifetime_seconds: LEASE.as_secs() as u32 }
+    }
+
+    /// What cannot be deleted ends by itself: it is not renewed any more. Only what we installed is deleted.
+    fn delete(&mut self, vip: VipIndex) {
+        if self.leases[vip].is_some() {
+            let Grant { interface, address, label, .. } = self.grant(vip);
+            let held = Address {
+                index: interface.index,
+                address,
+                prefix_length: 32,
+                label: label.unwrap_or_default(),
+                permanent: false,
+                secondary: false,
+            };
+            if let Err(error) = self.outfit.kernel.delete_address(&held, &interface.name) {
+                tracing::debug!(%error, "a lease ends by itself");
+            }
+        }
+        self.forget(vip);
+    }
+
+    fn forget(&mut self, vip: VipIndex) {
+        self.leases[vip] = None;
+        let holding = &self.outfit.holdings[vip];
+        let interface = &self.outfit.ports[holding.on].interface.name;
+        // A stale line is harmless: it names an address that is absent, or permanent and so not ours.
+        let _ = self.outfit.record.remove(interface, holding.address);
+    }
+
+    /// Only an installed address is announced (RFC 9568 §8.1.2).
+    fn announce(&mut self, vip: VipIndex) {
+        if self.leases[vip].is_none() {
+            return;
+        }
+        let holding = &self.outfit.holdings[vip];
+        let port = &self.outfit.ports[holding.on];
+        for form in [Form::Request, Form::Reply] {
+            let frame = gratuitous(form, holding.address, port.interface.mac);
+            if let Err(error) = port.announcer.send(&frame) {
+                return self.desk.report(AddressReport::Unannounced(vip, error));
+            }
+        }
+    }
+
+    fn renew_due(&mut self) {
+        for vip in 0..self.leases.len() {
+            let now = clock::now();
+            if let Some(lease) = self.leases[vip].filter(|lease| lease.try_at <= now) {
+                self.renew(vip, lease, now);
+            }
+        }
+    }
+
+    fn renew(&mut self, vip: VipIndex, lease: Lease, now: BootInstant) {
+        if !self.is_in_time(vip, lease.renewed_at) {
+            return;
+        }
+        let is_fresh = self.outfit.tick.age(now) <= FRESH;
+        let grant = self.grant(vip);
+        if is_fresh && self.outfit.kernel.renew_address(&grant).is_ok() && self.is_in_time(vip, lease.renewed_at) {
+            self.leases[vip] = Some(Lease::from(now));
+        } else if let Some(lease) = &mut self.leases[vip] {
+            lease.try_at = now + RETRY;
+        }
+    }
+
+    fn verify(&mut self) {
+        let Ok(held) = self.outfit.kernel.addresses() else { return };
+        for vip in 0..self.leases.len() {
+            let holding = &self.outfit.holdings[vip];
+            let index = self.outfit.ports[holding.on].interface.index;
+            let is_held = held.iter().any(|address| address.address == holding.address && address.index == index);
+            if self.leases[vip].is_some() && !is_held {
+                self.forget(vip);
+                self.report(vip, Outcome::Lost(AddressLoss::Removed));
+            }
+        }
+        (0..self.outfit.ports.len()).for_each(|port| self.look(port));
+    }
+
+    fn look(&mut self, port: InterfaceIndex) {
+        let known = &self.outfit.ports[port].interface;
+        match self.outfit.kernel.interface_by_name(&known.name) {
+            Ok(interface) if interface.index != known.index => self.reopen(port),
+            Ok(interface) => {
+                self.outfit.ports[port].interface = interface.clone();
+                let seen = Seen { has_primary: self.has_primary(port), interface, adverts: None };
+                self.desk.report(AddressReport::Interface(port, Ok(Box::new(seen))));
+            }
+            Err(error) => self.desk.report(AddressReport::Interface(port, Err(error.to_string()))),
+        }
+    }
+
+    fn reopen(&mut self, port: InterfaceIndex) {
+        let seen = self.open(port).map(Box::new);
+        self.desk.report(AddressReport::Interface(port, seen));
+    }
+
+    fn open(&mut self, index_of: InterfaceIndex) -> Result<Seen, String> {
+        let port = &mut self.outfit.ports[index_of];
+        let interface = self.outfit.kernel.interface_by_name(&port.interface.name).map_err(|e| e.to_string())?;
+        let (name, index) = (&interface.name, interface.index);
+        port.announcer = ArpSocket::open(name, index).map_err(|e| e.to_string())?;
+        let adverts = AdvertSocket::open(name, index, port.primary, &port.virtual_router_ids);
+        port.interface = interface.clone();
+        let has_primary = self.has_primary(index_of);
+        Ok(Seen { has_primary, interface, adverts: Some(adverts.map_err(|e| e.to_string())?) })
+    }
+
+    fn has_primary(&mut self, port: InterfaceIndex) -> bool {
+        let Port { interface, primary, .. } = &self.outfit.ports[port];
+        let is_it = |held: &Address| held.address == *primary && held.index == interface.index;
+        self.outfit.kernel.addresses().is_ok_and(|all| all.iter().any(is_it))
+    }
+
+    fn end(&mut self) {
+        (0..self.leases.len()).for_each(|vip| self.delete(vip));
+    }
+}
