@@ -55,8 +55,10 @@ impl Connection {
     /// Finds a server, moves bytes until somebody ends it, says who.
     ///
     /// Opening is boxed: the task lives as long as the relay, and need not carry the room that finding a server took.
-    pub(crate) async fn run(self) {
-        if let Some(mut opened) = Box::pin(self.open()).await {
+    pub(crate) fn run(self) -> impl Future<Output = ()> + Send {
+        let opening = Box::pin(self.open());
+        async move {
+            let Some(mut opened) = opening.await else { return };
             let ended_by = opened.relay.run(opened.registration.pulse()).await;
             opened.close(ended_by);
         }
@@ -135,4 +137,16 @@ impl Opened {
 fn no_server(failed: &[Attempt]) -> EndedBy {
     let ours = !failed.is_empty() && failed.iter().all(|attempt| !attempt.failure.is_the_servers());
     if ours { EndedBy::LocalFault } else { EndedBy::NoServerAccepts }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What a relay holds for its whole life, beside its task and the reactor's two registrations.
+    #[test]
+    fn the_records_of_a_relay_stay_small() {
+        assert!(size_of::<Opened>() <= 176, "{}", size_of::<Opened>());
+        assert!(size_of::<Session>() <= 144, "{}", size_of::<Session>());
+    }
 }

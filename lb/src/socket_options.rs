@@ -9,6 +9,9 @@ use socket2::{SockRef, TcpKeepalive};
 
 /// TCP_NODELAY, keepalive and TCP_USER_TIMEOUT (tcp(7)).
 ///
+/// TCP_USER_TIMEOUT counts a closed window as silence too: a peer that lives but stops reading while bytes wait for it is cut
+/// after that time. It is what finds a dead peer that owes an acknowledgement, which keepalive does not probe.
+///
 /// Set on a listening socket they are inherited by every connection it accepts, at no call per connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct SocketOptions {

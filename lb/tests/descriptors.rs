@@ -1,4 +1,5 @@
 //! A process that runs out of descriptors. A test binary of its own, because the limit is the whole process's.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 use std::io::Read;
 use std::net::{SocketAddrV4, TcpStream};

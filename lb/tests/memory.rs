@@ -1,4 +1,5 @@
 //! What an idle relay costs. A test binary of its own, because memory is the whole process's.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 use std::net::TcpStream;
 

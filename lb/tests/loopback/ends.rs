@@ -152,3 +152,16 @@ fn shutdown_ends_every_relay_with_its_reason() {
     assert_eq!(handle.frontends()[0].traffic().ended(EndedBy::VipMoved), 5);
     assert!(handle.sessions().is_empty());
 }
+
+/// TCP_USER_TIMEOUT counts a closed window as silence even while its owner answers every probe (tcp(7)).
+#[test]
+fn a_client_that_stops_reading_is_lost_after_the_user_timeout() {
+    let (address, accepted) = manual_server();
+    let mut setup = Setup::with(&[address]);
+    setup.frontend.user_timeout = Duration::from_secs(1);
+    let running = setup.start();
+    let _client = running.connect();
+    let mut server = accepted.recv().unwrap();
+    assert!(server.write_all(&vec![7; 64 * 1024 * 1024]).is_err(), "the server learns of it by RST");
+    running.await_end(EndedBy::ClientLost);
+}

@@ -77,8 +77,9 @@ fn any_chunks_with_slow_readers_arrive_exactly_in_both_directions() {
     let mut runner = TestRunner::new(Config { cases: 40, failure_persistence: None, ..Config::default() });
     let exchange = |(to_server, to_client, slow_client, slow_server): (Vec<Vec<u8>>, Vec<Vec<u8>>, u64, u64)| {
         let (client, server) = (running.connect(), accepted.recv().unwrap());
-        let peers = [(client, &to_server, &to_client, slow_client), (server, &to_client, &to_server, slow_server)];
-        let results: Vec<(Vec<u8>, &Vec<Vec<u8>>)> = thread::scope(|threads| {
+        let peers: [(_, &[_], &[_], _); 2] =
+            [(client, &to_server, &to_client, slow_client), (server, &to_client, &to_server, slow_server)];
+        let results: Vec<(Vec<u8>, &[Vec<u8>])> = thread::scope(|threads| {
             let peer =
                 |(stream, sends, expects, pause)| threads.spawn(move || (converse(stream, sends, pause), expects));
             let both: Vec<_> = peers.into_iter().map(peer).collect();
@@ -93,9 +94,9 @@ fn any_chunks_with_slow_readers_arrive_exactly_in_both_directions() {
 }
 
 /// Sends all chunks, finishes, and reads slowly what the other one sends.
-fn converse(stream: TcpStream, chunks: &Vec<Vec<u8>>, pause: u64) -> Vec<u8> {
+fn converse(stream: TcpStream, chunks: &[Vec<u8>], pause: u64) -> Vec<u8> {
     let pause = Duration::from_millis(pause);
-    let writer = send_in_background(&stream, chunks.clone(), pause);
+    let writer = send_in_background(&stream, chunks.to_vec(), pause);
     let (mut received, mut buffer) = (Vec::new(), [0; 7001]);
     while let count @ 1.. = (&stream).read(&mut buffer).unwrap() {
         received.extend_from_slice(&buffer[..count]);
