@@ -84,16 +84,17 @@ impl DataPlane {
     pub async fn run(self) {
         let Self { listeners, surroundings, handle } = self;
         let shared = handle.shared;
-        let mut tasks = JoinSet::new();
-        tasks.spawn(beat(Arc::clone(&shared.pulse)));
-        tasks.spawn(sweep(Arc::clone(&shared.sessions)));
+        let (mut clocks, mut accepting) = (JoinSet::new(), JoinSet::new());
+        clocks.spawn(beat(Arc::clone(&shared.pulse)));
+        clocks.spawn(sweep(Arc::clone(&shared.sessions)));
         for listener in listeners {
-            tasks.spawn(listener.run(Arc::clone(&surroundings)));
+            accepting.spawn(listener.run(Arc::clone(&surroundings)));
         }
         let reason = shared.until_stopped().await;
         shared.frontends.iter().for_each(|frontend| frontend.stop_accepting());
+        while accepting.join_next().await.is_some() {}
         shared.end_relays(reason).await;
-        tasks.shutdown().await;
+        clocks.shutdown().await;
     }
 }
 

@@ -7,13 +7,14 @@ use std::net::SocketAddrV4;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use fmc_config::model::backend::ProxyProtocol;
 use fmc_config::model::frontend::PortRoute;
 use fmc_config::model::name::{BackendName, ServerName};
 use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::timeout;
 
-use crate::pool::Pool;
+use crate::pool::{Policy, Pool};
 use crate::proxy_protocol;
 use crate::pulse::Pulse;
 use crate::server::{InFlight, Server};
@@ -82,7 +83,7 @@ impl Dial<'_> {
                 break;
             };
             tried.push(position);
-            match self.attempt(in_flight.server(), snapshot.policy.connect_timeout).await {
+            match self.attempt(in_flight.server(), snapshot.policy).await {
                 Ok((stream, took)) => return Ok(Dialed { stream, in_flight, took, failed }),
                 Err(failure) => failed.push(self.note_failure(in_flight.server(), failure)),
             }
@@ -90,10 +91,12 @@ impl Dial<'_> {
         Err(failed)
     }
 
-    async fn attempt(&self, server: &Server, deadline: Duration) -> Result<(TcpStream, Duration), Failure> {
+    async fn attempt(&self, server: &Server, policy: Policy) -> Result<(TcpStream, Duration), Failure> {
+        let deadline = policy.connect_timeout;
         let socket = unconnected(Instant::now() + deadline).await.map_err(|e| Failure::of(&e))?;
         let started = Instant::now();
-        let stream = timeout(deadline, self.open(socket, server)).await.map_err(|_elapsed| Failure::TimedOut)?;
+        let stream =
+            timeout(deadline, self.open(socket, server, policy)).await.map_err(|_elapsed| Failure::TimedOut)?;
         let stream = stream.map_err(|e| Failure::of(&e))?;
         let took = started.elapsed();
         server.accepted(took);
@@ -101,11 +104,12 @@ impl Dial<'_> {
     }
 
     /// The PROXY header belongs to the attempt: a server that resets on it has not accepted, and no byte of the client is lost.
-    async fn open(&self, socket: TcpSocket, server: &Server) -> io::Result<TcpStream> {
+    async fn open(&self, socket: TcpSocket, server: &Server, policy: Policy) -> io::Result<TcpStream> {
         self.options.apply(&socket)?;
         let mut stream = socket.connect(server.socket_address(self.route).into()).await?;
-        if self.pool.snapshot().policy.proxy_protocol.is_some() {
-            stream.write_all(&proxy_protocol::encode_v2(self.client, self.vip)).await?;
+        match policy.proxy_protocol {
+            Some(ProxyProtocol::V2) => stream.write_all(&proxy_protocol::encode_v2(self.client, self.vip)).await?,
+            None => {}
         }
         Ok(stream)
     }

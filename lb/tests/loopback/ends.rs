@@ -5,7 +5,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use fmc_lb::drain::{self, Drained};
-use fmc_lb::{EndedBy, Phase};
+use fmc_lb::{EndedBy, ListenerState, Phase};
 
 use crate::harness::{Setup, echo, end_of, eventually, greeter, manual_server, reset, server};
 
@@ -151,6 +151,7 @@ fn shutdown_ends_every_relay_with_its_reason() {
     assert!(clients.iter_mut().all(|client| end_of(client) == Err(ErrorKind::ConnectionReset)));
     assert_eq!(handle.frontends()[0].traffic().ended(EndedBy::VipMoved), 5);
     assert!(handle.sessions().is_empty());
+    assert!(handle.listeners().iter().all(|l| l.state == ListenerState::Closed), "closed, not dead");
 }
 
 /// TCP_USER_TIMEOUT counts a closed window as silence even while its owner answers every probe (tcp(7)).
