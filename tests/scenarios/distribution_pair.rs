@@ -1,6 +1,6 @@
 //! The distribution's HAProxy and Keepalived in the lab: what the harness measures is right before it judges ours.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use fmc_tests::certificate::Authority;
 use fmc_tests::exchange::{Target, fetch};
@@ -29,8 +29,7 @@ fn the_distributions_pair_forwards_and_a_cut_costs_its_clients_seconds() {
 
     let load = Load::start(lab.client(), web, Duration::from_millis(10));
     std::thread::sleep(Duration::from_millis(500));
-    let cut = Instant::now();
-    lab.unplug(NODES[0]);
+    let cut = lab.unplug(NODES[0]);
     std::thread::sleep(Duration::from_secs(5));
     let record = load.stop();
     let served = record.served_after(cut).expect("the other node serves");

@@ -22,8 +22,7 @@ fn a_node_without_power_is_replaced_within_three_adverts() {
     let load = Load::start(lab.client(), Target::http("192.168.0.33:80"), PACE);
     std::thread::sleep(Duration::from_millis(500));
 
-    let cut = Instant::now();
-    lab.unplug(NODES[0]);
+    let cut = lab.unplug(NODES[0]);
     pair.first.kill_all();
     pair.ownership.changed_within(cut, NODES[1], WEB, true, Duration::from_secs(3));
     std::thread::sleep(Duration::from_millis(1500));

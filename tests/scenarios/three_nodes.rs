@@ -1,6 +1,6 @@
 //! Three balancers on one of the lab's older address plans: two of them reach the VIPs by a second interface.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use fmc_tests::balancer::Balancer;
 use fmc_tests::configuration::Configuration;
@@ -29,8 +29,7 @@ fn of_three_nodes_one_owns_and_the_next_in_rank_replaces_it_each_time() {
 
     let load = Load::start(lab.client(), web, Duration::from_millis(5));
     for survivor in [1, 2] {
-        let cut = Instant::now();
-        lab.unplug(NODES[survivor - 1]);
+        let cut = lab.unplug(NODES[survivor - 1]);
         nodes[survivor - 1].kill_all();
         let claimed = ownership.changed_within(cut, NODES[survivor], WEB, true, Duration::from_secs(3));
         figure(&format!("three nodes: {} owns after", NODES[survivor]), claimed);

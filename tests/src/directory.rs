@@ -70,6 +70,15 @@ impl Drop for Directory {
     }
 }
 
+/// Removes every lab of this process, for the end by a signal, where nothing is dropped.
+pub(crate) fn remove_ours() {
+    for number in 0..LABS_OF_THIS_PROCESS.load(Ordering::Relaxed) {
+        let identity = format!("{}-{number}", std::process::id());
+        remove_namespaces(&identity);
+        let _best_effort = fs::remove_dir_all(Path::new(ROOT).join(identity));
+    }
+}
+
 /// Removes namespaces, processes and files of labs whose owner no longer lives.
 fn sweep() {
     let entries = fs::read_dir(ROOT).into_iter().flatten().flatten();

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::path::PathBuf;
+use std::time::Instant;
 
 use crate::directory::Directory;
 use crate::link::{Port, ip_batch};
@@ -59,6 +60,11 @@ impl Lab {
         Self { plan, capture, machines, hypervisor, directory }
     }
 
+    /// Removes every lab of this process, for the end by a signal, where nothing is dropped.
+    pub fn remove_all() {
+        crate::directory::remove_ours();
+    }
+
     /// The machine that routes and holds the bridges.
     pub fn hypervisor(&self) -> &Namespace {
         &self.hypervisor
@@ -84,9 +90,10 @@ impl Lab {
         address.parse().unwrap_or_else(|error| panic!("{prefix}: {error}"))
     }
 
-    /// Takes every cable of a machine out of its bridge.
-    pub fn unplug(&self, name: &str) {
+    /// Takes every cable of a machine out of its bridge, and returns the moment from which no frame passes.
+    pub fn unplug(&self, name: &str) -> Instant {
         self.with_ports(name, |port| port.unplug());
+        Instant::now()
     }
 
     /// Puts them back.

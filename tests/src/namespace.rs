@@ -31,13 +31,7 @@ impl Namespace {
     /// # Panics
     /// When the namespace is gone, or when `work` does.
     pub fn run<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
-        thread::scope(|scope| {
-            let inside = scope.spawn(|| {
-                enter(&self.name);
-                work()
-            });
-            inside.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-        })
+        run_inside(&self.name, work)
     }
 
     /// Starts a thread that lives inside the namespace.
@@ -47,6 +41,11 @@ impl Namespace {
             enter(&name);
             work()
         })
+    }
+
+    /// A way in that does not own the namespace, for threads that may outlive the lab.
+    pub fn door(&self) -> Door {
+        Door { name: self.name.clone() }
     }
 
     /// Starts a program inside the namespace.
@@ -89,6 +88,29 @@ impl Namespace {
             std::fs::write(&path, value).unwrap_or_else(|error| panic!("sysctl {key}={value}: {error}"));
         });
     }
+}
+
+/// A way into a namespace, see [`Namespace::door`].
+#[derive(Debug, Clone)]
+pub struct Door {
+    name: String,
+}
+
+impl Door {
+    /// As [`Namespace::run`].
+    pub fn run<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
+        run_inside(&self.name, work)
+    }
+}
+
+fn run_inside<T: Send>(name: &str, work: impl FnOnce() -> T + Send) -> T {
+    thread::scope(|scope| {
+        let inside = scope.spawn(|| {
+            enter(name);
+            work()
+        });
+        inside.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    })
 }
 
 impl Drop for Namespace {

@@ -35,17 +35,23 @@ impl Program {
 }
 
 impl<'lab> Peer<'lab> {
-    /// HAProxy and Keepalived as the lab's owner configures them: VRRPv2, one second, PASS, priorities 110 and 100.
+    /// HAProxy and Keepalived on both nodes: see [`Peer::lab_node`].
     pub fn lab_pair(lab: &'lab Lab) -> [Self; 2] {
-        [("loadbalancer1", "110"), ("loadbalancer2", "100")].map(|(node, priority)| {
-            // HAProxy binds both VIPs on both nodes; the owner's playbook sets this on the whole machine.
-            lab.machine(node).sysctl("net/ipv4/ip_nonlocal_bind", "1");
-            let haproxy = lab.write(&format!("{node}.haproxy.cfg"), include_str!("../peers/haproxy.cfg"));
-            let keepalived = include_str!("../peers/keepalived-lab.conf").replace("@PRIORITY@", priority);
-            let command =
-                format!("haproxy -db -f {} & {}", haproxy.display(), keepalived_command(lab, node, &keepalived));
-            Self::start(lab, node, &command)
-        })
+        ["loadbalancer1", "loadbalancer2"].map(|node| Self::lab_node(lab, node))
+    }
+
+    /// HAProxy and Keepalived as the lab's owner configures them: VRRPv2, one second, PASS, the first node at 110 and
+    /// the second at 100. What an earlier life left on the node is removed, as a reboot would.
+    pub fn lab_node(lab: &'lab Lab, node: &'static str) -> Self {
+        let machine = lab.machine(node);
+        machine.expect("ip", &["address", "flush", "dev", "eth0", "to", "192.168.0.32/31"]);
+        // HAProxy binds both VIPs on both nodes; the owner's playbook sets this on the whole machine.
+        machine.sysctl("net/ipv4/ip_nonlocal_bind", "1");
+        let priority = if node == "loadbalancer1" { "110" } else { "100" };
+        let haproxy = lab.write(&format!("{node}.haproxy.cfg"), include_str!("../peers/haproxy.cfg"));
+        let keepalived = include_str!("../peers/keepalived-lab.conf").replace("@PRIORITY@", priority);
+        let command = format!("haproxy -db -f {} & {}", haproxy.display(), keepalived_command(lab, node, &keepalived));
+        Self::start(lab, node, &command)
     }
 
     /// Keepalived alone, VRRPv3 at 100 ms, for the API's address: the peer of a rolling migration.

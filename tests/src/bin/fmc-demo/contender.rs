@@ -1,0 +1,88 @@
+//! What is done to a pair of balancers, and what a client sees of it.
+
+use std::time::{Duration, Instant};
+
+use fmc_tests::exchange::Target;
+use fmc_tests::lab::Lab;
+use fmc_tests::load::Load;
+
+/// A new connection each 5 ms: the resolution of every gap printed.
+const PACE: Duration = Duration::from_millis(5);
+/// A client gives up after this; the kernel sends a lost SYN again after 1 s.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// Clients come for this long before anything happens.
+const QUIET: Duration = Duration::from_millis(700);
+
+/// A pair of balancers that can be hurt.
+pub(crate) trait Contender {
+    /// As printed.
+    fn name(&self) -> String;
+    /// How long a client is watched after a blow: longer than the recovery that is expected.
+    fn watched(&self) -> Duration;
+    /// The owner's cable is cut and its processes killed. Returns when.
+    fn kill_node(&mut self) -> Instant;
+    /// The operator moves the addresses. Returns when.
+    fn fail_over(&mut self) -> Instant;
+    /// The process that carries the connections is killed on the owner. Returns when.
+    fn kill_data_plane(&mut self) -> Instant;
+    /// Brings everything back and waits until one node owns both addresses again.
+    fn restore(&mut self);
+}
+
+/// What a client saw of one blow.
+#[derive(Debug)]
+pub(crate) struct Seen {
+    /// The longest time without a served connection; `None`: none was served any more.
+    pub(crate) gap: Option<Duration>,
+    /// Connections that were refused, broken or not answered in time.
+    pub(crate) failed: usize,
+    /// Of how many.
+    pub(crate) attempts: usize,
+    /// For how long after the blow.
+    pub(crate) watched: Duration,
+}
+
+/// One pair's results.
+#[derive(Debug)]
+pub(crate) struct Results {
+    /// As printed.
+    pub(crate) name: String,
+    /// In the order of [`BLOWS`].
+    pub(crate) seen: Vec<Seen>,
+}
+
+/// A blow and what to call it.
+type Blow = (&'static str, fn(&mut dyn Contender) -> Instant);
+
+/// Everything that is done, in this order.
+pub(crate) const BLOWS: [Blow; 3] = [
+    ("node cut off and killed", |contender| contender.kill_node()),
+    ("planned failover", |contender| contender.fail_over()),
+    ("balancer process killed -9", |contender| contender.kill_data_plane()),
+];
+
+/// Does it all, with clients coming all the time.
+pub(crate) fn run_course(lab: &Lab, contender: &mut dyn Contender) -> Results {
+    let name = contender.name();
+    let seen = BLOWS.iter().map(|(title, blow)| {
+        println!("  {name}: {title} ...");
+        let seen = watch(lab, contender, *blow);
+        contender.restore();
+        seen
+    });
+    let seen = seen.collect();
+    Results { name, seen }
+}
+
+fn watch(lab: &Lab, contender: &mut dyn Contender, blow: fn(&mut dyn Contender) -> Instant) -> Seen {
+    let load = Load::start(lab.client(), Target::http("192.168.0.33:80").within(PATIENCE), PACE);
+    std::thread::sleep(QUIET);
+    let struck = blow(contender);
+    let watched = contender.watched();
+    std::thread::sleep(watched);
+    let record = load.stop();
+    // A connection that began with the blow may just have slipped through; one much later is a recovery.
+    let recovered = record.served_after(struck + Duration::from_millis(100)).is_some();
+    let gap = recovered.then(|| record.longest_gap());
+    Seen { gap, failed: record.failures().len(), attempts: record.attempts().len(), watched }
+}

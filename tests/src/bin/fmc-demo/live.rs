@@ -1,0 +1,56 @@
+//! fmc-lb left running, with its status every second.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::thread;
+use std::time::Duration;
+
+use fmc_tests::lab::Lab;
+use fmc_tests::pair::NODES;
+
+use crate::forward;
+use crate::ours::Ours;
+
+/// The status page's port on every node, and of the first door on this machine.
+const PORT: u16 = 9109;
+
+/// On SIGINT, SIGTERM or SIGHUP, whenever they come, removes what this process built, then ends it.
+pub(crate) fn remove_labs_on_signals() {
+    let signals = [nix::sys::signal::SIGINT, nix::sys::signal::SIGTERM, nix::sys::signal::SIGHUP];
+    let set: nix::sys::signal::SigSet = signals.into_iter().collect();
+    // Blocked before any thread starts, so that only the one below ever takes them.
+    set.thread_block().expect("signals can be blocked");
+    thread::spawn(move || {
+        let _signal = set.wait();
+        println!("\nRemoving the lab ...");
+        Lab::remove_all();
+        std::process::exit(0);
+    });
+}
+
+/// Opens the status pages to this machine and says where they are.
+pub(crate) fn announce(lab: &Lab) {
+    for (node, wanted) in NODES.into_iter().zip(PORT..) {
+        let page = SocketAddr::from((Ipv4Addr::LOCALHOST, PORT));
+        match forward::open(lab.machine(node), page, wanted) {
+            Ok(local) => println!("Status page of {node}: http://{local}/  (also /metrics and /v1/status)"),
+            Err(error) => println!("No door to the status page of {node}: {error}"),
+        }
+    }
+    println!("A shell as the client: ip netns exec {} bash", lab.client().name());
+}
+
+/// Prints the status of both nodes every second, until a signal ends the process.
+pub(crate) fn watch(ours: &Ours<'_>) -> ! {
+    println!("\nfmc-lb goes on running; Ctrl-C ends it and removes everything.");
+    thread::sleep(Duration::from_secs(4));
+    loop {
+        let pages = ours.nodes().map(|node| {
+            let output = node.ctl(&["status"]);
+            let words = [output.stdout, output.stderr].concat();
+            String::from_utf8_lossy(&words).into_owned()
+        });
+        // Home, then each page, then clear what an earlier, longer page left below.
+        println!("\x1b[H\x1b[2J{}\n{}\nCtrl-C ends it and removes everything.", pages[0], pages[1]);
+        thread::sleep(Duration::from_secs(1));
+    }
+}
