@@ -125,10 +125,10 @@ impl Watch {
         let (backend, server, detail) = (&self.target.backend, &self.target.server, outcome.detail.as_str());
         match transition.map(|transition| (transition.from, transition.to)) {
             Some((Verdict::Healthy, to)) => {
-                tracing::warn!(%backend, %server, verdict = to.as_str(), detail, "server is down");
+                tracing::debug!(%backend, %server, verdict = to.as_str(), detail, "server is down");
             }
             Some((_, to)) => {
-                tracing::info!(%backend, %server, verdict = to.as_str(), detail, "server's health is known")
+                tracing::debug!(%backend, %server, verdict = to.as_str(), detail, "server's health is known")
             }
             None => tracing::debug!(%backend, %server, finding = outcome.finding.as_str(), detail, "probed"),
         }

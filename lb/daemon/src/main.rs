@@ -1,2 +1,115 @@
-//! placeholder
-fn main() {}
+//! `fmc-lb`: the load balancer. One binary, one unit, three small roles; see ARCHITECTURE.md.
+
+mod admin;
+mod backoff;
+mod channel;
+mod check;
+mod event_log;
+mod exit;
+mod fitness;
+mod headroom;
+mod keeper;
+mod lifeline;
+mod log;
+mod message;
+mod node;
+mod privilege;
+mod proxy;
+mod runtime_dir;
+mod supervisor;
+mod wiring;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use message::Begin;
+use runtime_dir::RuntimeDir;
+
+/// L4 load balancer with health checks and VRRP for a small Kubernetes site.
+#[derive(Debug, Parser)]
+#[command(name = "fmc-lb", version)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the balancer: own the virtual addresses, forward what arrives at them.
+    Run {
+        /// The configuration, the same file on every node.
+        #[arg(long, value_name = "FILE", default_value = "/etc/fmc-lb/fmc-lb.toml")]
+        config: PathBuf,
+        /// Which node of the configuration this is; by default the one whose address this machine has.
+        #[arg(long, value_name = "NAME")]
+        node: Option<String>,
+        /// Lock, admin socket and record of addresses.
+        #[arg(long, value_name = "DIR", default_value = "/run/fmc-lb")]
+        runtime_dir: PathBuf,
+    },
+    /// Check a configuration; exit 0 when it is valid, 1 with every error shown when not.
+    Check {
+        /// The configuration to check.
+        #[arg(long, value_name = "FILE", default_value = "/etc/fmc-lb/fmc-lb.toml")]
+        config: PathBuf,
+        /// Print the configuration with every default filled in.
+        #[arg(long)]
+        effective: bool,
+    },
+    /// Remove every address that is ours and was left behind.
+    Cleanup {
+        /// The runtime directory of the instance that left it.
+        #[arg(long, value_name = "DIR", default_value = "/run/fmc-lb")]
+        runtime_dir: PathBuf,
+    },
+    /// Started by `run`.
+    #[command(hide = true)]
+    Keeper,
+    /// Started by `run`.
+    #[command(hide = true)]
+    Proxy,
+}
+
+fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            let _ = error.print();
+            return ExitCode::from(if error.use_stderr() { 64 } else { exit::DONE });
+        }
+    };
+    let outcome = match cli.command {
+        Command::Run { config, node, runtime_dir } => run(Begin { config, node, runtime_dir }),
+        Command::Check { config, effective } => Ok(check::check(&config, effective)),
+        Command::Cleanup { runtime_dir } => cleanup(runtime_dir),
+        Command::Keeper => keeper::main(),
+        Command::Proxy => proxy::main(),
+    };
+    outcome.unwrap_or_else(|error| {
+        eprintln!("fmc-lb: {error:#}");
+        ExitCode::from(exit::FAILED)
+    })
+}
+
+fn run(begin: Begin) -> anyhow::Result<ExitCode> {
+    let signals = supervisor::block_signals()?;
+    let _log = log::start();
+    let config = match check::load(&begin.config) {
+        Ok(config) => config,
+        Err(code) => return Ok(code),
+    };
+    let node = node::identify(&config, begin.node.as_deref())?;
+    let sketch = supervisor::sketch::Sketch::new(&config, node, begin.config.clone());
+    let begin = Begin { node: Some(node.name.to_string()), ..begin };
+    drop(config);
+    supervisor::run(begin, sketch, signals)
+}
+
+fn cleanup(runtime_dir: PathBuf) -> anyhow::Result<ExitCode> {
+    for address in fmc_vrrp::lease::cleanup(&RuntimeDir::leases(&runtime_dir))? {
+        println!("removed {address}");
+    }
+    Ok(ExitCode::SUCCESS)
+}

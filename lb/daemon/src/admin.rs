@@ -1,0 +1,169 @@
+//! The admin API: everything on the unix socket, reading only on TCP.
+//!
+//! One task per connection on the control thread, HTTP/1.1 by hyper. A slow or silent reader costs one task, at most
+//! [`MAX_CONNECTIONS`] of them; the data plane runs on another thread and does not notice.
+
+mod command;
+mod exposition;
+mod page;
+mod read;
+mod response;
+
+use std::cell::Cell;
+use std::convert::Infallible;
+use std::net::{IpAddr, SocketAddr};
+use std::rc::Rc;
+use std::time::Duration;
+
+use fmc_api::events::EventKind;
+use fmc_api::path;
+use fmc_api::word::Severity;
+use fmc_api::{Refusal, RefusalKind};
+use http_body_util::{BodyExt, Limited};
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper::{Method, Request};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use ipnet::IpNet;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, UnixListener};
+
+use crate::proxy::appliance::Shared;
+use response::{Answer, refuse};
+
+/// Connections served at once; further ones are closed at once.
+const MAX_CONNECTIONS: usize = 64;
+
+/// The longest body of a command.
+const MAX_BODY: usize = 16 * 1024;
+
+/// A client that has not sent its request head by then is let go.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// A client that has not taken its answer by then is let go.
+const CONNECTION_TIMEOUT: Duration = Duration::from_secs(330);
+
+/// Who is asking.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Caller {
+    /// Over TCP: may read.
+    Network,
+    /// Over the unix socket, with the user id the kernel vouches for (SO_PEERCRED, unix(7)).
+    Local { uid: u32 },
+}
+
+/// Serves the unix socket for ever.
+pub(crate) async fn serve_unix(listener: UnixListener, shared: Shared) {
+    let open = Rc::new(Cell::new(0));
+    loop {
+        match listener.accept().await {
+            Ok((stream, _)) => {
+                let uid = stream.peer_cred().map_or(u32::MAX, |credentials| credentials.uid());
+                spawn(stream, Caller::Local { uid }, &shared, &open);
+            }
+            Err(error) => pause("admin socket", &error).await,
+        }
+    }
+}
+
+/// Installs the recorder behind `/metrics`.
+pub(crate) use exposition::install as install_recorder;
+
+/// Serves one TCP address on a task of its own. One that cannot be bound is an error in the log, not the end of the
+/// service: VIPs and relays do not depend on it.
+pub(crate) async fn spawn_tcp(address: SocketAddr, allow: &Rc<[IpNet]>, shared: &Shared) {
+    match TcpListener::bind(address).await {
+        Ok(listener) => {
+            tracing::info!("status page at http://{address}/");
+            tokio::task::spawn_local(serve_tcp(listener, allow.clone(), shared.clone()));
+        }
+        Err(error) => {
+            let text = format!("cannot serve the status page at {address}: {error}; change [admin] listen");
+            shared.borrow_mut().note(Severity::Error, EventKind::Limit, None, text);
+        }
+    }
+}
+
+/// Serves one TCP address for ever, to loopback and to the allow list.
+async fn serve_tcp(listener: TcpListener, allow: Rc<[IpNet]>, shared: Shared) {
+    let open = Rc::new(Cell::new(0));
+    loop {
+        match listener.accept().await {
+            Ok((stream, client)) if may_read(client.ip(), &allow) => spawn(stream, Caller::Network, &shared, &open),
+            Ok((_, client)) => tracing::debug!(%client, "not in [admin] allow"),
+            Err(error) => pause("status address", &error).await,
+        }
+    }
+}
+
+fn may_read(client: IpAddr, allow: &[IpNet]) -> bool {
+    client.is_loopback() || allow.iter().any(|net| net.contains(&client))
+}
+
+async fn pause(what: &str, error: &std::io::Error) {
+    tracing::warn!(%error, "cannot accept on the {what}");
+    tokio::time::sleep(Duration::from_millis(200)).await;
+}
+
+fn spawn<S>(stream: S, caller: Caller, shared: &Shared, open: &Rc<Cell<usize>>)
+where
+    S: AsyncRead + AsyncWrite + Unpin + 'static,
+{
+    if open.get() >= MAX_CONNECTIONS {
+        return;
+    }
+    open.set(open.get() + 1);
+    let (shared, open) = (shared.clone(), open.clone());
+    tokio::task::spawn_local(async move {
+        let service = service_fn(|request| {
+            let shared = shared.clone();
+            async move { Ok::<_, Infallible>(answer(request, caller, &shared).await.into_http()) }
+        });
+        let mut http = http1::Builder::new();
+        http.timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT).keep_alive(true);
+        let connection = http.serve_connection(TokioIo::new(stream), service);
+        let _ = tokio::time::timeout(CONNECTION_TIMEOUT, connection).await;
+        open.set(open.get() - 1);
+    });
+}
+
+async fn answer(request: Request<Incoming>, caller: Caller, shared: &Shared) -> Answer {
+    if request.method() == Method::GET {
+        return read::answer(request.uri(), shared);
+    }
+    if request.method() != Method::POST {
+        return refuse(RefusalKind::BadRequest, "only GET and POST are understood", "see docs/reference/cli.md");
+    }
+    match may_command(caller) {
+        Err(refusal) => Answer::from(refusal),
+        Ok(()) => {
+            let path = request.uri().path().to_owned();
+            match Limited::new(request.into_body(), MAX_BODY).collect().await {
+                Ok(body) => command::answer(&path, &body.to_bytes(), shared).await,
+                Err(_) => refuse(RefusalKind::BadRequest, "the body is over 16 KiB or broken", "send one JSON object"),
+            }
+        }
+    }
+}
+
+fn may_command(caller: Caller) -> Result<(), Refusal> {
+    match caller {
+        Caller::Local { uid: 0 } => Ok(()),
+        Caller::Local { uid } => Err(Refusal::new(
+            RefusalKind::NotPermitted,
+            format!("user id {uid} may look, only root may command"),
+            "use sudo",
+        )),
+        Caller::Network => Err(Refusal::new(
+            RefusalKind::NotPermitted,
+            "commands are taken on the unix socket only",
+            "use fmc-lbctl on the node",
+        )),
+    }
+}
+
+/// Whether a path is one of the commands.
+fn is_command(wanted: &str) -> bool {
+    [path::DRAIN, path::READY, path::MAINT, path::WEIGHT, path::KILL, path::FAILOVER].contains(&wanted)
+}

@@ -1,0 +1,61 @@
+//! The commanding half of the admin API: every `POST`. Parse, decide, do, say what changed.
+
+mod failover;
+mod node_state;
+mod server_state;
+
+use fmc_api::command::{Failover, Kill, KillAnswer, SetState, SetWeight};
+use fmc_api::events::EventKind;
+use fmc_api::word::{AdminState, Severity};
+use fmc_api::{Refusal, RefusalKind, Target, path};
+use fmc_lb::EndedBy;
+use serde::de::DeserializeOwned;
+
+use super::read;
+use super::response::Answer;
+use crate::proxy::appliance::Shared;
+
+/// Does what the path and the body say.
+pub(crate) async fn answer(path: &str, body: &[u8], shared: &Shared) -> Answer {
+    let outcome = match path {
+        path::DRAIN => set_state(body, AdminState::Drain, shared).await,
+        path::READY => set_state(body, AdminState::Ready, shared).await,
+        path::MAINT => set_state(body, AdminState::Maint, shared).await,
+        path::WEIGHT => parse::<SetWeight>(body).and_then(|weight| server_state::set_weight(&weight, shared)),
+        path::KILL => parse::<Kill>(body).and_then(|wanted| kill(wanted, shared)),
+        path::FAILOVER => match parse::<Failover>(body) {
+            Ok(failover) => failover::fail_over(&failover, shared).await,
+            Err(refusal) => Err(refusal),
+        },
+        other => {
+            Err(Refusal::new(RefusalKind::NotFound, format!("there is no command {other}"), "see fmc-lbctl --help"))
+        }
+    };
+    outcome.unwrap_or_else(Answer::from)
+}
+
+fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Refusal> {
+    serde_json::from_slice(body)
+        .map_err(|error| Refusal::new(RefusalKind::BadRequest, format!("the body is wrong: {error}"), "use fmc-lbctl"))
+}
+
+async fn set_state(body: &[u8], state: AdminState, shared: &Shared) -> Result<Answer, Refusal> {
+    let wanted: SetState = parse(body)?;
+    match &wanted.target {
+        Target::Node(node) => node_state::set(node, state, wanted.dry_run, shared).await,
+        target => server_state::set(target, state, wanted.dry_run, shared),
+    }
+}
+
+fn kill(wanted: Kill, shared: &Shared) -> Result<Answer, Refusal> {
+    let mut appliance = shared.borrow_mut();
+    let live = appliance.data_plane.sessions().find(wanted.session.0).ok_or_else(|| {
+        let error = format!("there is no session {}", wanted.session);
+        Refusal::new(RefusalKind::NotFound, error, "list them with fmc-lbctl sessions; it may have ended by itself")
+    })?;
+    let session = read::session(&appliance, &live);
+    live.end(EndedBy::KilledByOperator);
+    let text = format!("session {} of {} was ended by an operator", session.id, session.client);
+    appliance.note(Severity::Info, EventKind::Command, Some(format!("session {}", session.id)), text);
+    Ok(Answer::json(&KillAnswer { now: read::now(), session }))
+}

@@ -1,0 +1,62 @@
+//! `drain`, `ready` and `maint` of this node: whether it may own VIPs at all.
+
+use std::time::{Duration, Instant};
+
+use fmc_api::command::{Move, MoveOutcome, StateAnswer, StateChange};
+use fmc_api::events::EventKind;
+use fmc_api::word::{AdminState, Severity};
+use fmc_api::{Refusal, RefusalKind, Target};
+use fmc_config::model::name::NodeName;
+use tokio::sync::oneshot;
+
+use super::failover::owned;
+use crate::admin::read;
+use crate::admin::response::Answer;
+use crate::proxy::appliance::{Moving, Shared};
+use crate::wiring;
+
+/// The keeper gives a VIP away, or finds that nobody better is there, within this.
+const OUTCOME_WITHIN: Duration = Duration::from_millis(1500);
+
+/// Takes this node out of, or back into, the election of every VIP.
+pub(crate) async fn set(node: &NodeName, state: AdminState, dry_run: bool, shared: &Shared) -> Result<Answer, Refusal> {
+    let (change, mut moves, waiting) = begin(node, state, dry_run, shared)?;
+    for (index, outcome) in waiting.into_iter().enumerate() {
+        moves[index].outcome = match tokio::time::timeout(OUTCOME_WITHIN, outcome).await {
+            Ok(Ok(outcome)) => outcome,
+            _ => MoveOutcome::Refused { why: "no better node is there: this node keeps it until one is".to_owned() },
+        };
+    }
+    Ok(Answer::json(&StateAnswer { now: read::now(), dry_run, changes: vec![change], moves }))
+}
+
+type Begun = (StateChange, Vec<Move>, Vec<oneshot::Receiver<MoveOutcome>>);
+
+fn begin(node: &NodeName, state: AdminState, dry_run: bool, shared: &Shared) -> Result<Begun, Refusal> {
+    let mut appliance = shared.borrow_mut();
+    if *node != appliance.node.name {
+        let error = format!("this is {}, not {node}", appliance.node.name);
+        return Err(Refusal::new(RefusalKind::No, error, format!("run the command on {node}")));
+    }
+    let leaves = state != AdminState::Ready && appliance.admin == AdminState::Ready;
+    let moves = if leaves { owned(&appliance, None) } else { Vec::new() };
+    let connections = appliance.data_plane.sessions().len() as u64;
+    let before = appliance.admin;
+    let connections_cut = moves.iter().map(|planned| planned.connections_cut).sum();
+    let change = StateChange { target: Target::Node(node.clone()), before, after: state, connections, connections_cut };
+    if dry_run {
+        return Ok((change, moves, Vec::new()));
+    }
+    let waiting = moves.iter().map(|planned| {
+        let (answer, outcome) = oneshot::channel();
+        if let Some(vip) = appliance.vip_mut(&planned.vip) {
+            vip.moving.push(Moving { since: Instant::now(), answer });
+        }
+        outcome
+    });
+    let waiting = waiting.collect();
+    appliance.admin = state;
+    appliance.note(Severity::Info, EventKind::Command, None, format!("this node was {before} and is now {state}"));
+    wiring::tell_fitness(&mut appliance);
+    Ok((change, moves, waiting))
+}

@@ -1,0 +1,84 @@
+//! The reading half of the admin API: every `GET`.
+
+mod backends;
+mod sessions;
+mod status;
+
+use std::time::SystemTime;
+
+use fmc_api::events::{EventList, EventQuery};
+use fmc_api::query::QueryError;
+use fmc_api::sessions::SessionQuery;
+use fmc_api::status::VipList;
+use fmc_api::{Moment, Refusal, RefusalKind, path};
+use hyper::Uri;
+
+use super::response::{Answer, refuse};
+use super::{exposition, is_command, page};
+use crate::proxy::appliance::{Appliance, Shared};
+
+pub(crate) use backends::admin_state;
+pub(crate) use sessions::session;
+pub(crate) use status::owner;
+
+/// Answers one request target.
+pub(crate) fn answer(uri: &Uri, shared: &Shared) -> Answer {
+    let appliance = shared.borrow();
+    let query = uri.query().unwrap_or_default();
+    match uri.path() {
+        "/" => page::answer(),
+        "/metrics" => exposition::answer(&appliance.recorder),
+        "/healthz" => Answer::probe(true, "alive"),
+        "/readyz" => ready(&appliance),
+        path::STATUS => Answer::json(&status::status(&appliance)),
+        path::VIPS => {
+            Answer::json(&VipList { now: now(), node: appliance.node.name.clone(), vips: status::vips(&appliance) })
+        }
+        path::BACKENDS => Answer::json(&backends::list(&appliance)),
+        path::SESSIONS => {
+            SessionQuery::parse(query).map_or_else(bad_query, |query| Answer::json(&sessions::list(&appliance, &query)))
+        }
+        path::EVENTS => {
+            EventQuery::parse(query).map_or_else(bad_query, |query| Answer::json(&events(&appliance, query)))
+        }
+        command if is_command(command) => {
+            refuse(RefusalKind::BadRequest, format!("{command} is a command"), "send it with POST, on the unix socket")
+        }
+        other => {
+            refuse(RefusalKind::NotFound, format!("there is no {other}"), "see docs/reference/api.md for what there is")
+        }
+    }
+}
+
+/// This node's clock, as answers carry it.
+pub(crate) fn now() -> Moment {
+    Moment::from(SystemTime::now())
+}
+
+/// Ready: could own every VIP now.
+fn ready(appliance: &Appliance) -> Answer {
+    use fmc_vrrp::tier::Tier;
+    let unready = appliance.vips.iter().find_map(|state| match &state.judgement {
+        None => Some(format!("{}: the first health checks are still out", state.vip.name)),
+        Some(judgement) if judgement.tier == Tier::Unfit => Some(format!("{}: {}", state.vip.name, judgement.reason)),
+        Some(_) => None,
+    });
+    let unready = unready.or_else(|| appliance.snapshot.is_none().then(|| "the keeper is not running".to_owned()));
+    unready.map_or_else(|| Answer::probe(true, "ready"), |why| Answer::probe(false, &why))
+}
+
+fn events(appliance: &Appliance, query: EventQuery) -> EventList {
+    let since = appliance.events.since(query.after);
+    EventList {
+        now: now(),
+        node: appliance.node.name.clone(),
+        epoch: since.epoch,
+        last: since.last,
+        missed: since.missed,
+        events: since.events,
+    }
+}
+
+fn bad_query(error: QueryError) -> Answer {
+    Refusal::new(RefusalKind::BadRequest, error.to_string(), "correct the part of the path after '?'").into()
+}

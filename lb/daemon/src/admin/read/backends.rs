@@ -1,0 +1,89 @@
+//! `GET /v1/backends`: what the pool does with each server, beside what the checker believes of it.
+
+use fmc_api::backends::{BackendList, BackendStatus, CheckResult, ServerStatus};
+use fmc_api::word::{AdminState, Health};
+use fmc_health::{Rung, ServerStatus as Checked};
+use fmc_lb::{Administrative, Health as PoolHealth, PoolStatus, ServerStatus as Pooled};
+
+use super::now;
+use super::sessions::moment_of;
+use crate::proxy::appliance::Appliance;
+
+/// Every backend, in the order of the configuration.
+pub(crate) fn list(appliance: &Appliance) -> BackendList {
+    let checked = appliance.checker.status();
+    let now_ticks = appliance.data_plane.pulse().now();
+    let names = appliance.config.backends.iter().map(|backend| backend.name.as_str());
+    let pools = names.filter_map(|name| appliance.data_plane.pool(name)).map(|pool| pool.status(now_ticks));
+    let backends = pools.map(|pool| backend(appliance, &pool, &checked)).collect();
+    BackendList { now: now(), node: appliance.node.name.clone(), backends }
+}
+
+fn backend(appliance: &Appliance, pool: &PoolStatus, checked: &[Checked]) -> BackendStatus {
+    let ready = |server: &&Pooled| server.administrative == Administrative::Ready && server.weight.get() > 0;
+    let healthy = pool.servers.iter().filter(ready).filter(|server| server.health == PoolHealth::Healthy).count();
+    let usable = pool.servers.iter().filter(ready).count();
+    let find = |server: &Pooled| checked.iter().find(|seen| seen.backend == pool.backend && seen.server == server.name);
+    BackendStatus {
+        name: pool.backend.clone(),
+        in_service: if healthy > 0 { healthy } else { usable },
+        fail_open: healthy == 0 && usable > 0,
+        servers: pool.servers.iter().map(|pooled| server(appliance, pool, pooled, find(pooled))).collect(),
+    }
+}
+
+fn server(appliance: &Appliance, pool: &PoolStatus, pooled: &Pooled, checked: Option<&Checked>) -> ServerStatus {
+    let configured = appliance.config.backends.iter().find(|backend| backend.name == pool.backend);
+    let configured = configured.and_then(|backend| backend.servers.iter().find(|server| server.name == pooled.name));
+    let since = checked.map_or(appliance.configured_at, |checked| moment_of(checked.since));
+    ServerStatus {
+        name: pooled.name.clone(),
+        address: pooled.address,
+        port: pooled.port.map(Into::into),
+        health: health(pooled.health),
+        since,
+        last_check: checked.and_then(last_check),
+        admin: admin_state(pooled.administrative),
+        weight: pooled.weight.get(),
+        configured_weight: configured.map_or(pooled.weight.get(), |server| server.weight.get()),
+        connections: pooled.in_flight.into(),
+        connections_total: pooled.connections,
+        dial_failures: pooled.failed_dials,
+    }
+}
+
+fn last_check(checked: &Checked) -> Option<CheckResult> {
+    let last = checked.last()?;
+    Some(CheckResult {
+        at: moment_of(last.at),
+        passed: last.outcome.passed(),
+        rung: checked.rung().map(|rung| rung_words(rung).to_owned()),
+        words: last.outcome.detail.clone(),
+        latency_ms: last.outcome.latency.as_secs_f64() * 1000.0,
+    })
+}
+
+fn rung_words(rung: Rung) -> &'static str {
+    match rung {
+        Rung::Readyz => "/readyz",
+        Rung::Ping => "/ping",
+        Rung::AnyStatus => "any status",
+    }
+}
+
+fn health(health: PoolHealth) -> Health {
+    match health {
+        PoolHealth::Unknown => Health::Unknown,
+        PoolHealth::Healthy => Health::Healthy,
+        PoolHealth::Unhealthy => Health::Unhealthy,
+    }
+}
+
+/// The pool's word in the API's.
+pub(crate) fn admin_state(state: Administrative) -> AdminState {
+    match state {
+        Administrative::Ready => AdminState::Ready,
+        Administrative::Drain => AdminState::Drain,
+        Administrative::Maint => AdminState::Maint,
+    }
+}

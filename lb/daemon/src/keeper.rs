@@ -1,0 +1,41 @@
+//! The keeper: elects the owners of the VIPs and holds their addresses. Synchronous, no runtime, no TOML.
+//!
+//! Its settings come from the proxy, at each introduction. The same settings again change nothing; other ones end the
+//! election in good order and begin a new one.
+
+mod desk;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use fmc_vrrp::driver::Keeper;
+use tracing::{error, info};
+
+use crate::privilege::KEEPER;
+use crate::runtime_dir::RuntimeDir;
+use crate::{exit, lifeline, log};
+use desk::Desk;
+
+/// The role's whole life.
+pub(crate) fn main() -> Result<ExitCode> {
+    let (lifeline, begin) = lifeline::take()?;
+    KEEPER.assume()?;
+    let _log = log::start();
+    let leases = RuntimeDir::leases(&begin.runtime_dir);
+    let mut desk = Desk::new(lifeline)?;
+    while let Some(settings) = desk.await_settings() {
+        let vips = settings.vips.len();
+        match Keeper::start(settings, &leases) {
+            Ok(keeper) => {
+                info!(vips, "the election begins");
+                desk.begin();
+                keeper.run(&mut desk);
+            }
+            Err(refusal) => {
+                error!("{refusal}");
+                return Ok(ExitCode::from(exit::FAILED));
+            }
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,279 @@
+//! Where the keeper's letters arrive and leave: the supervisor's lifeline and the proxy's partner channel, as the election's [`Control`].
+
+use std::collections::VecDeque;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use fmc_config::model::name::VipName;
+use fmc_vrrp::boot_instant::BootInstant;
+use fmc_vrrp::clock;
+use fmc_vrrp::driver::{Command, Control, KeeperSettings, Report, VipSettings};
+use fmc_vrrp::router::role::Role;
+use rustix::event::Timespec;
+use rustix::event::epoll;
+use tracing::{debug, warn};
+
+use crate::channel::{Channel, Received, SendError};
+use crate::lifeline::Lifeline;
+use crate::message::{FROZEN_AFTER, HEARTBEAT, Order, ToKeeper, ToProxy, VipRole, Word};
+
+/// A turn that comes this late was ours to blame: what the proxy said meanwhile is still in the socket.
+const LATE_TURN: Duration = Duration::from_millis(60);
+
+/// The election's correspondence.
+#[derive(Debug)]
+pub(crate) struct Desk {
+    lifeline: Lifeline,
+    partner: Option<Channel<ToProxy, ToKeeper>>,
+    /// Readable when either is: the one descriptor the election polls.
+    ready: OwnedFd,
+    settings: Option<KeeperSettings>,
+    /// Settings that wait for the present election to end.
+    next_settings: Option<KeeperSettings>,
+    commands: VecDeque<Command>,
+    proxy: ProxyLife,
+    last_turn: BootInstant,
+    next_alive: BootInstant,
+    roles: Vec<VipRole>,
+    ended: bool,
+    /// Reports that found the proxy's queue full.
+    lost_reports: u64,
+}
+
+/// What is known of the proxy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum ProxyLife {
+    /// Dead or frozen: the election has been told.
+    Lost,
+    Alive {
+        last_word: BootInstant,
+    },
+}
+
+impl Desk {
+    /// Speaks to the supervisor from the start, to the proxy once introduced.
+    pub(crate) fn new(lifeline: Lifeline) -> Result<Self> {
+        let ready = epoll::create(epoll::CreateFlags::CLOEXEC).context("no epoll")?;
+        watch(&ready, &lifeline).context("cannot watch the lifeline")?;
+        let now = clock::now();
+        Ok(Self {
+            lifeline,
+            partner: None,
+            ready,
+            settings: None,
+            next_settings: None,
+            commands: VecDeque::new(),
+            proxy: ProxyLife::Lost,
+            last_turn: now,
+            next_alive: now,
+            roles: Vec::new(),
+            ended: false,
+            lost_reports: 0,
+        })
+    }
+
+    /// Waits until the proxy has said what to elect. `None`: told to end.
+    pub(crate) fn await_settings(&mut self) -> Option<KeeperSettings> {
+        loop {
+            self.read(clock::now());
+            // Without an election there is nothing to command.
+            self.commands.clear();
+            if self.ended {
+                return None;
+            }
+            if let Some(settings) = self.next_settings.take() {
+                self.settings = Some(settings.clone());
+                return Some(settings);
+            }
+            self.say_alive(clock::now());
+            self.wait();
+        }
+    }
+
+    /// The election stands: the supervisor may tell systemd.
+    pub(crate) fn begin(&mut self) {
+        self.roles = self.settings.as_ref().map(backups).unwrap_or_default();
+        self.tell_supervisor(&Word::Roles(self.roles.clone()));
+        self.tell_supervisor(&Word::Ready);
+    }
+
+    /// Keeps the supervisor's picture true: it speaks for a keeper that cannot.
+    fn note_role(&mut self, vip: &VipName, role: Role) {
+        if let Some(known) = self.roles.iter_mut().find(|known| known.vip == *vip) {
+            known.active = role.holds_address();
+            self.tell_supervisor(&Word::Roles(self.roles.clone()));
+        }
+    }
+
+    fn wait(&self) {
+        let heartbeat = Timespec { tv_sec: 0, tv_nsec: HEARTBEAT.subsec_nanos().into() };
+        let mut events = [epoll::Event { flags: epoll::EventFlags::empty(), data: epoll::EventData::new_u64(0) }];
+        let _ = epoll::wait(&self.ready, &mut events, Some(&heartbeat));
+    }
+
+    fn read(&mut self, now: BootInstant) {
+        self.forgive_own_lateness(now);
+        self.read_lifeline();
+        self.read_partner(now);
+        self.judge_proxy(now);
+    }
+
+    fn forgive_own_lateness(&mut self, now: BootInstant) {
+        let turn = now.saturating_duration_since(self.last_turn);
+        self.last_turn = now;
+        if let ProxyLife::Alive { last_word } = &mut self.proxy
+            && turn > LATE_TURN
+        {
+            *last_word = *last_word + turn;
+        }
+    }
+
+    fn read_lifeline(&mut self) {
+        loop {
+            match self.lifeline.receive() {
+                Received::Message(Order::Partner, Some(socket)) => self.meet(socket),
+                Received::Message(Order::Resign, _) => self.commands.push_back(Command::Resign { vip: None, to: None }),
+                Received::Message(Order::End, _) | Received::Closed => return self.end(),
+                Received::Message(order, _) => debug!(?order, "not for the keeper"),
+                Received::Empty => return,
+            }
+        }
+    }
+
+    fn meet(&mut self, socket: OwnedFd) {
+        self.part();
+        if let Err(errno) = watch(&self.ready, &socket) {
+            return warn!(%errno, "cannot watch the proxy's channel");
+        }
+        self.partner = Some(Channel::over(socket));
+    }
+
+    fn part(&mut self) {
+        if let Some(partner) = self.partner.take() {
+            let _ = epoll::delete(&self.ready, &partner);
+        }
+    }
+
+    fn end(&mut self) {
+        if !self.ended {
+            self.ended = true;
+            let _ = epoll::delete(&self.ready, &self.lifeline);
+            self.commands.push_back(Command::Shutdown { linger: true });
+        }
+    }
+
+    fn read_partner(&mut self, now: BootInstant) {
+        while let Some(partner) = &self.partner {
+            match partner.receive() {
+                Received::Message(message, _) => self.hear(message, now),
+                Received::Empty => return,
+                Received::Closed => {
+                    self.part();
+                    self.lose_proxy("the proxy is dead");
+                }
+            }
+        }
+    }
+
+    fn hear(&mut self, message: ToKeeper, now: BootInstant) {
+        match message {
+            ToKeeper::Configure(settings) => self.configure(*settings),
+            ToKeeper::Alive { loop_age } if loop_age > FROZEN_AFTER => {
+                self.lose_proxy("a relay loop of the proxy is frozen")
+            }
+            ToKeeper::Alive { .. } => self.proxy = ProxyLife::Alive { last_word: now },
+            ToKeeper::Command(command) if self.proxy != ProxyLife::Lost => self.commands.push_back(command),
+            ToKeeper::Command(_) => {}
+        }
+    }
+
+    fn configure(&mut self, settings: KeeperSettings) {
+        if self.settings.as_ref() == Some(&settings) {
+            return;
+        }
+        if self.settings.is_some() {
+            self.commands.push_back(Command::Shutdown { linger: true });
+        }
+        self.next_settings = Some(settings);
+    }
+
+    fn judge_proxy(&mut self, now: BootInstant) {
+        if let ProxyLife::Alive { last_word } = self.proxy
+            && now.saturating_duration_since(last_word) > FROZEN_AFTER
+        {
+            self.lose_proxy("the proxy is frozen");
+        }
+    }
+
+    fn lose_proxy(&mut self, why: &str) {
+        if self.proxy != ProxyLife::Lost {
+            warn!("{why}: giving every VIP away");
+            self.proxy = ProxyLife::Lost;
+            self.commands.push_back(Command::ProxyLost);
+        }
+    }
+
+    fn say_alive(&mut self, now: BootInstant) {
+        if now >= self.next_alive {
+            self.next_alive = now + HEARTBEAT;
+            self.tell_supervisor(&Word::Alive);
+        }
+    }
+
+    fn tell_supervisor(&self, word: &Word) {
+        if let Err(error @ (SendError::Encode(_) | SendError::Kernel(_))) = self.lifeline.send(word) {
+            warn!(%error, "a word to the supervisor was lost");
+        }
+    }
+}
+
+fn watch(ready: &OwnedFd, source: impl AsFd) -> rustix::io::Result<()> {
+    epoll::add(ready, source, epoll::EventData::new_u64(0), epoll::EventFlags::IN)
+}
+
+fn backups(settings: &KeeperSettings) -> Vec<VipRole> {
+    let backup = |vip: &VipSettings| VipRole {
+        vip: vip.name.clone(),
+        address: vip.address,
+        active: false,
+        virtual_router_id: vip.virtual_router_id,
+        interface: vip.interface.clone(),
+        node: settings.address,
+        interval: settings.interval,
+        checksum: settings.checksum,
+    };
+    settings.vips.iter().map(backup).collect()
+}
+
+impl Control for Desk {
+    fn fd(&self) -> BorrowedFd<'_> {
+        self.ready.as_fd()
+    }
+
+    fn receive(&mut self, now: BootInstant) -> Option<Command> {
+        if self.commands.is_empty() {
+            self.read(now);
+        }
+        self.commands.pop_front()
+    }
+
+    fn publish(&mut self, report: Report) {
+        match &report {
+            Report::RoleChanged { vip, change } => self.note_role(vip, change.to),
+            // The proxy logs reports; without one they are logged here.
+            Report::Log { text, .. } if self.partner.is_none() => warn!("{text}"),
+            _ => {}
+        }
+        if let Some(partner) = &self.partner
+            && let Err(SendError::Full) = partner.send(&ToProxy::Report(report))
+        {
+            self.lost_reports += 1;
+        }
+    }
+
+    fn tick(&mut self, now: BootInstant) -> BootInstant {
+        self.say_alive(now);
+        self.next_alive
+    }
+}

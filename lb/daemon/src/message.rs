@@ -1,0 +1,109 @@
+//! What our processes say to one another. Supervisor and roles over the lifeline, keeper and proxy over the partner channel.
+
+use std::net::Ipv4Addr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use fmc_config::model::election::{Centiseconds, ChecksumForm};
+use fmc_config::model::name::VipName;
+use fmc_config::model::node::InterfaceName;
+use fmc_config::model::vip::VirtualRouterId;
+use fmc_vrrp::driver::{Command, KeeperSettings, Report};
+use serde::{Deserialize, Serialize};
+
+/// How often every role says that it is alive.
+pub(crate) const HEARTBEAT: Duration = Duration::from_millis(20);
+
+/// A role that has been silent this long is taken for frozen.
+pub(crate) const FROZEN_AFTER: Duration = Duration::from_millis(150);
+
+/// Supervisor to role.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) enum Order {
+    /// The first message of a life.
+    Begin(Begin),
+    /// With a descriptor: a new channel to the other role, in place of any earlier one.
+    Partner,
+    /// With a descriptor, to the proxy: the listening admin socket.
+    Admin,
+    /// To the keeper, from an operator while the proxy is dead: give every VIP away.
+    Resign,
+    /// To the proxy, after each change: how the processes live, for `status`.
+    Processes(Processes),
+    /// Finish in good order and exit.
+    End,
+}
+
+/// The three processes as the supervisor has them. Wall-clock moments in Unix milliseconds, for people.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Processes {
+    pub(crate) supervisor_pid: u32,
+    pub(crate) since: u64,
+    pub(crate) keeper: ProcessLife,
+    pub(crate) proxy: ProcessLife,
+}
+
+/// One role's life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct ProcessLife {
+    /// `None`: ended, waiting for its restart.
+    pub(crate) pid: Option<u32>,
+    pub(crate) ready: bool,
+    pub(crate) since: u64,
+    pub(crate) restarts: u32,
+}
+
+/// What `fmc-lb run` was started with.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Begin {
+    pub(crate) config: PathBuf,
+    pub(crate) node: Option<String>,
+    pub(crate) runtime_dir: PathBuf,
+}
+
+/// Role to supervisor.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) enum Word {
+    /// Every [`HEARTBEAT`].
+    Alive,
+    /// The role does its work: the proxy listens, the keeper elects.
+    Ready,
+    /// The keeper's roles, after each change; what the supervisor answers `status` with when the proxy is dead.
+    Roles(Vec<VipRole>),
+}
+
+/// One VIP as the keeper has it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct VipRole {
+    pub(crate) vip: VipName,
+    pub(crate) address: Ipv4Addr,
+    pub(crate) active: bool,
+    /// The rest is what a last advertisement is made of.
+    pub(crate) virtual_router_id: VirtualRouterId,
+    /// `None`: the one that holds `node`.
+    pub(crate) interface: Option<InterfaceName>,
+    pub(crate) node: Ipv4Addr,
+    pub(crate) interval: Centiseconds,
+    pub(crate) checksum: ChecksumForm,
+}
+
+/// Proxy to keeper.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) enum ToKeeper {
+    /// What to elect; the first message after an introduction. The same settings again change nothing.
+    Configure(Box<KeeperSettings>),
+    /// Every [`HEARTBEAT`]: the age of the oldest relay loop's stamp.
+    Alive {
+        /// Since the slowest relay loop last turned.
+        loop_age: Duration,
+    },
+    /// Fitness, resignations, requests for a snapshot.
+    Command(Command),
+}
+
+/// Keeper to proxy: what happened, and how things stand.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) enum ToProxy {
+    /// From the election.
+    Report(Report),
+}

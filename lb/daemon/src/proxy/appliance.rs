@@ -1,0 +1,121 @@
+//! Everything the control thread knows: what admin answers read, and what the wiring writes.
+
+use std::cell::RefCell;
+use std::net::Ipv4Addr;
+use std::path::PathBuf;
+use std::rc::Rc;
+use std::time::Instant;
+
+use fmc_api::Moment;
+use fmc_api::command::MoveOutcome;
+use fmc_api::events::EventKind;
+use fmc_api::word::{AdminState, Severity};
+use fmc_config::model::Config;
+use fmc_config::model::name::VipName;
+use fmc_config::model::node::Node;
+use fmc_config::model::vip::Vip;
+use fmc_health::Checker;
+use fmc_lb::Handle as DataPlaneHandle;
+use fmc_vrrp::driver::Snapshot;
+use fmc_vrrp::router::role::Role;
+use metrics_exporter_prometheus::PrometheusHandle;
+use tokio::sync::oneshot;
+
+use super::link::KeeperLink;
+use crate::event_log::EventLog;
+use crate::fitness::{Judgement, Scarce};
+use crate::message::Processes;
+
+/// One thread owns it; a borrow never lives across an await.
+pub(crate) type Shared = Rc<RefCell<Appliance>>;
+
+/// The state of the control thread.
+pub(crate) struct Appliance {
+    pub(crate) config: Config,
+    pub(crate) file: PathBuf,
+    /// Of what the configuration means; heartbeats carry it.
+    pub(crate) config_hash: u64,
+    pub(crate) configured_at: Moment,
+    pub(crate) node: Node,
+    /// What an operator asked of this node.
+    pub(crate) admin: AdminState,
+    pub(crate) data_plane: DataPlaneHandle,
+    pub(crate) checker: Checker,
+    pub(crate) keeper: KeeperLink,
+    /// In the order of the configuration.
+    pub(crate) vips: Vec<VipState>,
+    /// The keeper's last snapshot; `None` while there is no keeper.
+    pub(crate) snapshot: Option<Snapshot>,
+    pub(crate) processes: Option<Processes>,
+    pub(crate) events: EventLog,
+    pub(crate) recorder: PrometheusHandle,
+    /// What is nearly used up.
+    pub(crate) scarce: Option<Scarce>,
+    pub(crate) started: Instant,
+}
+
+/// One VIP as this node has it.
+pub(crate) struct VipState {
+    pub(crate) vip: Vip,
+    pub(crate) role: Role,
+    pub(crate) since: Moment,
+    /// Why it came into this role.
+    pub(crate) reason: String,
+    /// `None` until the first checks are in: the keeper is told nothing and claims nothing.
+    pub(crate) judgement: Option<Judgement>,
+    /// When the address left unplanned: its relays get a grace period.
+    pub(crate) lost_at: Option<Instant>,
+    /// Planned moves that wait for their outcome.
+    pub(crate) moving: Vec<Moving>,
+}
+
+/// A planned move under way.
+pub(crate) struct Moving {
+    pub(crate) since: Instant,
+    pub(crate) answer: oneshot::Sender<MoveOutcome>,
+}
+
+impl VipState {
+    /// As it is before the keeper has spoken.
+    pub(crate) fn new(vip: Vip, now: Moment) -> Self {
+        let reason = "the keeper has not spoken yet".to_owned();
+        Self { vip, role: Role::Initialize, since: now, reason, judgement: None, lost_at: None, moving: Vec::new() }
+    }
+
+    /// Ends every waiting move with what became of it.
+    pub(crate) fn settle(&mut self, outcome: impl Fn(u64) -> MoveOutcome) {
+        for moving in self.moving.drain(..) {
+            let took = u64::try_from(moving.since.elapsed().as_millis()).unwrap_or(u64::MAX);
+            // A caller that hung up does not need its answer.
+            let _ = moving.answer.send(outcome(took));
+        }
+    }
+}
+
+impl Appliance {
+    /// The VIP of that name.
+    pub(crate) fn vip_mut(&mut self, name: &VipName) -> Option<&mut VipState> {
+        self.vips.iter_mut().find(|state| state.vip.name == *name)
+    }
+
+    /// Relays open on a VIP.
+    pub(crate) fn connections_on(&self, address: Ipv4Addr) -> u64 {
+        self.data_plane.sessions().list(|session| *session.vip().ip() == address).len() as u64
+    }
+
+    /// The other nodes, in the order of the configuration.
+    pub(crate) fn others(&self) -> impl Iterator<Item = &Node> {
+        self.config.nodes.iter().filter(|node| node.name != self.node.name)
+    }
+
+    /// Notes something in the history and in the log.
+    pub(crate) fn note(&mut self, severity: Severity, kind: EventKind, subject: Option<String>, text: String) {
+        let of = subject.as_deref().unwrap_or("node");
+        match severity {
+            Severity::Info => tracing::info!(subject = of, "{text}"),
+            Severity::Warning => tracing::warn!(subject = of, "{text}"),
+            Severity::Error => tracing::error!(subject = of, "{text}"),
+        }
+        self.events.add(severity, kind, subject, text);
+    }
+}

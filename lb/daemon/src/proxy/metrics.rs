@@ -1,0 +1,56 @@
+//! The election's and the daemon's own metrics: names, units and labels, described once.
+
+use fmc_vrrp::driver::Snapshot;
+use fmc_vrrp::packet::Discarded;
+use fmc_vrrp::router::role::Role;
+use metrics::{Unit, counter, describe_counter, describe_gauge, gauge};
+
+use super::appliance::Appliance;
+use crate::log::LogLines;
+
+/// Describes what [`export`] writes.
+pub(crate) fn describe(log: &LogLines) {
+    describe_gauge!("fmc_vrrp_active", "1 while this node owns the VIP");
+    describe_gauge!("fmc_vrrp_priority", "what this node advertises for the VIP");
+    describe_gauge!(
+        "fmc_vrrp_peer_heartbeat_age_seconds",
+        Unit::Seconds,
+        "since the last accepted heartbeat of the peer"
+    );
+    describe_counter!("fmc_vrrp_discarded_total", "adverts that were discarded, by reason");
+    describe_counter!(
+        "fmc_vrrp_heartbeats_refused_total",
+        "heartbeats that were malformed, unsigned, replayed or from elsewhere"
+    );
+    describe_counter!(
+        "fmc_daemon_news_dropped_total",
+        "reports of other processes that the control thread was too late for"
+    );
+    describe_counter!("fmc_daemon_log_lines_dropped_total", "log lines that found their queue full");
+    describe_counter!("fmc_daemon_role_starts_total", "starts of keeper and proxy after the first");
+    counter!("fmc_daemon_log_lines_dropped_total").absolute(log.dropped() as u64);
+}
+
+/// Writes a snapshot of the election.
+pub(crate) fn export(snapshot: &Snapshot, appliance: &Appliance) {
+    for vip in &snapshot.vips {
+        let name = vip.name.to_string();
+        gauge!("fmc_vrrp_active", "vip" => name.clone()).set(if vip.role == Role::Active { 1.0 } else { 0.0 });
+        gauge!("fmc_vrrp_priority", "vip" => name).set(f64::from(vip.priority));
+    }
+    for peer in &snapshot.peers {
+        let Some(age) = peer.heartbeat_age else { continue };
+        gauge!("fmc_vrrp_peer_heartbeat_age_seconds", "node" => peer.name.to_string()).set(age.as_secs_f64());
+    }
+    for interface in &snapshot.interfaces {
+        for (reason, count) in Discarded::COUNTERS.iter().zip(interface.discarded) {
+            let labels = [("interface", interface.name.clone()), ("reason", (*reason).to_owned())];
+            counter!("fmc_vrrp_discarded_total", &labels).absolute(count);
+        }
+    }
+    counter!("fmc_vrrp_heartbeats_refused_total").absolute(snapshot.heartbeats_refused);
+    if let Some(processes) = &appliance.processes {
+        counter!("fmc_daemon_role_starts_total", "role" => "keeper").absolute(processes.keeper.restarts.into());
+        counter!("fmc_daemon_role_starts_total", "role" => "proxy").absolute(processes.proxy.restarts.into());
+    }
+}

@@ -1,0 +1,328 @@
+//! The supervisor: spawns the keeper and the proxy, waits, cleans up, restarts; tells systemd. Nothing else.
+//!
+//! One thread, one poll(2). It ends when it is told to (SIGTERM, SIGINT) or when a role refuses to start at all.
+//! A keeper that dies or freezes loses its addresses here, at once; the kernel's lease is the net below.
+
+mod last_will;
+mod notify;
+mod role;
+pub(crate) mod sketch;
+mod stand_in;
+
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::net::UnixListener;
+use std::process::ExitCode;
+use std::time::{Duration, Instant, SystemTime};
+
+use anyhow::{Context, Result};
+use fmc_api::Moment;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::signal::{SigSet, Signal};
+use nix::sys::signalfd::{SfdFlags, SignalFd};
+use tracing::{error, info, warn};
+
+use crate::channel;
+use crate::exit;
+use crate::message::{Begin, FROZEN_AFTER, Order, Processes, VipRole, Word};
+use crate::privilege::{KEEPER, PROXY};
+use crate::runtime_dir::RuntimeDir;
+use notify::Systemd;
+use role::{End, Role};
+use sketch::Sketch;
+
+/// A frozen proxy has lost its VIPs after 150 ms; it loses its relays only after this, in case it thaws.
+const PROXY_KILLED_AFTER: Duration = Duration::from_secs(1);
+
+/// A keeper that was told to end gives its VIPs away first; it gets this long.
+const KEEPER_MAY_LINGER: Duration = Duration::from_secs(2);
+
+/// A proxy that was told to end closes its relays first; it gets this long.
+const PROXY_MAY_LINGER: Duration = Duration::from_secs(5);
+
+/// Runs until told to end. The exit code is 0, or that of the role that refused to start.
+pub(crate) fn run(begin: Begin, sketch: Sketch, signals: SignalFd) -> Result<ExitCode> {
+    let mut supervisor = Supervisor::prepare(begin, sketch, signals)?;
+    let code = supervisor.watch();
+    supervisor.clean_addresses();
+    supervisor.runtime.clear();
+    Ok(code)
+}
+
+struct Supervisor {
+    begin: Begin,
+    sketch: Sketch,
+    runtime: RuntimeDir,
+    admin: UnixListener,
+    signals: SignalFd,
+    systemd: Systemd,
+    keeper: Role,
+    proxy: Role,
+    /// What the keeper last said of its VIPs.
+    roles: Vec<VipRole>,
+    started: Moment,
+    /// What the proxy was last told of the processes.
+    told: Option<Processes>,
+    stage: Stage,
+    /// When the loop meant to wake up.
+    wanted_wake: Instant,
+}
+
+/// Where the service is in its life.
+#[derive(Debug, Clone, Copy)]
+enum Stage {
+    Running,
+    /// The keeper gives the VIPs away, then the proxy ends its relays.
+    Ending {
+        deadline: Instant,
+        code: u8,
+    },
+}
+
+impl Supervisor {
+    fn prepare(begin: Begin, sketch: Sketch, signals: SignalFd) -> Result<Self> {
+        let runtime = RuntimeDir::lock(&begin.runtime_dir)?;
+        let keeper_user = KEEPER.check()?;
+        let proxy_user = PROXY.check()?;
+        runtime.create_leases(&keeper_user)?;
+        let admin = runtime.bind_admin(proxy_user.gid)?;
+        let now = Instant::now();
+        Ok(Self {
+            keeper: Role::new("keeper", FROZEN_AFTER, now),
+            proxy: Role::new("proxy", PROXY_KILLED_AFTER, now),
+            signals,
+            systemd: Systemd::from_environment(now),
+            roles: Vec::new(),
+            started: Moment::from(SystemTime::now()),
+            told: None,
+            stage: Stage::Running,
+            wanted_wake: now,
+            begin,
+            sketch,
+            runtime,
+            admin,
+        })
+    }
+
+    /// Wait, name what happened, act. Returns the exit code.
+    fn watch(&mut self) -> ExitCode {
+        loop {
+            self.wait();
+            let now = Instant::now();
+            let late_by = now.saturating_duration_since(self.wanted_wake);
+            self.take_signals(now);
+            self.take_words(now);
+            self.keeper.judge(now, late_by);
+            self.proxy.judge(now, late_by);
+            self.bury(now);
+            if let Some(code) = self.advance(now) {
+                return code;
+            }
+            self.tell_proxy();
+            self.answer_operators();
+            self.systemd.turn(now, self.is_whole(), &self.headline());
+        }
+    }
+
+    fn wait(&mut self) {
+        let now = Instant::now();
+        self.wanted_wake = self.next_deadline(now);
+        let timeout = self.wanted_wake.saturating_duration_since(now) + Duration::from_millis(1);
+        let timeout = PollTimeout::try_from(timeout).unwrap_or(PollTimeout::from(1000_u16));
+        let mut descriptors = self.descriptors();
+        if let Err(errno) = poll(&mut descriptors, timeout)
+            && errno != nix::Error::EINTR
+        {
+            error!(%errno, "poll");
+        }
+    }
+
+    fn descriptors(&self) -> Vec<PollFd<'_>> {
+        let admin = (!self.proxy.is_ready()).then(|| self.admin.as_fd());
+        let roles = [self.keeper.descriptor(), self.proxy.descriptor(), admin];
+        let all = std::iter::once(self.signals.as_fd()).chain(roles.into_iter().flatten());
+        all.map(|descriptor: BorrowedFd<'_>| PollFd::new(descriptor, PollFlags::POLLIN)).collect()
+    }
+
+    fn next_deadline(&self, now: Instant) -> Instant {
+        let stage = match self.stage {
+            Stage::Running => None,
+            Stage::Ending { deadline, .. } => Some(deadline),
+        };
+        let starts = [self.keeper.start_at, self.proxy.start_at];
+        let judgements = [self.keeper.judgement_at(), self.proxy.judgement_at()];
+        let all = [stage, self.systemd.next_turn()].into_iter().chain(starts).chain(judgements);
+        all.flatten().min().unwrap_or(now + Duration::from_secs(1)).max(now)
+    }
+
+    fn take_signals(&mut self, now: Instant) {
+        while let Ok(Some(info)) = self.signals.read_signal() {
+            let signal = i32::try_from(info.ssi_signo).ok().and_then(|number| Signal::try_from(number).ok());
+            match (signal, self.stage) {
+                (Some(Signal::SIGTERM | Signal::SIGINT), Stage::Running) => self.end(exit::DONE, now),
+                (Some(Signal::SIGTERM | Signal::SIGINT), Stage::Ending { .. }) => {
+                    warn!("told to end twice: killing the roles");
+                    self.keeper.kill();
+                    self.proxy.kill();
+                }
+                _ => {}
+            }
+        }
+    }
+
+    fn take_words(&mut self, now: Instant) {
+        for word in self.keeper.words(now).into_iter().chain(self.proxy.words(now)) {
+            if let Word::Roles(roles) = word {
+                self.roles = roles;
+            }
+        }
+    }
+
+    /// Deals with roles that have ended.
+    fn bury(&mut self, now: Instant) {
+        if let Some(end) = self.keeper.reap(now) {
+            last_will::execute(&self.roles);
+            self.clean_addresses();
+            self.roles.clear();
+            self.after(end, |supervisor| &mut supervisor.keeper, now);
+        }
+        if let Some(end) = self.proxy.reap(now) {
+            self.after(end, |supervisor| &mut supervisor.proxy, now);
+        }
+    }
+
+    fn after(&mut self, end: End, role: fn(&mut Self) -> &mut Role, now: Instant) {
+        let refused = end.status.code().filter(|code| exit::is_refusal(*code) && !role(self).proven);
+        match (self.stage, refused) {
+            (Stage::Running, Some(code)) => self.end(u8::try_from(code).unwrap_or(exit::FAILED), now),
+            (Stage::Running, None) => role(self).schedule(end, now),
+            (Stage::Ending { .. }, _) => {}
+        }
+    }
+
+    /// Gives the service up in good order: the addresses first, the relays second.
+    fn end(&mut self, code: u8, now: Instant) {
+        info!("ending: the virtual addresses first, the relays second");
+        self.systemd.stopping();
+        self.keeper.start_at = None;
+        self.proxy.start_at = None;
+        self.keeper.tell(&Order::End, None);
+        self.stage = Stage::Ending { deadline: now + KEEPER_MAY_LINGER, code };
+    }
+
+    /// Starts what is due; while ending, takes the next step. `Some`: all is over.
+    fn advance(&mut self, now: Instant) -> Option<ExitCode> {
+        match self.stage {
+            Stage::Running => self.start_due(now),
+            Stage::Ending { deadline, code } if self.keeper.is_alive() => {
+                if now >= deadline {
+                    self.keeper.kill();
+                    self.stage = Stage::Ending { deadline: now + KEEPER_MAY_LINGER, code };
+                }
+            }
+            Stage::Ending { deadline, code } if self.proxy.is_alive() => self.end_proxy(deadline, code, now),
+            Stage::Ending { code, .. } => return Some(ExitCode::from(code)),
+        }
+        None
+    }
+
+    fn end_proxy(&mut self, deadline: Instant, code: u8, now: Instant) {
+        if self.proxy.start_at.is_none() {
+            self.proxy.tell(&Order::End, None);
+            // Told once: a start that can never come marks it.
+            self.proxy.start_at = Some(now + PROXY_MAY_LINGER);
+            self.stage = Stage::Ending { deadline: now + PROXY_MAY_LINGER, code };
+        } else if now >= deadline {
+            self.proxy.kill();
+        }
+    }
+
+    fn start_due(&mut self, now: Instant) {
+        let due = |role: &Role| role.start_at.is_some_and(|at| at <= now);
+        let (keeper, proxy) = (due(&self.keeper), due(&self.proxy));
+        for role in [keeper.then_some(&mut self.keeper), proxy.then_some(&mut self.proxy)].into_iter().flatten() {
+            if let Err(error) = role.start(&self.begin) {
+                error!(role = role.name, "{error:#}");
+                role.start_at = Some(now + Duration::from_secs(1));
+            }
+        }
+        if proxy {
+            self.proxy.tell(&Order::Admin, Some(self.admin.as_fd()));
+        }
+        if (keeper || proxy) && self.keeper.is_alive() && self.proxy.is_alive() {
+            self.introduce();
+        }
+    }
+
+    /// Gives keeper and proxy a new channel to one another.
+    fn introduce(&self) {
+        match channel::pair() {
+            Ok((keepers, proxys)) => {
+                self.keeper.tell(&Order::Partner, Some(keepers.as_fd()));
+                self.proxy.tell(&Order::Partner, Some(proxys.as_fd()));
+            }
+            Err(error) => error!(%error, "no channel between keeper and proxy"),
+        }
+    }
+
+    /// Keeps the proxy's picture of the processes true.
+    fn tell_proxy(&mut self) {
+        let processes = self.processes();
+        if self.proxy.is_ready() && self.told.as_ref() != Some(&processes) {
+            self.proxy.tell(&Order::Processes(processes.clone()), None);
+            self.told = Some(processes);
+        }
+    }
+
+    /// Answers `status` and `failover` while the proxy cannot.
+    fn answer_operators(&mut self) {
+        if self.proxy.is_ready() {
+            return;
+        }
+        let status = || self.sketch.status(&self.processes(), &self.roles);
+        if let Some(stand_in::Wish::GiveAway) = stand_in::answer(&self.admin, status) {
+            self.keeper.tell(&Order::Resign, None);
+        }
+    }
+
+    fn processes(&self) -> Processes {
+        Processes {
+            supervisor_pid: std::process::id(),
+            since: self.started.unix_ms(),
+            keeper: self.keeper.life(),
+            proxy: self.proxy.life(),
+        }
+    }
+
+    fn clean_addresses(&self) {
+        match fmc_vrrp::lease::cleanup(&RuntimeDir::leases(&self.begin.runtime_dir)) {
+            Ok(removed) => {
+                for address in removed {
+                    warn!(%address, "removed a virtual address that its keeper left behind");
+                }
+            }
+            Err(error) => error!(%error, "cannot remove the virtual addresses"),
+        }
+    }
+
+    fn is_whole(&self) -> bool {
+        self.keeper.is_ready() && self.proxy.is_ready()
+    }
+
+    fn headline(&self) -> String {
+        let active: Vec<&str> = self.roles.iter().filter(|role| role.active).map(|role| role.vip.as_str()).collect();
+        match active.as_slice() {
+            [] => "backup for every VIP".to_owned(),
+            vips => format!("active for {}", vips.join(", ")),
+        }
+    }
+}
+
+/// Blocks the signals that [`Supervisor`] reads; to be called before any thread exists that a signal could be given to.
+pub(crate) fn block_signals() -> Result<SignalFd> {
+    let mut wanted = SigSet::empty();
+    [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP, Signal::SIGCHLD]
+        .into_iter()
+        .for_each(|signal| wanted.add(signal));
+    wanted.thread_block().context("cannot block signals")?;
+    SignalFd::with_flags(&wanted, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK).context("no signalfd")
+}

@@ -1,0 +1,43 @@
+//! What a dead keeper can no longer say: priority 0 for each VIP it owned, so that another node takes over after its
+//! Skew_Time instead of three intervals of silence (RFC 9568 §6.4.3, Shutdown event).
+
+use std::net::Ipv4Addr;
+
+use anyhow::{Context, Result};
+use fmc_vrrp::kernel::Kernel;
+use fmc_vrrp::packet::{Advertisement, MAX_LEN, MULTICAST_GROUP};
+use fmc_vrrp::priority::Priority;
+use fmc_vrrp::socket::AdvertSocket;
+use tracing::warn;
+
+use crate::message::VipRole;
+
+/// Resigns every VIP that was owned. A failure is a warning: the other node finds out by itself, three intervals later.
+pub(crate) fn execute(roles: &[VipRole]) {
+    for role in roles.iter().filter(|role| role.active) {
+        if let Err(error) = resign(role) {
+            warn!(vip = %role.vip, "cannot resign in the dead keeper's place: {error:#}");
+        }
+    }
+}
+
+fn resign(role: &VipRole) -> Result<()> {
+    let mut kernel = Kernel::open()?;
+    let interface = match &role.interface {
+        Some(name) => kernel.interface_by_name(name.as_str())?,
+        None => kernel.interface_holding(role.node)?,
+    };
+    let source = primary_address(&mut kernel, interface.index).context("the interface has no address of its own")?;
+    let socket = AdvertSocket::open(&interface.name, interface.index, source, &[])?;
+    let message = Advertisement::of_one(role.virtual_router_id, Priority::RESIGN, role.interval, role.address);
+    let mut bytes = [0; MAX_LEN];
+    let length = message.encode(source, MULTICAST_GROUP, role.checksum, &mut bytes);
+    socket.send(&bytes[..length]).context("cannot send")
+}
+
+/// The first permanent address: VIPs are leases.
+fn primary_address(kernel: &mut Kernel, index: u32) -> Option<Ipv4Addr> {
+    let addresses = kernel.addresses().ok()?;
+    let own = addresses.iter().find(|held| held.index == index && held.permanent && !held.secondary);
+    own.map(|held| held.address)
+}

@@ -1,0 +1,164 @@
+//! Answers `status` and `failover` on the admin socket while the proxy cannot; root only, one short exchange at a time.
+
+use std::io::{Read, Write};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::time::{Duration, SystemTime};
+
+use fmc_api::command::{Failover, FailoverAnswer, Move, MoveOutcome, VipChoice};
+use fmc_api::status::{Alarm, Status};
+use fmc_api::{API_VERSION, API_VERSION_HEADER, Moment, Refusal, RefusalKind, path};
+use serde::Serialize;
+
+/// A client that does not send its request within this is let go: the supervisor has other things to watch.
+const CLIENT_TIMEOUT: Duration = Duration::from_millis(50);
+
+/// The longest request.
+const MAX_REQUEST: usize = 4096;
+
+/// Clients answered in one turn; the others wait in the listen queue.
+const CLIENTS_A_TURN: usize = 4;
+
+/// What an operator wants done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Wish {
+    /// Every VIP shall leave this node.
+    GiveAway,
+}
+
+/// Answers whoever is waiting, from `status`; says what was wished for.
+pub(crate) fn answer(listener: &UnixListener, status: impl Fn() -> Status) -> Option<Wish> {
+    let clients = std::iter::from_fn(|| listener.accept().ok()).take(CLIENTS_A_TURN);
+    clients.filter_map(|(client, _)| serve(client, &status)).last()
+}
+
+fn serve(mut client: UnixStream, status: &impl Fn() -> Status) -> Option<Wish> {
+    let (body, code, wish) = match read_request(&mut client) {
+        Ok(request) => respond(&request, may_ask(&client), status()),
+        Err(refusal) => refused(&refusal),
+    };
+    let head = format!(
+        "HTTP/1.1 {code} -\r\ncontent-type: application/json\r\ncontent-length: {}\r\nconnection: close\r\n{API_VERSION_HEADER}: {API_VERSION}\r\n\r\n",
+        body.len()
+    );
+    let _ = client.write_all(head.as_bytes()).and_then(|()| client.write_all(&body));
+    wish
+}
+
+fn may_ask(client: &UnixStream) -> bool {
+    rustix::net::sockopt::socket_peercred(client).is_ok_and(|credentials| credentials.uid.is_root())
+}
+
+struct Request {
+    method: String,
+    path: String,
+    body: Vec<u8>,
+}
+
+fn read_request(client: &mut UnixStream) -> Result<Request, Refusal> {
+    let broken = |what: &str| Refusal::new(RefusalKind::BadRequest, what, "use fmc-lbctl");
+    let io = |_| broken("no request came");
+    client.set_nonblocking(false).and_then(|()| client.set_read_timeout(Some(CLIENT_TIMEOUT))).map_err(io)?;
+    client.set_write_timeout(Some(CLIENT_TIMEOUT)).map_err(io)?;
+    let mut bytes = Vec::with_capacity(MAX_REQUEST);
+    let mut chunk = [0; MAX_REQUEST];
+    while bytes.len() < MAX_REQUEST {
+        let length = client.read(&mut chunk).map_err(io)?;
+        bytes.extend_from_slice(&chunk[..length]);
+        if let Some(request) = parse(&bytes).map_err(broken)? {
+            return Ok(request);
+        }
+        if length == 0 {
+            break;
+        }
+    }
+    Err(broken("the request is too long or incomplete"))
+}
+
+/// `None`: more bytes are needed.
+fn parse(bytes: &[u8]) -> Result<Option<Request>, &'static str> {
+    let mut headers = [httparse::EMPTY_HEADER; 32];
+    let mut head = httparse::Request::new(&mut headers);
+    let Ok(httparse::Status::Complete(start)) = head.parse(bytes) else {
+        return if bytes.contains(&0) { Err("not HTTP") } else { Ok(None) };
+    };
+    let length = head.headers.iter().find(|header| header.name.eq_ignore_ascii_case("content-length"));
+    let length = length.and_then(|header| std::str::from_utf8(header.value).ok()?.parse::<usize>().ok()).unwrap_or(0);
+    let Some(body) = bytes.get(start..start.saturating_add(length)) else { return Ok(None) };
+    let text = |part: Option<&str>| part.unwrap_or_default().to_owned();
+    Ok(Some(Request { method: text(head.method), path: text(head.path), body: body.to_vec() }))
+}
+
+type Response = (Vec<u8>, u16, Option<Wish>);
+
+fn respond(request: &Request, permitted: bool, mut status: Status) -> Response {
+    if !permitted {
+        let error = "the proxy is dead and the supervisor answers root only";
+        return refused(&Refusal::new(RefusalKind::NotPermitted, error, "use sudo"));
+    }
+    match (request.method.as_str(), request.path.as_str()) {
+        ("GET", path::STATUS) => {
+            status.alarms.insert(0, proxy_is_dead());
+            ok(&status, None)
+        }
+        ("POST", path::FAILOVER) => match serde_json::from_slice::<Failover>(&request.body) {
+            Ok(failover) => give_away(&failover, &status),
+            Err(error) => refused(&Refusal::new(RefusalKind::BadRequest, error.to_string(), "use fmc-lbctl failover")),
+        },
+        _ => {
+            let error = "the proxy is dead; the supervisor answers status and failover only";
+            refused(&Refusal::new(RefusalKind::Unavailable, error, "see journalctl -u fmc-lb; it is being restarted"))
+        }
+    }
+}
+
+fn give_away(failover: &Failover, status: &Status) -> Response {
+    let wanted = |vip: &&fmc_api::status::VipStatus| match &failover.vips {
+        VipChoice::All => true,
+        VipChoice::Named(name) => *name == vip.name,
+    };
+    let moves = status.vips.iter().filter(wanted).map(|vip| Move {
+        vip: vip.name.clone(),
+        address: vip.address,
+        from: vip.owner.clone(),
+        to: None,
+        connections_cut: 0,
+        outcome: MoveOutcome::Refused {
+            why: "the proxy is dead: the keeper gives every VIP away by itself; look at status on the other node"
+                .to_owned(),
+        },
+    });
+    let moves = moves.collect();
+    let answer = FailoverAnswer { now: Moment::from(SystemTime::now()), dry_run: failover.dry_run, moves };
+    ok(&answer, (!failover.dry_run).then_some(Wish::GiveAway))
+}
+
+fn proxy_is_dead() -> Alarm {
+    Alarm {
+        severity: fmc_api::word::Severity::Error,
+        since: Moment::from(SystemTime::now()),
+        text: "the proxy is dead; this node forwards nothing and owns no VIP".to_owned(),
+        fix: Some("the supervisor restarts it; the reason is in journalctl -u fmc-lb".to_owned()),
+    }
+}
+
+fn ok<T: Serialize>(value: &T, wish: Option<Wish>) -> Response {
+    (serde_json::to_vec(value).unwrap_or_default(), 200, wish)
+}
+
+fn refused(refusal: &Refusal) -> Response {
+    (serde_json::to_vec(refusal).unwrap_or_default(), refusal.http_status(), None)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_request_is_read_when_its_body_is_whole() {
+        let bytes = b"POST /v1/failover HTTP/1.1\r\nhost: x\r\ncontent-length: 12\r\n\r\n{\"vips\":\"*\"}";
+        assert!(parse(&bytes[..bytes.len() - 1]).is_ok_and(|request| request.is_none()));
+        let request = parse(bytes).ok().flatten().expect("whole");
+        assert_eq!((request.method.as_str(), request.path.as_str()), ("POST", "/v1/failover"));
+        assert_eq!(request.body, b"{\"vips\":\"*\"}");
+    }
+}

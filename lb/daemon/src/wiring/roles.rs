@@ -1,0 +1,96 @@
+//! What follows when a VIP comes or goes.
+
+use std::time::{Instant, SystemTime};
+
+use fmc_api::Moment;
+use fmc_api::command::MoveOutcome;
+use fmc_api::events::EventKind;
+use fmc_api::word::Severity;
+use fmc_config::model::name::VipName;
+use fmc_lb::EndedBy;
+use fmc_vrrp::driver::{LogLevel, Report};
+use fmc_vrrp::router::role::{Reason, Role, RoleChange};
+
+use super::alarm;
+use crate::proxy::appliance::Appliance;
+
+/// One report of the election that is not a snapshot.
+pub(crate) fn hear(report: Report, appliance: &mut Appliance) {
+    match report {
+        Report::RoleChanged { vip, change } => role_changed(&vip, &change, appliance),
+        Report::MoveRefused { vip, why } => {
+            if let Some(state) = appliance.vip_mut(&vip) {
+                state.settle(|_| MoveOutcome::Refused { why: why.clone() });
+            }
+        }
+        Report::Alarm { vip, alarm } => {
+            let text = alarm::sentence(&alarm, &appliance.config.nodes);
+            appliance.note(Severity::Warning, EventKind::Peer, Some(format!("vip {vip}")), text);
+        }
+        Report::Log { level, text } => appliance.note(severity_of(level), EventKind::Peer, None, text),
+        Report::AddressInstalled { vip } => tracing::debug!(%vip, "address installed"),
+        Report::AddressRemoved { vip } => tracing::debug!(%vip, "address removed"),
+        Report::Snapshot(_) => {}
+    }
+}
+
+/// The keeper is dead: the supervisor has removed the addresses; another keeper is on its way.
+pub(crate) fn keeper_gone(appliance: &mut Appliance) {
+    appliance.snapshot = None;
+    appliance.note(Severity::Error, EventKind::Process, Some("keeper".to_owned()), "the keeper is dead".to_owned());
+    for index in 0..appliance.vips.len() {
+        let state = &mut appliance.vips[index];
+        if state.role.holds_address() {
+            state.lost_at = Some(Instant::now());
+        }
+        state.role = Role::Initialize;
+        state.since = Moment::from(SystemTime::now());
+        "the keeper is dead".clone_into(&mut state.reason);
+    }
+}
+
+fn role_changed(vip: &VipName, change: &RoleChange, appliance: &mut Appliance) {
+    let reason = sentence(&change.reason, &appliance.config.nodes);
+    let data_plane = appliance.data_plane.clone();
+    let Some(state) = appliance.vip_mut(vip) else { return };
+    state.role = change.to;
+    state.since = Moment::from(SystemTime::now());
+    state.reason.clone_from(&reason);
+    let address = state.vip.address;
+    let subject = Some(format!("vip {}", state.vip.name));
+    match (change.from, change.to) {
+        (_, Role::Leaving) => return,
+        (Role::Leaving, Role::Active) => state.settle(|waited_ms| MoveOutcome::NobodyCame { waited_ms }),
+        (Role::Leaving, _) => {
+            state.settle(|took_ms| MoveOutcome::Moved { took_ms });
+            data_plane.sessions().end_all(|session| *session.vip().ip() == address, EndedBy::VipMoved);
+        }
+        (Role::Active, _) => {
+            state.lost_at = Some(Instant::now());
+            state.settle(|_| MoveOutcome::Refused { why: reason.clone() });
+        }
+        (_, Role::Active) => state.lost_at = None,
+        (Role::Initialize | Role::Backup, Role::Initialize | Role::Backup) => {}
+    }
+    appliance.note(severity(change), EventKind::Role, subject, format!("{} {address}: {reason}", change.to));
+}
+
+fn severity(change: &RoleChange) -> Severity {
+    let lost_it = change.from == Role::Active && change.to != Role::Leaving;
+    if lost_it || change.reason == Reason::NobodyTookOver { Severity::Warning } else { Severity::Info }
+}
+
+/// The reason with the nodes' names in place of their addresses.
+fn sentence(reason: &Reason, nodes: &[fmc_config::model::node::Node]) -> String {
+    let named =
+        nodes.iter().fold(reason.to_string(), |text, node| text.replace(&node.address.to_string(), node.name.as_str()));
+    nodes.iter().fold(named, |text, node| text.replace(&format!("node {}", node.rank), node.name.as_str()))
+}
+
+fn severity_of(level: LogLevel) -> Severity {
+    match level {
+        LogLevel::Info => Severity::Info,
+        LogLevel::Warn => Severity::Warning,
+        LogLevel::Error => Severity::Error,
+    }
+}
