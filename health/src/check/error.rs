@@ -39,7 +39,7 @@ pub(super) enum ProbeError {
     #[error("{0:?} is neither a host name nor an address to verify the server by")]
     ServerName(String),
     #[error("{0:?} cannot be asked for: {1}")]
-    Path(String, hyper::http::Error),
+    Path(String, String),
 
     // This node's: neither do these.
     #[error("not asked: {0} on this node")]

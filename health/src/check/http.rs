@@ -37,6 +37,19 @@ const AGENT: HeaderValue = HeaderValue::from_static(concat!("fmc-lb-health/", en
 type Question = Request<Empty<Bytes>>;
 type Connection = http1::Connection<TokioIo<TlsStream<TcpStream>>, Empty<Bytes>>;
 
+/// The credentials of a request; `Debug` does not show them.
+#[derive(Debug)]
+pub(super) struct Bearer(HeaderValue);
+
+impl Bearer {
+    /// `None`: the token holds characters that no header may.
+    pub(super) fn new(token: &str) -> Option<Self> {
+        let mut value = HeaderValue::try_from(format!("Bearer {token}")).ok()?;
+        value.set_sensitive(true);
+        Some(Self(value))
+    }
+}
+
 /// What came back.
 #[derive(Debug)]
 pub(super) struct Reply {
@@ -51,10 +64,10 @@ pub(super) async fn get(
     address: SocketAddr,
     path: &str,
     host: &str,
-    authorization: Option<HeaderValue>,
+    bearer: Option<Bearer>,
     attempt: &mut Attempt,
 ) -> Result<Reply, ProbeError> {
-    let question = question(path, host, authorization)?;
+    let question = question(path, host, bearer)?;
     let stream = tls.connect(address, attempt).await?;
     let (mut sender, mut connection) = http1::Builder::new()
         .max_buf_size(MAX_HEADER)
@@ -68,16 +81,16 @@ pub(super) async fn get(
     reply
 }
 
-fn question(path: &str, host: &str, authorization: Option<HeaderValue>) -> Result<Question, ProbeError> {
+fn question(path: &str, host: &str, bearer: Option<Bearer>) -> Result<Question, ProbeError> {
     let mut request = Request::get(path)
         .header(HOST, host)
         .header(USER_AGENT, AGENT)
         .header(ACCEPT, "*/*")
         .header(CONNECTION, "close");
-    if let Some(authorization) = authorization {
-        request = request.header(AUTHORIZATION, authorization);
+    if let Some(Bearer(value)) = bearer {
+        request = request.header(AUTHORIZATION, value);
     }
-    request.body(Empty::new()).map_err(|error| ProbeError::Path(path.to_owned(), error))
+    request.body(Empty::new()).map_err(|error| ProbeError::Path(path.to_owned(), error.to_string()))
 }
 
 async fn converse(

@@ -21,11 +21,10 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
 use fmc_config::model::health_check::K3sApiProbe;
-use hyper::header::HeaderValue;
 
 use super::attempt::{Answer, Attempt};
 use super::error::{Awaited, ProbeError};
-use super::http;
+use super::http::{self, Bearer};
 use super::tls::{self, Tls};
 use crate::outcome::Rung;
 
@@ -91,7 +90,7 @@ impl K3sApi {
         Ok(attempt.answer(detail, Some(rung)))
     }
 
-    async fn bearer(&self, attempt: &Attempt) -> Result<HeaderValue, Descent> {
+    async fn bearer(&self, attempt: &Attempt) -> Result<Bearer, Descent> {
         let Some(path) = self.token_file.clone() else { return Err(None) };
         if !self.tls.verifies() {
             return Err(Some("token not sent: without ca_file nobody knows who would receive it".to_owned()));
@@ -101,10 +100,7 @@ impl K3sApi {
         let reading = tokio::task::spawn_blocking(move || token(&opened));
         let read = attempt.within(Awaited::File(&path), reading).await.map_err(|error| Some(error.to_string()))?;
         let token = read.map_err(|panicked| words(io::Error::other(panicked)))?.map_err(words)?;
-        let mut bearer = HeaderValue::try_from(format!("Bearer {token}"))
-            .map_err(|_| words(io::Error::other("holds characters that no token has")))?;
-        bearer.set_sensitive(true);
-        Ok(bearer)
+        Bearer::new(&token).ok_or_else(|| words(io::Error::other("holds characters that no token has")))
     }
 }
 
