@@ -49,7 +49,11 @@ impl Findings {
         self.list.iter().any(|diagnostic| diagnostic.severity() == Severity::Error)
     }
 
-    pub(crate) fn into_list(self) -> Vec<Diagnostic> {
+    /// The errors, or else the warnings: what looks unused in a refused file may only have lost the line that uses it.
+    pub(crate) fn into_list(mut self) -> Vec<Diagnostic> {
+        if self.refused() {
+            self.list.retain(|diagnostic| diagnostic.severity() == Severity::Error);
+        }
         self.list
     }
 }

@@ -20,15 +20,15 @@ use crate::profile;
 use crate::toml::service::{RawLimits, RawPair};
 use crate::toml::{self, RawConfig};
 
-/// UDP port of the heartbeat: VRRP's protocol number with 1000 added, unassigned by IANA for anything the lab runs.
+/// UDP port of the heartbeat: VRRP is IP protocol 112, and ports from 1024 on need no privilege.
 const PAIR_PORT: NonZeroU16 = NonZeroU16::new(1112).expect("1112 is not 0");
 
 /// The configuration that `source` means, unless something in it is wrong; and everything found.
 pub(crate) fn read(source: &str) -> (Option<Config>, Vec<Diagnostic>) {
     let mut findings = Findings::default();
     let config = toml::read(source, &mut findings).map(|raw| config(&raw, &mut findings));
-    let config = config.filter(|_| !findings.refused());
-    (config, findings.into_list())
+    let refused = findings.refused();
+    (config.filter(|_| !refused), findings.into_list())
 }
 
 fn config(raw: &RawConfig, findings: &mut Findings) -> Config {

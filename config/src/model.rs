@@ -53,7 +53,7 @@ impl Config {
     ///
     /// # Errors
     ///
-    /// All that is wrong with the file, and its warnings, found in one run.
+    /// All that is wrong with the file, found in one run; warnings wait until it is mended.
     pub fn parse_with_warnings(source: &str, file_name: &str) -> Result<(Self, Diagnostics), Diagnostics> {
         let (config, found) = crate::lower::read(source);
         let diagnostics = Diagnostics::new(file_name, source, found);

@@ -121,3 +121,53 @@ const BACKEND_COMMON: BackendDefaults = BackendDefaults {
 
 /// All relays of the process. Each needs up to six descriptors and, busy, its buffers: what 512 MB carry with room to spare.
 pub(crate) const MAX_CONNECTIONS: u32 = 10_000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::span_of_time::format as span;
+    use crate::words::{self, word};
+
+    const PAGE: &str = include_str!("../../docs/reference/configuration.md");
+    const PROFILES: [Profile; 3] = [Profile::K8sApi, Profile::TraefikWeb, Profile::Tcp];
+
+    fn row(key: &str, value: impl Fn(FrontendDefaults, BackendDefaults) -> String) -> String {
+        let values = PROFILES.map(|profile| value(frontend(profile), backend(profile)));
+        format!("\n| `{key}` | {} |\n", values.join(" | "))
+    }
+
+    #[test]
+    fn the_reference_page_shows_the_profiles_as_they_are() {
+        for row in [
+            row("max_connections", |frontend, _| frontend.max_connections.to_string()),
+            row("idle_timeout", |frontend, _| frontend.idle_timeout.map_or("never".to_owned(), span)),
+            row("half_close_timeout", |frontend, _| span(frontend.half_close_timeout)),
+            row("balance", |_, backend| word(words::BALANCE, backend.balance).to_owned()),
+            row("check.type", |_, backend| word(words::CHECK_KIND, backend.check).to_owned()),
+        ] {
+            assert!(PAGE.contains(&row), "the page has no row {row}");
+        }
+    }
+
+    #[test]
+    fn the_reference_page_shows_the_defaults_that_profiles_share() {
+        for profile in PROFILES {
+            let (frontend, backend) = (frontend(profile), backend(profile));
+            for (key, default) in [
+                ("user_timeout", span(frontend.user_timeout)),
+                ("idle", span(frontend.keepalive.idle)),
+                ("interval", span(frontend.keepalive.interval)),
+                ("connect_timeout", span(backend.connect_timeout)),
+                ("interval", span(backend.interval)),
+                ("fast_interval", span(backend.fast_interval)),
+                ("timeout", span(backend.timeout)),
+            ] {
+                assert!(PAGE.contains(&format!("\n| `{key}` | `\"{default}\"`")), "{key} is not {default} on the page");
+            }
+            for (key, default) in [("count", frontend.keepalive.count), ("attempts", backend.attempts.into())] {
+                assert!(PAGE.contains(&format!("\n| `{key}` | `{default}` |")), "{key} is not {default} on the page");
+            }
+        }
+        assert!(PAGE.contains(&format!("\n| `max_connections` | `{MAX_CONNECTIONS}` |")));
+    }
+}

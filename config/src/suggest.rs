@@ -31,7 +31,9 @@ pub(crate) fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a s
         if translated == Some(candidate) {
             return Some(candidate);
         }
-        let distance = strsim::damerau_levenshtein(&plain, &candidate.to_ascii_lowercase().replace('-', "_"));
+        let candidate_plain = candidate.to_ascii_lowercase().replace('-', "_");
+        let begun = plain.len() >= 3 && candidate_plain.starts_with(&plain);
+        let distance = if begun { 1 } else { strsim::damerau_levenshtein(&plain, &candidate_plain) };
         let tolerance = (plain.chars().count().max(candidate.len()) / 3).max(1);
         if distance <= tolerance && best.is_none_or(|(least, _)| distance < least) {
             best = Some((distance, candidate));
@@ -42,7 +44,8 @@ pub(crate) fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a s
 
 /// The edit for an unknown word: the nearest one if there is one, else all of them.
 pub(crate) fn fix<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str> + Clone) -> String {
-    match nearest(word, candidates.clone()) {
+    let several = candidates.clone().into_iter().nth(1).is_some();
+    match nearest(word, candidates.clone()).filter(|_| several) {
         Some(candidate) => format!("did you mean `{candidate}`?"),
         None => format!("use {}", choice(candidates)),
     }
@@ -65,6 +68,7 @@ mod tests {
     #[test]
     fn a_slip_finds_its_word_and_a_stranger_finds_none() {
         assert_eq!(nearest("prot", ["port", "ports", "vip"]), Some("port"));
+        assert_eq!(nearest("k8s", ["tcp", "k8s-api"]), Some("k8s-api"));
         assert_eq!(nearest("least_connections", ["least-connections"]), Some("least-connections"));
         assert_eq!(nearest("zebra", ["port", "vip"]), None);
     }

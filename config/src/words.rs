@@ -26,12 +26,10 @@ pub(crate) const CHECKSUM: Words<ChecksumForm> =
 pub(crate) enum ElectionProfile {
     Standard,
     Fast,
-    /// Known, so that it can be refused with what to use now.
-    Compat,
 }
 
 pub(crate) const ELECTION_PROFILE: Words<ElectionProfile> =
-    &[("standard", ElectionProfile::Standard), ("fast", ElectionProfile::Fast), ("compat", ElectionProfile::Compat)];
+    &[("standard", ElectionProfile::Standard), ("fast", ElectionProfile::Fast)];
 
 /// What `check.type` may say.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -35,8 +35,12 @@ fn leads_to(frontend: &RawFrontend, backend: &RawBackend) -> bool {
 
 fn one(raw: &RawBackend, users: &[&RawFrontend], frontends: &[Frontend], findings: &mut Findings) -> Option<Backend> {
     let name = name::lower(&raw.name, findings);
-    let defaults = profile::backend(profile_of(raw, users, findings));
-    let check = check::lower(&raw.check, &defaults, findings);
+    let profile = profile_of(raw, users, findings);
+    let defaults = profile::backend(profile.unwrap_or(Profile::Tcp));
+    check::report_rhythm(&raw.check, &defaults, findings);
+    if profile.is_some() {
+        check::report_options(&raw.check, &defaults, findings);
+    }
     let BackendDefaults { balance, connect_timeout, attempts, .. } = defaults;
     let servers = raw.servers.as_ref().map(|servers| self::servers(servers, findings));
     let (name, servers) = (name?, servers?);
@@ -45,31 +49,40 @@ fn one(raw: &RawBackend, users: &[&RawFrontend], frontends: &[Frontend], finding
         servers: servers.into_iter().map(|server| port::with_serving_ports(server, &leading)).collect(),
         name,
         balance: raw.balance.as_ref().map_or(balance, |typed| typed.value),
-        check,
+        check: check::lower(&raw.check, &defaults),
         proxy_protocol: raw.proxy_protocol.as_ref().map(|typed| typed.value),
         connect_timeout: raw.connect_timeout.as_ref().map_or(connect_timeout, |typed| typed.value),
         attempts: raw.attempts.as_ref().map_or(attempts, |typed| typed.value),
     })
 }
 
-/// Its own word, else that of the frontends that lead to it.
-fn profile_of(raw: &RawBackend, users: &[&RawFrontend], findings: &mut Findings) -> Profile {
-    if let Some(own) = &raw.profile {
-        return own.value;
+/// Its own word, else that of the frontends that lead to it; `None`: one of them was wrong and is reported.
+fn profile_of(raw: &RawBackend, users: &[&RawFrontend], findings: &mut Findings) -> Option<Profile> {
+    if raw.profile_typed {
+        return raw.profile.as_ref().map(|own| own.value);
     }
-    let Some(first) = users.first() else { return Profile::Tcp };
-    let profile = frontend::profile_of(first);
-    if let Some(other) = users.iter().find(|user| frontend::profile_of(user) != profile) {
-        let of = |user: &RawFrontend| {
-            let profile = words::word(words::PROFILE, frontend::profile_of(user));
-            format!("frontends.{} ({profile})", user.name.value)
-        };
-        let problem = format!("{} and {} lead here, and have different defaults", of(first), of(other));
-        let fix = format!("say whose to take: `profile = \"{}\"`", words::word(words::PROFILE, profile));
-        findings.add(Code::ProfilesDisagree, &raw.place, problem, fix);
-        findings.because(profile_place(other), "this one differs");
+    let profiles: Option<Vec<_>> = users.iter().map(|user| frontend::profile_of(user)).collect();
+    let profiles = profiles?;
+    let Some(first) = profiles.first() else { return Some(Profile::Tcp) };
+    if let Some(at) = profiles.iter().position(|other| other != first) {
+        report_disagreement(raw, (users[0], *first), (users[at], profiles[at]), findings);
     }
-    profile
+    Some(*first)
+}
+
+fn report_disagreement(
+    raw: &RawBackend,
+    (first, first_profile): (&RawFrontend, Profile),
+    (other, other_profile): (&RawFrontend, Profile),
+    findings: &mut Findings,
+) {
+    let (word, other_word) = (words::word(words::PROFILE, first_profile), words::word(words::PROFILE, other_profile));
+    let (name, other_name) = (&first.name.value, &other.name.value);
+    let problem = format!(
+        "frontends.{name} ({word}) and frontends.{other_name} ({other_word}) lead here, and have different defaults"
+    );
+    findings.add(Code::ProfilesDisagree, &raw.place, problem, format!("say whose to take: `profile = \"{word}\"`"));
+    findings.because(profile_place(other), "this one differs");
 }
 
 fn profile_place(frontend: &RawFrontend) -> &Place {

@@ -13,11 +13,8 @@ use crate::words::{self, CheckKind};
 const EXPECT: (u16, u16) = (200, 399);
 
 /// The check with every default filled in.
-pub(super) fn lower(raw: &RawCheck, defaults: &BackendDefaults, findings: &mut Findings) -> HealthCheck {
+pub(super) fn lower(raw: &RawCheck, defaults: &BackendDefaults) -> HealthCheck {
     let kind = raw.kind.as_ref().map_or(defaults.check, |kind| kind.value);
-    report_unused_options(raw, kind, findings);
-    report_unguarded_token(raw, kind, findings);
-    report_rhythm(raw, defaults, findings);
     let interval = raw.interval.as_ref().map_or(defaults.interval, |typed| typed.value);
     HealthCheck {
         probe: probe(raw, kind),
@@ -28,6 +25,40 @@ pub(super) fn lower(raw: &RawCheck, defaults: &BackendDefaults, findings: &mut F
         rise: raw.rise.as_ref().map_or(defaults.rise, |typed| typed.value),
         fall: raw.fall.as_ref().map_or(defaults.fall, |typed| typed.value),
     }
+}
+
+/// Reports options that the kind has no use for; `defaults` must be those of the true profile.
+pub(super) fn report_options(raw: &RawCheck, defaults: &BackendDefaults, findings: &mut Findings) {
+    let kind = match &raw.kind {
+        Some(kind) => kind.value,
+        None if is_typed(raw, "type") => return,
+        None => defaults.check,
+    };
+    report_unused_options(raw, kind, findings);
+    report_unguarded_token(raw, kind, findings);
+}
+
+/// Reports a doubtful server that would be asked more rarely than a settled one; every profile has the same interval.
+pub(super) fn report_rhythm(raw: &RawCheck, defaults: &BackendDefaults, findings: &mut Findings) {
+    let Some(fast) = &raw.fast_interval else { return };
+    if raw.interval.is_none() && is_typed(raw, "interval") {
+        return;
+    }
+    let interval = raw.interval.as_ref().map_or(defaults.interval, |typed| typed.value);
+    if fast.value > interval {
+        let (fast_text, interval_text) = (span_of_time::format(fast.value), span_of_time::format(interval));
+        let origin = if raw.interval.is_some() { "" } else { " (the default)" };
+        let problem = format!("{fast_text} is slower than `interval`, {interval_text}{origin}");
+        let fix = format!("write at most \"{interval_text}\": it is how often a doubtful server is asked");
+        findings.add(Code::FastIntervalOverInterval, &fast.place, problem, fix);
+        if let Some(typed) = &raw.interval {
+            findings.because(&typed.place, "the interval");
+        }
+    }
+}
+
+fn is_typed(raw: &RawCheck, option: &str) -> bool {
+    raw.typed.iter().any(|(typed, _)| *typed == option)
 }
 
 fn probe(raw: &RawCheck, kind: CheckKind) -> Probe {
@@ -74,25 +105,9 @@ fn report_unused_options(raw: &RawCheck, kind: CheckKind, findings: &mut Finding
 
 /// A token sent to whoever answers is a token given away.
 fn report_unguarded_token(raw: &RawCheck, kind: CheckKind, findings: &mut Findings) {
-    let guarded = raw.typed.iter().any(|(option, _)| *option == "ca_file");
-    if let (CheckKind::K3sApi, Some(token), false) = (kind, &raw.token_file, guarded) {
+    if let (CheckKind::K3sApi, Some(token), false) = (kind, &raw.token_file, is_typed(raw, "ca_file")) {
         let problem = "the token would be sent to any machine that answers on a server's address";
         let fix = "add `ca_file`, a copy of /var/lib/rancher/k3s/server/tls/server-ca.crt of a master";
         findings.add(Code::TokenWithoutCa, &token.place, problem, fix);
-    }
-}
-
-fn report_rhythm(raw: &RawCheck, defaults: &BackendDefaults, findings: &mut Findings) {
-    let Some(fast) = &raw.fast_interval else { return };
-    let interval = raw.interval.as_ref().map_or(defaults.interval, |typed| typed.value);
-    if fast.value > interval {
-        let (fast_text, interval_text) = (span_of_time::format(fast.value), span_of_time::format(interval));
-        let origin = if raw.interval.is_some() { "" } else { " (the default)" };
-        let problem = format!("{fast_text} is slower than `interval`, {interval_text}{origin}");
-        let fix = format!("write at most \"{interval_text}\": it is how often a doubtful server is asked");
-        findings.add(Code::FastIntervalOverInterval, &fast.place, problem, fix);
-        if let Some(typed) = &raw.interval {
-            findings.because(&typed.place, "the interval");
-        }
     }
 }

@@ -32,8 +32,7 @@ pub(super) fn lower(raw: &RawElection) -> Election {
 const fn of(profile: ElectionProfile) -> Centiseconds {
     match profile {
         ElectionProfile::Fast => FAST,
-        // `Compat` was refused where it was read.
-        ElectionProfile::Standard | ElectionProfile::Compat => STANDARD,
+        ElectionProfile::Standard => STANDARD,
     }
 }
 

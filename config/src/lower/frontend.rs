@@ -19,15 +19,19 @@ pub(super) fn lower(raw: &RawConfig, vips: &[Vip], limits: Limits, findings: &mu
     raw.frontends.iter().filter_map(|frontend| one(frontend, raw, vips, limits, findings)).collect()
 }
 
-/// What a frontend is for when it does not say so.
-pub(super) fn profile_of(raw: &RawFrontend) -> Profile {
-    raw.profile.as_ref().map_or(Profile::Tcp, |profile| profile.value)
+/// What a frontend is for, also when it does not say so; `None`: what it said was wrong and is reported.
+pub(super) fn profile_of(raw: &RawFrontend) -> Option<Profile> {
+    match (&raw.profile, raw.profile_typed) {
+        (Some(profile), _) => Some(profile.value),
+        (None, false) => Some(Profile::Tcp),
+        (None, true) => None,
+    }
 }
 
 fn one(raw: &RawFrontend, all: &RawConfig, vips: &[Vip], limits: Limits, findings: &mut Findings) -> Option<Frontend> {
     let name = name::lower(&raw.name, findings);
     resolve(raw, all, findings);
-    let profile = profile_of(raw);
+    let profile = profile_of(raw).unwrap_or(Profile::Tcp);
     let defaults = profile::frontend(profile);
     let max_connections = max_connections(raw, &defaults, limits, findings);
     let vip = vips.iter().find(|vip| raw.vip.as_ref().is_some_and(|typed| typed.value == vip.name.as_str()))?;

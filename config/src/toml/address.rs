@@ -49,7 +49,8 @@ pub(crate) fn port(value: &Value<'_>, findings: &mut Findings) -> Option<Located
     let typed = value.integer(findings)?;
     let port = u16::try_from(typed).ok().and_then(NonZeroU16::new);
     if port.is_none() {
-        findings.add(Code::BadPort, &value.place, format!("{typed} is not a port"), "write a number from 1 to 65535");
+        let problem = format!("{} is not a port", value.scalar_text().unwrap_or_default());
+        findings.add(Code::BadPort, &value.place, problem, "write a number from 1 to 65535");
     }
     Some(Located { value: port?, place: value.place.clone() })
 }

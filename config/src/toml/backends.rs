@@ -24,6 +24,8 @@ pub(crate) struct RawBackend {
     pub(crate) name: Located<String>,
     pub(crate) place: Place,
     pub(crate) profile: Option<Located<Profile>>,
+    /// The key stands there, right or wrong.
+    pub(crate) profile_typed: bool,
     pub(crate) servers: Option<RawServers>,
     pub(crate) balance: Option<Located<Balance>>,
     pub(crate) proxy_protocol: Option<Located<ProxyProtocol>>,
@@ -58,6 +60,7 @@ impl RawBackend {
         Some(Self {
             servers: servers.map(|value| RawServers::read(&value, findings)),
             profile: table.take("profile").and_then(|value| scalar::word(&value, words::PROFILE, findings)),
+            profile_typed: table.take("profile").is_some(),
             balance: table.take("balance").and_then(|value| scalar::word(&value, words::BALANCE, findings)),
             proxy_protocol: table
                 .take("proxy_protocol")

@@ -39,15 +39,14 @@ impl RawElection {
 }
 
 fn profile(value: &Value<'_>, findings: &mut Findings) -> Option<Located<ElectionProfile>> {
-    let profile = scalar::word(value, words::ELECTION_PROFILE, findings)?;
-    if profile.value == ElectionProfile::Compat {
+    if value.scalar_text().as_deref() == Some("compat") {
         let problem = "VRRPv2 beside a running Keepalived is not built yet";
         let fix =
             "write \"standard\" and move Keepalived to `vrrp_version 3` with `advert_int 0.1`, which this speaks today";
         findings.add(Code::CompatNotBuilt, &value.place, problem, fix);
         return None;
     }
-    Some(profile)
+    scalar::word(value, words::ELECTION_PROFILE, findings)
 }
 
 fn interval(value: &Value<'_>, findings: &mut Findings) -> Option<Located<Duration>> {

@@ -31,6 +31,8 @@ pub(crate) struct RawFrontend {
     pub(crate) vip: Option<Located<String>>,
     pub(crate) ports: Vec<RawPort>,
     pub(crate) profile: Option<Located<Profile>>,
+    /// The key stands there, right or wrong.
+    pub(crate) profile_typed: bool,
     pub(crate) allow: Vec<Ipv4Net>,
     pub(crate) backend: Option<Located<String>>,
     pub(crate) max_connections: Option<Located<u32>>,
@@ -69,6 +71,7 @@ impl RawFrontend {
             vip: vip.and_then(|value| scalar::text(&value, findings)),
             ports: ports(&table, findings),
             profile: table.take("profile").and_then(|value| scalar::word(&value, words::PROFILE, findings)),
+            profile_typed: table.take("profile").is_some(),
             allow: table.take("allow").map_or_else(Vec::new, |value| allow(&value, findings)),
             backend: backend.and_then(|value| scalar::text(&value, findings)),
             max_connections: table

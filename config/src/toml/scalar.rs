@@ -20,7 +20,8 @@ where
     let (least, most): (i128, i128) = ((*range.start()).into(), (*range.end()).into());
     if !(least..=most).contains(&typed) {
         let fix = format!("write a number from {least} to {most}");
-        findings.add(Code::NumberOutOfRange, &value.place, format!("{typed} is out of range"), fix);
+        let problem = format!("{} is out of range", value.scalar_text().unwrap_or_default());
+        findings.add(Code::NumberOutOfRange, &value.place, problem, fix);
         return None;
     }
     Some(Located { value: T::try_from(typed).ok()?, place: value.place.clone() })
@@ -33,7 +34,7 @@ pub(crate) fn word<T: Copy>(value: &Value<'_>, words: Words<T>, findings: &mut F
         return Some(Located { value: *meaning, place: value.place.clone() });
     }
     let known = words.iter().map(|(word, _)| *word);
-    let problem = format!("{typed:?} is not one of {}", suggest::choice(known.clone()));
+    let problem = format!("{typed:?} is not a word that this key takes");
     findings.add(Code::UnknownWord, &value.place, problem, suggest::fix(typed, known));
     None
 }

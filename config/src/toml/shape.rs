@@ -72,7 +72,45 @@ pub(crate) static ADMIN: Shape = Shape { name: "admin", keys: &["listen", "allow
 
 pub(crate) static LIMITS: Shape = Shape { name: "limits", keys: &["max_connections"] };
 
-/// Every table, for the test that the reference page names each key.
 #[cfg(test)]
-pub(crate) static ALL: [&Shape; 12] =
-    [&ROOT, &NODE, &ELECTION, &VIP, &FRONTEND, &KEEPALIVE, &BACKEND, &SERVER, &CHECK, &PAIR, &ADMIN, &LIMITS];
+mod tests {
+    use super::*;
+
+    const PAGE: &str = include_str!("../../../docs/reference/configuration.md");
+    const TABLES: [&Shape; 12] =
+        [&ROOT, &NODE, &ELECTION, &VIP, &FRONTEND, &KEEPALIVE, &BACKEND, &SERVER, &CHECK, &PAIR, &ADMIN, &LIMITS];
+
+    /// The part of the page under a table's own heading.
+    fn section(name: &str) -> &'static str {
+        let heading = format!("## `{name}`\n");
+        let (_, rest) = PAGE.split_once(&heading).unwrap_or_else(|| panic!("the page has no heading `{name}`"));
+        rest.split("\n## ").next().unwrap()
+    }
+
+    #[test]
+    fn the_reference_page_names_each_key_under_its_table() {
+        for table in TABLES {
+            for key in table.keys {
+                let row = format!("\n| `{key}` |");
+                assert!(section(table.name).contains(&row), "{} has no row for {key}", table.name);
+            }
+        }
+    }
+
+    #[test]
+    fn the_reference_page_names_no_key_that_does_not_exist() {
+        for table in TABLES {
+            let rows = section(table.name).lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next());
+            for row in rows {
+                assert!(table.keys.contains(&row), "{} has no key {row}", table.name);
+            }
+        }
+    }
+
+    #[test]
+    fn the_reference_page_names_every_rule() {
+        for code in crate::diagnostic::Code::ALL {
+            assert!(PAGE.contains(&format!("`{}`", code.as_str())), "{}", code.as_str());
+        }
+    }
+}

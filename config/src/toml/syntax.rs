@@ -15,7 +15,13 @@ pub(crate) fn report(errors: &[Error], findings: &mut Findings) -> bool {
             findings.add(Code::DuplicateKey, &place, "this name already stands in the same table", fix);
         } else {
             whole = false;
-            findings.add(Code::TomlSyntax, &place, format!("not TOML: {}", error.message()), fix(error.message()));
+            let message = error.message();
+            findings.add(
+                Code::TomlSyntax,
+                &place,
+                format!("not TOML: {}", message.trim_end_matches(", expected nothing")),
+                fix(message),
+            );
         }
     }
     whole
@@ -25,6 +31,9 @@ pub(crate) fn report(errors: &[Error], findings: &mut Findings) -> bool {
 fn fix(message: &str) -> &'static str {
     let edits = [
         ("must be quoted", "put it in double quotes: \"like this\""),
+        ("invalid float", "put it in double quotes, unless it is meant to be a number"),
+        ("invalid integer", "put it in double quotes, unless it is meant to be a number"),
+        ("invalid date", "put it in double quotes, unless it is meant to be a date"),
         ("unclosed", "close what was opened on this line"),
         ("missing opening quote", "put double quotes on both sides"),
         ("missing closing", "close what was opened on this line"),

@@ -84,9 +84,9 @@ impl<'t> Value<'t> {
         if let DeValue::String(text) = self.value {
             return Some(text);
         }
-        let fix = match self.scalar_text() {
-            Some(text) => format!("put it in quotes: \"{text}\""),
-            None => "write a text in quotes".to_owned(),
+        let fix = match (self.value, self.scalar_text()) {
+            (DeValue::Boolean(_), _) | (_, None) => "write a text in quotes".to_owned(),
+            (_, Some(text)) => format!("put it in quotes: \"{text}\""),
         };
         self.wrong_type("a text", fix, findings);
         None
