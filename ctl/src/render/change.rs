@@ -35,7 +35,7 @@ fn state(change: &StateChange, dry_run: bool) -> String {
     let became = if dry_run { "would go" } else { "went" };
     let rest = match (*connections_cut, after) {
         _ if node => String::new(),
-        (0, AdminState::Drain) if *open > 0 => format!("; {} open, left to end by themselves", connections(*open)),
+        (0, AdminState::Drain) if *open > 0 => format!("; {} left open", connections(*open)),
         (0, _) => String::new(),
         (cut, _) if dry_run => format!("; {} would be cut", connections(cut)),
         (cut, _) => format!("; {} cut", connections(cut)),

@@ -23,16 +23,20 @@ pub(super) fn lines(moves: &[Move], paint: Paint) -> String {
 
 fn line(one: &Move, paint: Paint) -> String {
     let vip = format!("{} {}", one.vip, one.address);
-    let to = one.to.as_ref().map_or_else(|| "the best other node".to_owned(), ToString::to_string);
+    let to = |otherwise: &str| one.to.as_ref().map_or_else(|| otherwise.to_owned(), ToString::to_string);
     let cut = connections(one.connections_cut);
     match &one.outcome {
         MoveOutcome::WouldMove => {
             let cut = if one.connections_cut > 0 { paint.warn(&cut) } else { cut };
-            format!("{vip} will move from {} to {to}, which cuts {cut}\n", owner(&one.from, paint))
+            format!(
+                "{vip} will move from {} to {}, which cuts {cut}\n",
+                owner(&one.from, paint),
+                to("the best other node")
+            )
         }
         MoveOutcome::Moved { took_ms } => {
             let took = Span(Duration::from_millis(*took_ms));
-            format!("{vip} {} to {to} in {took}; {cut} cut\n", paint.good("moved"))
+            format!("{vip} {} to {} in {took}; {cut} cut\n", paint.good("moved"), to("another node"))
         }
         MoveOutcome::NobodyCame { waited_ms } => {
             let waited = Span(Duration::from_millis(*waited_ms));
