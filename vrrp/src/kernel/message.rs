@@ -42,6 +42,8 @@ pub(super) struct Frame<'a> {
 /// Walks the messages of one datagram; stops at the first that does not fit its length.
 pub(super) fn frames(mut datagram: &[u8]) -> impl Iterator<Item = Frame<'_>> {
     std::iter::from_fn(move || {
+        // Asked here, because the error of `new_checked` would allocate at the end of every datagram.
+        (datagram.len() >= NETLINK_HEADER_LENGTH).then_some(())?;
         let message = NetlinkBuffer::new_checked(datagram).ok()?;
         let length = message.length() as usize;
         let frame = Frame {

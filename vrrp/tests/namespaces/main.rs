@@ -1,0 +1,14 @@
+//! The keeper on a real kernel: network namespaces, veth pairs, packets seen by an independent decoder.
+//!
+//! These tests make network namespaces, so they need root; without it they fail with the command to run.
+
+mod allocation;
+mod child;
+mod election;
+mod keeper;
+mod lab;
+mod lease;
+mod links;
+mod refusals;
+mod sniffer;
+mod wire;
