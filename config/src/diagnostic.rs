@@ -71,7 +71,8 @@ impl Diagnostics {
         self.found.iter()
     }
 
-    /// Every finding with its source line, a caret and the fix, ready for a terminal; `coloured`: with ANSI escapes.
+    /// Every finding with its source line, a caret and the fix, ready for a terminal; `coloured`: with ANSI escapes. Empty when
+    /// nothing was found.
     pub fn render(&self, coloured: bool) -> String {
         render::report(&self.file_name, &self.source, &self.found, coloured)
     }

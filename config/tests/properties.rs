@@ -54,7 +54,7 @@ const PIECES: &[&str] = &[
 fn holds_together(source: &str) {
     match Config::parse_with_warnings(source, "any.toml") {
         Ok((config, warnings)) => {
-            assert!(!warnings.render(false).is_empty());
+            assert_eq!(warnings.render(false).is_empty(), warnings.is_empty());
             let written = config.effective();
             let read = Config::parse(&written, "effective").unwrap_or_else(|found| panic!("{found}\n{written}"));
             assert_eq!(read, config);

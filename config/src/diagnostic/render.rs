@@ -6,8 +6,11 @@ use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 
 use super::{Diagnostic, Severity};
 
-/// Every finding as a block in the manner of the compiler, then a line that counts them.
+/// Every finding as a block in the manner of the compiler, then a line that counts them; empty when there is none.
 pub(super) fn report(file_name: &str, source: &str, found: &[Diagnostic], coloured: bool) -> String {
+    if found.is_empty() {
+        return String::new();
+    }
     let renderer = if coloured { Renderer::styled() } else { Renderer::plain() };
     let mut text = String::new();
     for diagnostic in found {
