@@ -109,7 +109,7 @@ const BACKEND_COMMON: BackendDefaults = BackendDefaults {
     attempts: 3,
     check: CheckKind::Tcp,
     // A settled server costs half a probe a second; with the two below a dead one is out after 2 s + 3 x 1 s + 2 x 0.3 s at
-    // the worst, and a failed connection of a client asks at once.
+    // the worst (jitter aside), and a failed connection of a client asks at once.
     interval: Duration::from_secs(2),
     fast_interval: Duration::from_millis(300),
     // An API server under load answers late; later than this it is of no use to a new client.
