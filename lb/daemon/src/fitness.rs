@@ -30,8 +30,10 @@ pub(crate) enum Scarce {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct BackendCount {
     pub(crate) name: String,
-    /// Healthy, or not yet known.
-    pub(crate) usable: usize,
+    /// In service, and healthy or not yet known.
+    pub(crate) healthy: usize,
+    /// In service, and taking connections, whatever the rest of their check says: fail-open serves by them.
+    pub(crate) accepting: usize,
     pub(crate) all: usize,
 }
 
@@ -67,13 +69,13 @@ pub(crate) fn judge(facts: &Facts) -> Judgement {
     if !facts.loop_alive {
         return judgement(Tier::Unfit, Cause::Local, Reason::DeadLoop);
     }
-    if let Some(empty) = facts.backends.iter().find(|backend| backend.usable == 0) {
+    if let Some(empty) = facts.backends.iter().find(|backend| backend.accepting == 0) {
         return judgement(Tier::Unfit, Cause::Backend, Reason::NoServer(empty.name.clone()));
     }
     if let Some(scarce) = facts.scarce {
         return judgement(Tier::Degraded, Cause::Local, Reason::Scarce(scarce));
     }
-    match facts.backends.iter().find(|backend| backend.usable * 2 < backend.all) {
+    match facts.backends.iter().find(|backend| backend.healthy * 2 < backend.all) {
         Some(few) => judgement(Tier::Degraded, Cause::Backend, Reason::FewServers(few.clone())),
         None => judgement(Tier::Fit, Cause::Backend, Reason::AllWell),
     }
@@ -85,10 +87,10 @@ impl fmt::Display for Reason {
             Self::Maintenance => f.write_str("this node is in maintenance"),
             Self::DeadListener(listener) => write!(f, "the listener on {listener} is dead"),
             Self::DeadLoop => f.write_str("the relay loop does not turn"),
-            Self::NoServer(backend) => write!(f, "no server of {backend} is healthy"),
+            Self::NoServer(backend) => write!(f, "no server of {backend} accepts"),
             Self::Scarce(Scarce::Descriptors) => f.write_str("under 10 % of the file descriptors are left"),
             Self::Scarce(Scarce::Memory) => f.write_str("under 10 % of the memory is left"),
-            Self::FewServers(few) => write!(f, "{} of {} servers of {} are healthy", few.usable, few.all, few.name),
+            Self::FewServers(few) => write!(f, "{} of {} servers of {} are healthy", few.healthy, few.all, few.name),
             Self::AllWell => f.write_str("enough servers are healthy"),
         }
     }
@@ -99,32 +101,40 @@ mod tests {
     use super::*;
 
     fn well() -> Facts {
-        let masters = BackendCount { name: "masters".to_owned(), usable: 3, all: 3 };
+        let masters = BackendCount { name: "masters".to_owned(), healthy: 3, accepting: 3, all: 3 };
         Facts { maintenance: false, dead_listener: None, loop_alive: true, scarce: None, backends: vec![masters] }
     }
 
-    fn with_usable(usable: usize) -> Facts {
+    fn with_healthy(healthy: usize) -> Facts {
         let mut facts = well();
-        facts.backends[0].usable = usable;
+        facts.backends[0].healthy = healthy;
+        facts.backends[0].accepting = healthy;
         facts
     }
 
     #[test]
     fn one_dead_worker_of_three_is_fit() {
-        assert_eq!(judge(&with_usable(2)).tier, Tier::Fit);
+        assert_eq!(judge(&with_healthy(2)).tier, Tier::Fit);
     }
 
     #[test]
     fn under_half_of_the_servers_is_degraded_by_the_backend() {
-        let judgement = judge(&with_usable(1));
+        let judgement = judge(&with_healthy(1));
         assert_eq!((judgement.tier, judgement.cause), (Tier::Degraded, Cause::Backend));
         assert_eq!(judgement.reason.to_string(), "1 of 3 servers of masters are healthy");
     }
 
     #[test]
     fn no_server_is_unfit_by_the_backend() {
-        let judgement = judge(&with_usable(0));
+        let judgement = judge(&with_healthy(0));
         assert_eq!((judgement.tier, judgement.cause), (Tier::Unfit, Cause::Backend));
+    }
+
+    #[test]
+    fn servers_that_fail_their_check_but_accept_are_served_by_and_only_degrade() {
+        let mut facts = with_healthy(0);
+        facts.backends[0].accepting = 3;
+        assert_eq!(judge(&facts).tier, Tier::Degraded);
     }
 
     #[test]
@@ -135,7 +145,7 @@ mod tests {
             |facts| facts.loop_alive = false,
         ];
         for break_it in local {
-            let mut facts = with_usable(0);
+            let mut facts = with_healthy(0);
             break_it(&mut facts);
             let judgement = judge(&facts);
             assert_eq!((judgement.tier, judgement.cause), (Tier::Unfit, Cause::Local), "{facts:?}");

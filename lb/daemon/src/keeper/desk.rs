@@ -77,8 +77,6 @@ impl Desk {
     pub(crate) fn await_settings(&mut self) -> Option<KeeperSettings> {
         loop {
             self.read(clock::now());
-            // Without an election there is nothing to command.
-            self.commands.clear();
             if self.ended {
                 return None;
             }
@@ -86,6 +84,8 @@ impl Desk {
                 self.settings = Some(settings.clone());
                 return Some(settings);
             }
+            // Without an election there is nothing to command.
+            self.commands.clear();
             self.say_alive(clock::now());
             self.wait();
         }
@@ -275,5 +275,96 @@ impl Control for Desk {
     fn tick(&mut self, now: BootInstant) -> BootInstant {
         self.say_alive(now);
         self.next_alive
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::channel;
+
+    /// A desk with a supervisor and a living proxy.
+    struct Office {
+        desk: Desk,
+        supervisor: Channel<Order, Word>,
+        proxy: Option<Channel<ToKeeper, ToProxy>>,
+        now: BootInstant,
+    }
+
+    impl Office {
+        fn open() -> Self {
+            let (lifeline, supervisor) = channel::pair().expect("a socketpair");
+            let (keepers, proxys) = channel::pair().expect("a socketpair");
+            let supervisor: Channel<Order, Word> = Channel::over(supervisor);
+            supervisor.send_with(&Order::Partner, keepers.as_fd()).expect("sent");
+            let desk = Desk::new(Channel::over(lifeline)).expect("a desk");
+            let mut office = Self { desk, supervisor, proxy: Some(Channel::over(proxys)), now: clock::now() };
+            office.proxy_says_alive(Duration::ZERO);
+            assert_eq!(office.turn_after(1), None);
+            office
+        }
+
+        fn proxy_says_alive(&self, loop_age: Duration) {
+            let proxy = self.proxy.as_ref().expect("a proxy");
+            proxy.send(&ToKeeper::Alive { loop_age }).expect("sent");
+        }
+
+        fn turn_after(&mut self, milliseconds: u64) -> Option<Command> {
+            self.now = self.now + Duration::from_millis(milliseconds);
+            self.desk.receive(self.now)
+        }
+    }
+
+    #[test]
+    fn a_silent_proxy_is_lost_after_its_patience_and_only_once() {
+        let mut office = Office::open();
+        let turns: Vec<_> = (0..10).filter_map(|turn| office.turn_after(20).map(|command| (turn, command))).collect();
+        assert_eq!(turns, [(7, Command::ProxyLost)], "151 ms of silence are over at the eighth turn of 20 ms");
+    }
+
+    #[test]
+    fn our_own_stall_is_not_held_against_the_proxy() {
+        let mut office = Office::open();
+        assert_eq!(office.turn_after(3_000), None);
+        assert_eq!(office.turn_after(20), None, "what it said meanwhile may not be read yet");
+    }
+
+    #[test]
+    fn a_dead_proxy_is_lost_at_once() {
+        let mut office = Office::open();
+        office.proxy = None;
+        assert_eq!(office.turn_after(1), Some(Command::ProxyLost));
+    }
+
+    #[test]
+    fn a_proxy_whose_relay_loop_hangs_is_lost_though_it_speaks() {
+        let mut office = Office::open();
+        office.proxy_says_alive(FROZEN_AFTER + Duration::from_millis(1));
+        assert_eq!(office.turn_after(1), Some(Command::ProxyLost));
+    }
+
+    #[test]
+    fn a_lost_proxy_is_not_obeyed_until_it_lives_again() {
+        let mut office = Office::open();
+        office.proxy_says_alive(Duration::from_secs(1));
+        assert_eq!(office.turn_after(1), Some(Command::ProxyLost));
+        let status =
+            |office: &Office| office.proxy.as_ref().expect("a proxy").send(&ToKeeper::Command(Command::Status));
+        status(&office).expect("sent");
+        assert_eq!(office.turn_after(1), None);
+        office.proxy_says_alive(Duration::ZERO);
+        status(&office).expect("sent");
+        assert_eq!(office.turn_after(1), Some(Command::Status));
+    }
+
+    #[test]
+    fn the_end_is_a_shutdown_that_lingers_whether_told_or_orphaned() {
+        let linger = Some(Command::Shutdown { linger: true });
+        let mut told = Office::open();
+        told.supervisor.send(&Order::End).expect("sent");
+        assert_eq!(told.turn_after(1), linger);
+        let mut orphaned = Office::open();
+        orphaned.supervisor = Channel::over(channel::pair().expect("a socketpair").0);
+        assert_eq!(orphaned.turn_after(1), linger);
     }
 }

@@ -10,6 +10,8 @@ use crate::log::LogLines;
 
 /// Describes what [`export`] writes.
 pub(crate) fn describe(log: &LogLines) {
+    fmc_health::metrics::describe();
+    fmc_lb::metrics::describe();
     describe_gauge!("fmc_vrrp_active", "1 while this node owns the VIP");
     describe_gauge!("fmc_vrrp_priority", "what this node advertises for the VIP");
     describe_gauge!(

@@ -44,6 +44,8 @@ struct Life {
     since: Instant,
     last_word: Instant,
     ready: bool,
+    /// Killed already; it takes the kernel a moment.
+    dying: bool,
 }
 
 impl Life {
@@ -88,7 +90,7 @@ impl Role {
         let lifeline = Channel::over(ours);
         lifeline.send(&Order::Begin(begin.clone())).with_context(|| format!("the {} does not listen", self.name))?;
         info!(role = self.name, pid = process.id(), "started");
-        self.life = Some(Life { process, lifeline, since: now, last_word: now, ready: false });
+        self.life = Some(Life { process, lifeline, since: now, last_word: now, ready: false, dying: false });
         self.start_at = None;
         self.since = Moment::from(SystemTime::now());
         Ok(())
@@ -111,8 +113,9 @@ impl Role {
         self.life.as_ref().map(|life| life.process.id())
     }
 
+    /// What to poll; nothing while it dies, SIGCHLD tells the rest.
     pub(crate) fn descriptor(&self) -> Option<BorrowedFd<'_>> {
-        self.life.as_ref().map(|life| life.lifeline.as_fd())
+        self.life.as_ref().filter(|life| !life.dying).map(|life| life.lifeline.as_fd())
     }
 
     /// Says something to it; a role that cannot hear is found out by its silence or its hang-up.
@@ -141,6 +144,7 @@ impl Role {
                 }
                 Received::Empty => return words,
                 Received::Closed => {
+                    life.dying = true;
                     self.kill();
                     return words;
                 }
@@ -153,7 +157,8 @@ impl Role {
         let Some(life) = &mut self.life else { return };
         life.last_word += late_by;
         let silent = now.saturating_duration_since(life.last_word);
-        if silent > life.patience(self.frozen_after) {
+        if silent > life.patience(self.frozen_after) && !life.dying {
+            life.dying = true;
             warn!(role = self.name, silent_ms = silent.as_millis(), "frozen: killing it");
             self.kill();
         }
@@ -161,7 +166,8 @@ impl Role {
 
     /// When [`Role::judge`] could next find it silent too long.
     pub(crate) fn judgement_at(&self) -> Option<Instant> {
-        self.life.as_ref().map(|life| life.last_word + life.patience(self.frozen_after))
+        let judged = self.life.as_ref().filter(|life| !life.dying);
+        judged.map(|life| life.last_word + life.patience(self.frozen_after))
     }
 
     pub(crate) fn kill(&self) {

@@ -2,7 +2,10 @@
 
 use fmc_api::events::EventKind;
 use fmc_api::word::{AdminState, Severity};
+use fmc_config::model::backend::Backend;
+use fmc_config::model::name::ServerName;
 use fmc_config::model::vip::Vip;
+use fmc_health::{ServerStatus, Verdict};
 use fmc_lb::{Administrative, Health, ListenerState};
 use fmc_vrrp::driver::Command;
 use fmc_vrrp::tier::{Fitness, Tier};
@@ -13,11 +16,12 @@ use crate::proxy::appliance::Appliance;
 
 /// Judges every VIP anew and tells the keeper; notes what changed.
 pub(crate) fn tell_fitness(appliance: &mut Appliance) {
+    let checked = appliance.checker.status();
     for index in 0..appliance.vips.len() {
         if !is_known(appliance, &appliance.vips[index].vip) {
             continue;
         }
-        let judgement = fitness::judge(&facts(appliance, &appliance.vips[index].vip));
+        let judgement = fitness::judge(&facts(appliance, &appliance.vips[index].vip, &checked));
         let fitness = Fitness::serving(judgement.tier, judgement.cause);
         let vip = appliance.vips[index].vip.name.clone();
         appliance.keeper.tell(&ToKeeper::Command(Command::Fitness { vip, fitness }));
@@ -46,13 +50,13 @@ fn is_known(appliance: &Appliance, vip: &Vip) -> bool {
     !awaited
 }
 
-fn facts(appliance: &Appliance, vip: &Vip) -> Facts {
+fn facts(appliance: &Appliance, vip: &Vip, checked: &[ServerStatus]) -> Facts {
     Facts {
         maintenance: appliance.admin != AdminState::Ready,
         dead_listener: dead_listener(appliance, vip),
         loop_alive: appliance.data_plane.pulse().age() < FROZEN_AFTER,
         scarce: appliance.scarce,
-        backends: backends_behind(appliance, vip).map(|backend| count(appliance, backend)).collect(),
+        backends: backends_behind(appliance, vip).map(|backend| count(appliance, backend, checked)).collect(),
     }
 }
 
@@ -62,18 +66,26 @@ fn dead_listener(appliance: &Appliance, vip: &Vip) -> Option<String> {
     Some(dead.address.to_string())
 }
 
-fn backends_behind<'a>(
-    appliance: &'a Appliance,
-    vip: &'a Vip,
-) -> impl Iterator<Item = &'a fmc_config::model::backend::Backend> {
+fn backends_behind<'a>(appliance: &'a Appliance, vip: &'a Vip) -> impl Iterator<Item = &'a Backend> {
     appliance.config.backends.iter().filter(move |backend| {
         appliance.config.frontends.iter().any(|frontend| frontend.vip == vip.name && frontend.backend == backend.name)
     })
 }
 
-fn count(appliance: &Appliance, backend: &fmc_config::model::backend::Backend) -> BackendCount {
+fn count(appliance: &Appliance, backend: &Backend, checked: &[ServerStatus]) -> BackendCount {
     let pool = appliance.data_plane.pool(backend.name.as_str()).map(|pool| pool.snapshot());
-    let members = pool.iter().flat_map(|pool| pool.members.iter());
-    let usable = members.filter(|m| m.health != Health::Unhealthy && m.administrative == Administrative::Ready).count();
-    BackendCount { name: backend.name.to_string(), usable, all: backend.servers.len() }
+    let in_service = |name: &ServerName| {
+        let member = pool.as_ref().and_then(|pool| pool.member(name.as_str()));
+        member.is_some_and(|member| member.administrative == Administrative::Ready)
+    };
+    let serving = || checked.iter().filter(|server| server.backend == backend.name && in_service(&server.server));
+    let accepts = |server: &&ServerStatus| {
+        server.verdict != Verdict::Unhealthy || server.last().is_some_and(|last| last.outcome.accepted)
+    };
+    BackendCount {
+        name: backend.name.to_string(),
+        healthy: serving().filter(|server| server.verdict != Verdict::Unhealthy).count(),
+        accepting: serving().filter(accepts).count(),
+        all: backend.servers.len(),
+    }
 }

@@ -34,18 +34,22 @@ pub(crate) fn hear(report: Report, appliance: &mut Appliance) {
     }
 }
 
-/// The keeper is dead: the supervisor has removed the addresses; another keeper is on its way.
+/// The keeper is gone: the supervisor has removed what it held; another keeper is on its way, or the service ends.
 pub(crate) fn keeper_gone(appliance: &mut Appliance) {
     appliance.snapshot = None;
-    appliance.note(Severity::Error, EventKind::Process, Some("keeper".to_owned()), "the keeper is dead".to_owned());
-    for index in 0..appliance.vips.len() {
-        let state = &mut appliance.vips[index];
+    let held = appliance.vips.iter().any(|state| state.role.holds_address());
+    let (severity, text) = match held {
+        true => (Severity::Error, "the keeper died while it held addresses; the supervisor removes them"),
+        false => (Severity::Info, "the keeper is gone; it held no address"),
+    };
+    appliance.note(severity, EventKind::Process, Some("keeper".to_owned()), text.to_owned());
+    for state in &mut appliance.vips {
         if state.role.holds_address() {
             state.lost_at = Some(Instant::now());
         }
         state.role = Role::Initialize;
         state.since = Moment::from(SystemTime::now());
-        "the keeper is dead".clone_into(&mut state.reason);
+        "there is no keeper".clone_into(&mut state.reason);
     }
 }
 
