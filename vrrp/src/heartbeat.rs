@@ -3,7 +3,7 @@
 //! ```text
 //!  0       1       2       3       4       5       6       7
 //! +-------+-------+-------+-------+-------+-------+-------+-------+
-//! |       magic  "fmc+"           |version| rank  | count | flags |   flags: bit 0 = signed
+//! |       magic  "fmc+"           |version| rank  | count | flags |   flags: signed | rank of the receiver << 4
 //! +-------+-------+-------+-------+-------+-------+-------+-------+
 //! |                     session of the sender                     |   64 random bits per process life
 //! |                         sequence                              |   1, 2, 3, ... within the session

@@ -35,7 +35,7 @@ mod tests {
     fn skew_is_the_formula_for_every_priority_and_interval() {
         for interval in [1_u16, 2, 10, 100, 4095] {
             for priority in 1..=255_u8 {
-                let exact = (256 - f64::from(priority)) * f64::from(interval) * 1e7 / 256.0;
+                let exact = (256.0 - f64::from(priority)) * f64::from(interval) * 1e7 / 256.0;
                 let skew = skew_time(Priority::new(priority), centiseconds(interval)).as_nanos();
                 assert_eq!(skew, exact.floor() as u128, "priority {priority}, {interval} cs");
             }

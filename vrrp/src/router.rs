@@ -24,6 +24,7 @@
 //! - Fitness selects a priority tier. Between nodes of `[nodes]` a better tier always preempts and inside a tier the fail-back
 //!   rule decides; from any other router plain preemption by number applies.
 //! - Start-up listens at least 250 ms, plus one interval a rank, so that equals do not claim together at fast intervals.
+//! - A Backup gives the Backups ahead of it that are heard by heartbeat 10 ms to claim first.
 //! - A priority change in Backup moves the running timer by the difference of skews; a resignation never lengthens it.
 //! - A heartbeat that says "I am Active" holds back a claim when advertisements stop; nothing else does.
 //! - An Active router that was stalled so long that another may have taken over listens for one interval before it speaks.

@@ -28,12 +28,15 @@ const CONFIG_HASH: Range<usize> = 40..48;
 const THIS_MAGIC: [u8; 4] = *b"fmc+";
 const THIS_VERSION: u8 = 1;
 const SIGNED: u8 = 1;
+const RECEIVER_SHIFT: u8 = 4;
 const NOBODY: u8 = 255;
 
 /// Everything but the entries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Header {
     pub(super) rank: u8,
+    /// Rank of the receiver: what was said to one node proves nothing to another.
+    pub(super) to: u8,
     pub(super) count: u8,
     pub(super) signed: bool,
     pub(super) session: u64,
@@ -59,7 +62,7 @@ impl Header {
         out[VERSION] = THIS_VERSION;
         out[RANK] = self.rank;
         out[COUNT] = self.count;
-        out[FLAGS] = u8::from(self.signed) * SIGNED;
+        out[FLAGS] = u8::from(self.signed) * SIGNED | self.to << RECEIVER_SHIFT;
         out[SESSION].copy_from_slice(&self.session.to_be_bytes());
         out[SEQUENCE].copy_from_slice(&self.sequence.to_be_bytes());
         out[ECHO_SESSION].copy_from_slice(&self.echo_session.to_be_bytes());
@@ -78,6 +81,7 @@ impl Header {
         }
         let header = Self {
             rank: bytes[RANK],
+            to: bytes[FLAGS] >> RECEIVER_SHIFT,
             count: bytes[COUNT],
             signed: bytes[FLAGS] & SIGNED != 0,
             session: read(bytes, SESSION),

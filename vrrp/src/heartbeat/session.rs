@@ -52,8 +52,8 @@ pub enum Rejected {
     /// Right tag, wrong content: a defect, or an unsigned forgery.
     #[error("an entry makes no sense")]
     Malformed,
-    /// It says it comes from another node than the one this session is with.
-    #[error("it names another node than its address belongs to")]
+    /// It names another sender than the node this session is with, or another receiver than this node.
+    #[error("it is not from that node to this one")]
     Rank,
     /// We have a key and it has no tag.
     #[error("it is not signed, but this node has a key")]
@@ -131,7 +131,11 @@ pub struct Session {
 #[derive(Debug, Clone, Copy)]
 struct Established {
     session: u64,
+    /// The highest that was accepted.
     sequence: u64,
+    /// The highest that was heard, accepted or not: what we echo. Were it the accepted one, two nodes that both lost a whole
+    /// window would find each other stale for ever.
+    heard: u64,
     /// Our own sequence when its last datagram was accepted.
     accepted_at: u64,
 }
@@ -181,6 +185,7 @@ impl Session {
         let (echo_session, echo_sequence) = self.echo();
         Header {
             rank: self.own_rank,
+            to: self.peer_rank,
             count,
             signed: self.key.is_some(),
             session: self.session,
@@ -193,7 +198,7 @@ impl Session {
 
     /// The established session; in every second datagram the candidate, if there is one.
     fn echo(&self) -> (u64, u64) {
-        let established = self.established.map(|peer| (peer.session, peer.sequence));
+        let established = self.established.map(|peer| (peer.session, peer.heard));
         let candidate = self.candidate.map(|peer| (peer.session, peer.sequence));
         let turn = if self.sequence.is_multiple_of(2) { established.or(candidate) } else { candidate.or(established) };
         turn.unwrap_or_default()
@@ -216,15 +221,21 @@ impl Session {
     fn judge(&mut self, datagram: &[u8]) -> Result<Heartbeat, Rejected> {
         let header = Header::decode(datagram)?;
         self.check_tag(&header, datagram)?;
-        if header.rank != self.peer_rank {
+        if (header.rank, header.to) != (self.peer_rank, self.own_rank) {
             return Err(Rejected::Rank);
         }
         let heartbeat = header.heartbeat(&datagram[HEADER_LEN..header.body_len()])?;
         self.check_freshness(&header).inspect_err(|_| self.remember(&header))?;
         let Header { session, sequence, .. } = header;
-        self.established = Some(Established { session, sequence, accepted_at: self.sequence });
+        self.established =
+            Some(Established { session, sequence, heard: self.heard(&header), accepted_at: self.sequence });
         self.candidate = self.candidate.filter(|candidate| candidate.session != session);
         Ok(heartbeat)
+    }
+
+    fn heard(&self, header: &Header) -> u64 {
+        let before = self.established.filter(|peer| peer.session == header.session).map_or(0, |peer| peer.heard);
+        before.max(header.sequence)
     }
 
     fn check_tag(&self, header: &Header, datagram: &[u8]) -> Result<(), Rejected> {
@@ -258,7 +269,7 @@ impl Session {
     fn remember(&mut self, header: &Header) {
         let Header { session, sequence, .. } = *header;
         if let Some(peer) = self.established.as_mut().filter(|peer| peer.session == session) {
-            peer.sequence = peer.sequence.max(sequence);
+            peer.heard = peer.heard.max(sequence);
             return;
         }
         match &mut self.candidate {

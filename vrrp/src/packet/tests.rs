@@ -188,8 +188,14 @@ proptest! {
         let length = sent.encode(source, MULTICAST_GROUP, form, &mut bytes);
         let ip = IpMeta { ttl: 255, source, destination: MULTICAST_GROUP };
         let received = Advertisement::decode(&ip, &bytes[..length]).unwrap();
-        prop_assert_eq!(received.advertisement, sent);
-        prop_assert_eq!(received.checksum, form);
+        prop_assert_eq!(&received.advertisement, &sent);
+        // A pseudo-header that sums to nothing makes both forms the same octets.
+        let same = |form| {
+            let mut other = [0; MAX_LEN];
+            sent.encode(source, MULTICAST_GROUP, form, &mut other);
+            other[..length] == bytes[..length]
+        };
+        prop_assert!(received.checksum == form || same(received.checksum));
     }
 
     #[test]

@@ -10,6 +10,7 @@ use super::request::MoveRefused;
 use super::role::Role;
 use crate::boot_instant::BootInstant;
 use crate::heartbeat::PeerReport;
+use crate::priority::Priority;
 use crate::tier::Tier;
 
 /// A heartbeat counts for three of our intervals, but at least this long: at 10 ms a scheduling hiccup is no silence.
@@ -82,6 +83,13 @@ impl Peers {
             Some((known.peer.rank, last.at + self.interval * 2))
         };
         self.known.iter().filter_map(active).filter(|(_, until)| *until > now).max_by_key(|(_, until)| *until)
+    }
+
+    /// How many live Backups are ahead of one at `priority`; `None` when it is first.
+    pub(super) fn ahead(&self, priority: Priority, now: BootInstant) -> Option<u32> {
+        let ahead = |report: &PeerReport| report.role == Role::Backup && report.serving && report.priority > priority;
+        let count = self.live(now).filter(|(_, report)| ahead(report)).count() as u32;
+        (count > 0).then_some(count)
     }
 
     /// Whether a fall to `tier` may act.

@@ -1,1 +1,7 @@
-
+mod fitness;
+pub(super) mod harness;
+mod heartbeat;
+mod moves;
+mod stall;
+mod table;
+mod timers;
