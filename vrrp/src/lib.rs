@@ -14,14 +14,29 @@
 //! | [`heartbeat`] | the signed datagram between the nodes of `[nodes]` |
 //! | [`announce`] | when the address is announced |
 //! | [`router`] | Initialize, Backup, Active, Leaving |
+//!
+//! | what touches the system | what it does |
+//! |---|---|
+//! | [`clock`] | reads `CLOCK_BOOTTIME` |
+//! | [`socket`] | raw VRRP, gratuitous ARP and heartbeat sockets |
+//! | [`kernel`] | addresses and links, by netlink |
+//! | [`lease`] | the address thread: install, renew, remove, announce |
+//! | [`driver`] | the election thread: waits, hears, decides, performs |
+//! | [`realtime`] | the scheduling of the election thread |
 
 pub mod announce;
 pub mod arp;
 pub mod boot_instant;
+pub mod clock;
+pub mod driver;
 pub mod heartbeat;
 pub mod interval;
+pub mod kernel;
+pub mod lease;
 pub mod packet;
 pub mod priority;
+pub mod realtime;
 pub mod router;
+pub mod socket;
 
 pub use priority::tier;
