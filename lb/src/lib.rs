@@ -2,7 +2,7 @@
 //!
 //! The life of a connection, file by file: `listen` accepts under a permit, [`session`](Session) registers it,
 //! `connection` runs it, [`pool`](Pool) gives one consistent [`Snapshot`], [`balance`] chooses, `dial` connects and tries
-//! another server on failure, [`proxy_protocol`] tells the server who the client is, [`relay`](Relay) moves the bytes,
+//! another server on failure, [`proxy_protocol`] tells the server who the client is, `relay` moves the bytes,
 //! and [`ended_by`](EndedBy) says in the log line who ended it.
 //!
 //! Everything that waits runs on one current-thread tokio runtime ([`DataPlane::run`]); other threads use a [`Handle`].
@@ -27,7 +27,7 @@ mod frontend;
 pub use frontend::{Frontend, Traffic};
 
 mod listen;
-pub use listen::{AcceptError, BindError, Holder, Listener, ListenerState, ListenerStatus};
+pub use listen::{AcceptError, BindError, Holder, ListenerState, ListenerStatus};
 
 mod pool;
 pub use pool::{Administrative, Health, Member, Policy, Pool, PoolStatus, ServerStatus, Snapshot};
@@ -36,10 +36,9 @@ mod pulse;
 pub use pulse::{PULSE_INTERVAL, Pulse, Ticks};
 
 mod relay;
-pub use relay::Relay;
 
 mod server;
-pub use server::{FIRST_SUSPICION, InFlight, LONGEST_SUSPICION, Server};
+pub use server::{FIRST_SUSPICION, LONGEST_SUSPICION, Server};
 
 mod session;
 pub use session::{Phase, Reached, Session};

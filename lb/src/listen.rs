@@ -43,7 +43,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
 /// One bound port of a frontend.
 #[derive(Debug)]
-pub struct Listener {
+pub(crate) struct Listener {
     socket: Socket,
     frontend: Arc<Frontend>,
     route: PortRoute,
@@ -65,7 +65,7 @@ impl Listener {
     ///
     /// # Errors
     /// One sentence for the operator: who holds the port, which capability is missing, what the kernel said.
-    pub fn bind(frontend: Arc<Frontend>, route: PortRoute) -> Result<Self, BindError> {
+    pub(crate) fn bind(frontend: Arc<Frontend>, route: PortRoute) -> Result<Self, BindError> {
         let settings = frontend.settings();
         let socket = listening_socket(settings.address, route.listen, SocketOptions::of(settings))?;
         let record = Arc::new(ListenerRecord::new(settings.name.clone(), frontend.vip(route)));

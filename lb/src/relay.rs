@@ -19,7 +19,7 @@ use copy::{Direction, Fault};
 
 /// Two sockets, two directions, and the record that others see. Nothing about a relay lives elsewhere.
 #[derive(Debug)]
-pub struct Relay {
+pub(crate) struct Relay {
     client: TcpStream,
     server: TcpStream,
     to_server: Direction,
@@ -35,7 +35,7 @@ enum Side {
 
 impl Relay {
     /// A relay that has moved nothing yet.
-    pub fn new(client: TcpStream, server: TcpStream, session: Arc<Session>) -> Self {
+    pub(crate) fn new(client: TcpStream, server: TcpStream, session: Arc<Session>) -> Self {
         Self { client, server, to_server: Direction::default(), to_client: Direction::default(), session }
     }
 
@@ -43,12 +43,12 @@ impl Relay {
     ///
     /// FIN of one side becomes FIN to the other once every byte before it is written; the other direction stays open.
     /// Cancel safe: what was read and not yet written stays in the relay.
-    pub async fn run(&mut self, pulse: &Pulse) -> EndedBy {
+    pub(crate) async fn run(&mut self, pulse: &Pulse) -> EndedBy {
         poll_fn(|context| self.poll(context, pulse)).await
     }
 
     /// Closes both sockets, with RST when the streams were cut.
-    pub fn close(self, ended_by: EndedBy) {
+    pub(crate) fn close(self, ended_by: EndedBy) {
         if ended_by.resets() {
             socket_options::reset_on_close(&self.client);
             socket_options::reset_on_close(&self.server);

@@ -132,11 +132,11 @@ impl Server {
 
 /// One connection counted on its server, until dropped.
 #[derive(Debug)]
-pub struct InFlight(Arc<Server>);
+pub(crate) struct InFlight(Arc<Server>);
 
 impl InFlight {
     /// The server it counts on.
-    pub fn server(&self) -> &Arc<Server> {
+    pub(crate) fn server(&self) -> &Arc<Server> {
         &self.0
     }
 }

@@ -1,6 +1,7 @@
 //! What a client sees of servers that refuse or are silent.
 
 use std::io::{ErrorKind, Read};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use fmc_config::model::backend::ProxyProtocol;
@@ -35,6 +36,26 @@ fn a_silent_server_costs_the_first_clients_one_timeout_and_later_ones_nothing() 
     assert_eq!(slow.len(), 1, "slow {slow:?}, quick {quick:?}");
     assert!(slow[0] < Duration::from_millis(1000), "{slow:?}");
     assert_eq!(running.failed.count(Failure::TimedOut), 1);
+}
+
+#[test]
+fn clients_that_come_together_each_wait_for_a_silent_server_once_and_none_fails() {
+    let silent = silent();
+    let mut setup = Setup::with(&[silent.address, greeter(2)]);
+    setup.backend.connect_timeout = Duration::from_millis(400);
+    let running = setup.start();
+    let greeted = thread::scope(|threads| {
+        let clients: Vec<_> = (0..20).map(|_| threads.spawn(|| running.greeted().map(|(name, _)| name))).collect();
+        clients.into_iter().filter_map(|client| client.join().unwrap().ok()).collect::<Vec<_>>()
+    });
+    assert_eq!(greeted, [2; 20]);
+    let started = Instant::now();
+    assert!((0..20).all(|_| running.greeted().is_ok()));
+    assert!(
+        started.elapsed() < Duration::from_millis(400),
+        "those who come later wait for nothing: {:?}",
+        started.elapsed()
+    );
 }
 
 #[test]

@@ -55,6 +55,26 @@ fn large_transfers_in_both_directions_at_once_are_exact() {
 }
 
 #[test]
+fn bulk_relays_leave_the_loop_its_heartbeat() {
+    let running = Setup::with(&[server(echo)]).start();
+    let clients: Vec<_> = (0..4).map(|_| running.connect()).collect();
+    let transfers: Vec<_> = clients
+        .into_iter()
+        .map(|mut client| {
+            let writer = send_in_background(&client, vec![vec![7; 1024 * 1024]; 24], Duration::ZERO);
+            thread::spawn(move || (end_of(&mut client), writer.join().unwrap()))
+        })
+        .collect();
+    let mut oldest = Duration::ZERO;
+    while transfers.iter().any(|transfer| !transfer.is_finished()) {
+        oldest = oldest.max(running.handle.pulse().age());
+        thread::sleep(Duration::from_millis(5));
+    }
+    assert!(transfers.into_iter().all(|t| t.join().unwrap().0.unwrap().len() == 24 * 1024 * 1024));
+    assert!(oldest < Duration::from_secs(1), "a busy loop is not a hanging one: {oldest:?}");
+}
+
+#[test]
 fn a_receiver_that_stalls_holds_the_sender_back() {
     let (address, accepted) = manual_server();
     let running = Setup::with(&[address]).start();
