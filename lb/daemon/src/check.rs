@@ -4,34 +4,48 @@ use std::io::IsTerminal;
 use std::path::Path;
 use std::process::ExitCode;
 
+use fmc_config::diagnostic::Diagnostics;
 use fmc_config::model::Config;
 
 use crate::exit;
 
-/// Reads and parses; every error is printed to stderr. `Err`: the exit code that says so.
-pub(crate) fn load(path: &Path) -> Result<Config, ExitCode> {
+/// Reads and parses. `Err`: every error was printed to stderr; the exit code that says so.
+pub(crate) fn load(path: &Path) -> Result<(Config, Warnings), ExitCode> {
     let source = std::fs::read_to_string(path).map_err(|error| {
         eprintln!("fmc-lb: cannot read {}: {error}; name the file with --config", path.display());
         ExitCode::from(exit::CONFIG)
     })?;
-    Config::parse(&source, &path.display().to_string()).map_err(|diagnostics| {
-        eprintln!("{}", diagnostics.render(std::io::stderr().is_terminal()));
+    let parsed = Config::parse_with_warnings(&source, &path.display().to_string());
+    parsed.map(|(config, warnings)| (config, Warnings(warnings))).map_err(|errors| {
+        eprintln!("{}", errors.render(std::io::stderr().is_terminal()));
         ExitCode::from(exit::CONFIG)
     })
 }
 
+/// What is legal and probably not meant.
+pub(crate) struct Warnings(Diagnostics);
+
+impl Warnings {
+    /// Prints them to stderr, for whoever reads the configuration first: `run` and `check`.
+    pub(crate) fn show(&self) {
+        if !self.0.is_empty() {
+            eprintln!("{}", self.0.render(std::io::stderr().is_terminal()));
+        }
+    }
+}
+
 /// Exit 0: valid; 1: every error was shown.
 pub(crate) fn check(path: &Path, effective: bool) -> ExitCode {
-    match load(path) {
-        Ok(config) if effective => {
-            print!("{}", config.effective());
-            ExitCode::SUCCESS
-        }
-        Ok(config) => {
-            let (vips, frontends, backends) = (config.vips.len(), config.frontends.len(), config.backends.len());
-            println!("{}: valid: {vips} VIPs, {frontends} frontends, {backends} backends", path.display());
-            ExitCode::SUCCESS
-        }
-        Err(_) => ExitCode::from(exit::NO),
+    let (config, warnings) = match load(path) {
+        Ok(loaded) => loaded,
+        Err(_) => return ExitCode::from(exit::NO),
+    };
+    warnings.show();
+    if effective {
+        print!("{}", config.effective());
+    } else {
+        let (vips, frontends, backends) = (config.vips.len(), config.frontends.len(), config.backends.len());
+        println!("{}: valid: {vips} VIPs, {frontends} frontends, {backends} backends", path.display());
     }
+    ExitCode::SUCCESS
 }

@@ -96,10 +96,11 @@ fn main() -> ExitCode {
 fn run(begin: Begin) -> anyhow::Result<ExitCode> {
     let signals = supervisor::block_signals()?;
     let _log = log::start();
-    let config = match check::load(&begin.config) {
-        Ok(config) => config,
+    let (config, warnings) = match check::load(&begin.config) {
+        Ok(loaded) => loaded,
         Err(code) => return Ok(code),
     };
+    warnings.show();
     let node = node::identify(&config, begin.node.as_deref())?;
     let sketch = supervisor::sketch::Sketch::new(&config, node, begin.config.clone());
     let begin = Begin { node: Some(node.name.to_string()), ..begin };

@@ -56,7 +56,7 @@ pub(crate) fn main() -> Result<ExitCode> {
     let log = log::start();
     headroom::raise_descriptor_limit();
     let config = match check::load(&begin.config) {
-        Ok(config) => config,
+        Ok((config, _)) => config,
         Err(code) => return Ok(code),
     };
     let node = node::identify(&config, begin.node.as_deref())?.clone();
