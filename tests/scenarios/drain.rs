@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use fmc_tests::certificate::Authority;
 use fmc_tests::configuration::Configuration;
 use fmc_tests::eventually::eventually;
 use fmc_tests::exchange::Target;
@@ -14,6 +15,7 @@ use fmc_tests::stream::Streams;
 #[test]
 fn a_drained_worker_keeps_its_streams_gets_nothing_new_and_comes_back() {
     let lab = Lab::flatcar_micro_cloud();
+    let _masters = Server::masters(&lab, &Authority::new());
     let _workers = Server::workers(&lab);
     let pair = Pair::start(&lab, &Configuration::flatcar_micro_cloud().with_streams());
     let streams = Streams::open(lab.client(), "192.168.0.33:7", 9, Duration::from_millis(50));
@@ -37,6 +39,7 @@ fn a_drained_worker_keeps_its_streams_gets_nothing_new_and_comes_back() {
 #[test]
 fn maintenance_ends_what_is_open_and_says_so_to_nobody_else() {
     let lab = Lab::flatcar_micro_cloud();
+    let _masters = Server::masters(&lab, &Authority::new());
     let _workers = Server::workers(&lab);
     let pair = Pair::start(&lab, &Configuration::flatcar_micro_cloud().with_streams());
     let streams = Streams::open(lab.client(), "192.168.0.33:7", 9, Duration::from_millis(50));

@@ -65,6 +65,7 @@ fn probes_leave_no_noise(masters: &[Server<'_>]) {
 #[test]
 fn each_side_of_a_stream_closes_by_itself_and_an_idle_one_stays_open() {
     let lab = Lab::flatcar_micro_cloud();
+    let _masters = Server::masters(&lab, &Authority::new());
     let _workers = Server::workers(&lab);
     let _pair = Pair::start(&lab, &Configuration::flatcar_micro_cloud().with_streams());
     let idle = Streams::open(lab.client(), "192.168.0.33:7", 2, Duration::from_secs(6));

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use fmc_tests::balancer::Balancer;
 use fmc_tests::capture::Capture;
+use fmc_tests::certificate::Authority;
 use fmc_tests::configuration::Configuration;
 use fmc_tests::figure::figure;
 use fmc_tests::lab::Lab;
@@ -18,6 +19,7 @@ const LONG: Duration = Duration::from_secs(2);
 #[test]
 fn keepalived_stays_backup_under_our_adverts_and_takes_over_when_we_resign() {
     let lab = Lab::flatcar_micro_cloud();
+    let _masters = Server::masters(&lab, &Authority::new());
     let _workers = Server::workers(&lab);
     let ownership = Ownership::watch(&lab, &NODES);
     let mut ours = Balancer::start(&lab, NODES[0], &Configuration::flatcar_micro_cloud());
@@ -41,6 +43,7 @@ fn keepalived_stays_backup_under_our_adverts_and_takes_over_when_we_resign() {
 #[test]
 fn we_obey_a_better_keepalived_and_take_over_when_it_dies_or_resigns() {
     let lab = Lab::flatcar_micro_cloud();
+    let _masters = Server::masters(&lab, &Authority::new());
     let _workers = Server::workers(&lab);
     let ownership = Ownership::watch(&lab, &NODES);
     let capture = Capture::start(&lab, "br0");

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use fmc_tests::certificate::Authority;
 use fmc_tests::configuration::Configuration;
 use fmc_tests::exchange::Target;
 use fmc_tests::figure::figure;
@@ -17,6 +18,7 @@ const LEASE_GONE: Duration = Duration::from_millis(2600);
 #[test]
 fn a_node_without_power_is_replaced_within_three_adverts() {
     let lab = Lab::flatcar_micro_cloud();
+    let _masters = Server::masters(&lab, &Authority::new());
     let _workers = Server::workers(&lab);
     let mut pair = Pair::start(&lab, &Configuration::flatcar_micro_cloud());
     let load = Load::start(lab.client(), Target::http("192.168.0.33:80"), PACE);
@@ -36,6 +38,7 @@ fn a_node_without_power_is_replaced_within_three_adverts() {
 #[test]
 fn a_node_whose_processes_are_all_killed_loses_its_addresses_by_itself() {
     let lab = Lab::flatcar_micro_cloud();
+    let _masters = Server::masters(&lab, &Authority::new());
     let _workers = Server::workers(&lab);
     let mut pair = Pair::start(&lab, &Configuration::flatcar_micro_cloud());
     let load = Load::start(lab.client(), Target::http("192.168.0.33:80"), PACE);
@@ -57,6 +60,7 @@ fn a_node_whose_processes_are_all_killed_loses_its_addresses_by_itself() {
 #[test]
 fn a_node_that_freezes_whole_and_thaws_never_owns_beside_the_other() {
     let lab = Lab::flatcar_micro_cloud();
+    let _masters = Server::masters(&lab, &Authority::new());
     let _workers = Server::workers(&lab);
     let pair = Pair::start(&lab, &Configuration::flatcar_micro_cloud());
 

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use fmc_tests::balancer::{Balancer, Role};
+use fmc_tests::certificate::Authority;
 use fmc_tests::configuration::Configuration;
 use fmc_tests::exchange::Target;
 use fmc_tests::figure::figure;
@@ -17,6 +18,7 @@ const PACE: Duration = Duration::from_millis(2);
 #[test]
 fn a_planned_failover_and_the_way_back_cost_no_new_connection() {
     let lab = Lab::flatcar_micro_cloud();
+    let _masters = Server::masters(&lab, &Authority::new());
     let _workers = Server::workers(&lab);
     let pair = Pair::start(&lab, &Configuration::flatcar_micro_cloud());
     let load = Load::start(lab.client(), Target::http("192.168.0.33:80"), PACE);
@@ -42,6 +44,7 @@ fn a_planned_failover_and_the_way_back_cost_no_new_connection() {
 #[test]
 fn a_stopped_node_hands_over_and_leaves_nothing_behind() {
     let lab = Lab::flatcar_micro_cloud();
+    let _masters = Server::masters(&lab, &Authority::new());
     let _workers = Server::workers(&lab);
     let mut pair = Pair::start(&lab, &Configuration::flatcar_micro_cloud());
     let pids = [Role::Keeper, Role::Proxy].map(|role| pair.first.pid(role));
@@ -67,6 +70,7 @@ fn a_stopped_node_hands_over_and_leaves_nothing_behind() {
 #[test]
 fn a_better_ranked_node_that_returns_takes_nothing_back_by_default() {
     let lab = Lab::flatcar_micro_cloud();
+    let _masters = Server::masters(&lab, &Authority::new());
     let _workers = Server::workers(&lab);
     let configuration = Configuration::flatcar_micro_cloud();
     let mut pair = Pair::start(&lab, &configuration);
@@ -83,6 +87,7 @@ fn a_better_ranked_node_that_returns_takes_nothing_back_by_default() {
 #[test]
 fn a_better_ranked_node_that_returns_takes_back_when_failback_is_always() {
     let lab = Lab::flatcar_micro_cloud();
+    let _masters = Server::masters(&lab, &Authority::new());
     let _workers = Server::workers(&lab);
     let configuration = Configuration::flatcar_micro_cloud().with("[election]\nfailback = \"always\"\n");
     let mut pair = Pair::start(&lab, &configuration);

@@ -4,6 +4,7 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
+use fmc_tests::certificate::Authority;
 use fmc_tests::configuration::Configuration;
 use fmc_tests::eventually::eventually;
 use fmc_tests::lab::Lab;
@@ -26,6 +27,7 @@ proxy_protocol = "v2"
 #[test]
 fn nginx_reads_the_clients_address_from_the_proxy_header() {
     let lab = Lab::flatcar_micro_cloud();
+    let _masters = Server::masters(&lab, &Authority::new());
     let _workers = Server::workers(&lab);
     let directory = lab.path("nginx");
     std::fs::create_dir_all(&directory).expect("a directory for nginx");

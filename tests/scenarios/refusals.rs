@@ -44,7 +44,7 @@ fn a_second_instance_is_refused_and_the_first_goes_on() {
     let lab = Lab::flatcar_micro_cloud();
     let shipped = Configuration::flatcar_micro_cloud();
     let first = Balancer::start(&lab, NODES[0], &shipped);
-    first.wait_until_ready();
+    first.wait_until_up();
     refused(
         &lab,
         NODES[0],
@@ -59,7 +59,7 @@ fn a_second_instance_is_refused_and_the_first_goes_on() {
     let mut second = Balancer::start_with(&lab, NODES[0], &shipped, &words);
     let status = second.wait(Duration::from_secs(5));
     assert!(!status.success() && second.log().contains("in use"), "{status}\n{}", second.log());
-    first.wait_until_ready();
+    first.wait_until_up();
 }
 
 fn refused(lab: &Lab, node: &'static str, configuration: &Configuration, wrapper: &[&str], says: &[&str]) {

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use fmc_tests::balancer::Role;
+use fmc_tests::certificate::Authority;
 use fmc_tests::configuration::Configuration;
 use fmc_tests::exchange::Target;
 use fmc_tests::figure::figure;
@@ -39,6 +40,7 @@ fn a_killed_supervisor_takes_its_addresses_with_it() {
 #[test]
 fn a_keeper_frozen_past_its_lease_never_owns_beside_the_other() {
     let lab = Lab::flatcar_micro_cloud();
+    let _masters = Server::masters(&lab, &Authority::new());
     let _workers = Server::workers(&lab);
     let pair = Pair::start(&lab, &Configuration::flatcar_micro_cloud());
     let keeper = pair.first.pid(Role::Keeper);
@@ -63,6 +65,7 @@ fn a_keeper_frozen_past_its_lease_never_owns_beside_the_other() {
 #[test]
 fn a_frozen_supervisor_stops_no_client() {
     let lab = Lab::flatcar_micro_cloud();
+    let _masters = Server::masters(&lab, &Authority::new());
     let _workers = Server::workers(&lab);
     let pair = Pair::start(&lab, &Configuration::flatcar_micro_cloud());
     let load = Load::start(lab.client(), Target::http("192.168.0.33:80"), PACE);
@@ -82,6 +85,7 @@ fn a_frozen_supervisor_stops_no_client() {
 
 fn the_other_node_serves_after(role: Role, signal: Signal) {
     let lab = Lab::flatcar_micro_cloud();
+    let _masters = Server::masters(&lab, &Authority::new());
     let _workers = Server::workers(&lab);
     let pair = Pair::start(&lab, &Configuration::flatcar_micro_cloud());
     let load = Load::start(lab.client(), Target::http("192.168.0.33:80"), PACE);
@@ -104,6 +108,7 @@ fn the_other_node_serves_after(role: Role, signal: Signal) {
 
 fn the_addresses_leave_after(role: Role, signal: Signal) {
     let lab = Lab::flatcar_micro_cloud();
+    let _masters = Server::masters(&lab, &Authority::new());
     let _workers = Server::workers(&lab);
     let pair = Pair::start(&lab, &Configuration::flatcar_micro_cloud());
     let load = Load::start(lab.client(), Target::http("192.168.0.33:80"), PACE);

@@ -18,6 +18,7 @@ const PACE: Duration = Duration::from_millis(4);
 #[test]
 fn a_worker_that_dies_costs_no_connection_and_milliseconds_at_most() {
     let lab = Lab::flatcar_micro_cloud();
+    let _masters = Server::masters(&lab, &Authority::new());
     let mut workers = Server::workers(&lab);
     let pair = Pair::start(&lab, &Configuration::flatcar_micro_cloud());
 
@@ -47,6 +48,7 @@ fn a_worker_that_dies_costs_no_connection_and_milliseconds_at_most() {
 #[test]
 fn a_worker_that_goes_silent_delays_a_new_client_a_second_at_most() {
     let lab = Lab::flatcar_micro_cloud();
+    let _masters = Server::masters(&lab, &Authority::new());
     let workers = Server::workers(&lab);
     let pair = Pair::start(&lab, &Configuration::flatcar_micro_cloud());
 
@@ -74,6 +76,7 @@ fn a_master_that_hangs_is_avoided_although_its_kernel_still_accepts() {
     let lab = Lab::flatcar_micro_cloud();
     let authority = Authority::new();
     let masters = Server::masters(&lab, &authority);
+    let _workers = Server::workers(&lab);
     let pair = Pair::start(&lab, &Configuration::flatcar_micro_cloud());
 
     let patient = Target::https("192.168.0.32:6443", &authority).within(Duration::from_secs(15));
@@ -100,6 +103,7 @@ fn with_every_master_dead_clients_are_reset_at_once_and_served_when_one_returns(
     let lab = Lab::flatcar_micro_cloud();
     let authority = Authority::new();
     let mut masters = Server::masters(&lab, &authority);
+    let _workers = Server::workers(&lab);
     let pair = Pair::start(&lab, &Configuration::flatcar_micro_cloud());
     let api = Target::https("192.168.0.32:6443", &authority);
     wait_until_served(&lab, &api, Duration::from_secs(5));

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use fmc_tests::certificate::Authority;
 use fmc_tests::configuration::Configuration;
 use fmc_tests::eventually::eventually;
 use fmc_tests::exchange::{Target, fetch};
@@ -12,6 +13,7 @@ use fmc_tests::server::Server;
 #[test]
 fn servers_that_die_and_return_at_any_moment_move_no_address() {
     let lab = Lab::flatcar_micro_cloud();
+    let _masters = Server::masters(&lab, &Authority::new());
     let mut workers = Server::workers(&lab);
     let pair = Pair::start(&lab, &Configuration::flatcar_micro_cloud());
     let claims = [API, WEB].map(|address| pair.ownership.claims(address));

@@ -4,6 +4,7 @@ use std::net::Ipv4Addr;
 use std::time::{Duration, Instant};
 
 use fmc_tests::capture::Capture;
+use fmc_tests::certificate::Authority;
 use fmc_tests::configuration::Configuration;
 use fmc_tests::eventually::eventually;
 use fmc_tests::exchange::Target;
@@ -17,6 +18,7 @@ use fmc_tests::server::Server;
 #[test]
 fn a_split_that_heals_leaves_one_owner_and_clients_hardly_notice() {
     let lab = Lab::flatcar_micro_cloud();
+    let _masters = Server::masters(&lab, &Authority::new());
     let _workers = Server::workers(&lab);
     let pair = Pair::start(&lab, &Configuration::flatcar_micro_cloud());
     let capture = Capture::start(&lab, "br0");
@@ -49,6 +51,7 @@ fn a_split_that_heals_leaves_one_owner_and_clients_hardly_notice() {
 #[test]
 fn ten_thousand_junk_adverts_a_second_change_nothing() {
     let lab = Lab::flatcar_micro_cloud();
+    let _masters = Server::masters(&lab, &Authority::new());
     let _workers = Server::workers(&lab);
     let pair = Pair::start(&lab, &Configuration::flatcar_micro_cloud());
     let capture = Capture::start(&lab, "br0");

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use fmc_tests::balancer::Balancer;
+use fmc_tests::certificate::Authority;
 use fmc_tests::configuration::Configuration;
 use fmc_tests::exchange::Target;
 use fmc_tests::figure::figure;
@@ -18,8 +19,9 @@ const WEB: &str = "10.17.5.30";
 #[test]
 fn of_three_nodes_one_owns_and_the_next_in_rank_replaces_it_each_time() {
     let lab = Lab::build(&THREE_BALANCERS);
+    let _masters = Server::masters(&lab, &Authority::new());
     let _workers = Server::workers(&lab);
-    let configuration = Configuration::example("three-balancers.toml");
+    let configuration = Configuration::example("plan-b.toml");
     let ownership = Ownership::watch(&lab, &NODES);
     let mut nodes = NODES.map(|node| Balancer::start(&lab, node, &configuration));
     nodes.iter().for_each(Balancer::wait_until_ready);

@@ -63,7 +63,18 @@ impl<'lab> Balancer<'lab> {
         let machine = self.lab.machine(self.node);
         let ready = ["-fsS", "-o", "/dev/null", "--max-time", "1", "http://127.0.0.1:9109/readyz"];
         let what = format!("{} is ready", self.node);
-        eventually(&what, Duration::from_secs(5), || machine.output("curl", &ready).status.success());
+        eventually(&what, Duration::from_secs(5), || {
+            assert!(process::is_alive(self.process.pid()), "{} ended instead of becoming ready", self.node);
+            machine.output("curl", &ready).status.success()
+        });
+    }
+
+    /// Waits until it answers its tool, whether or not there is a server to forward to.
+    ///
+    /// # Panics
+    /// When that takes more than 5 s.
+    pub fn wait_until_up(&self) {
+        eventually(&format!("{} answers", self.node), Duration::from_secs(5), || self.status().is_some());
     }
 
     /// Runs `fmc-lbctl` against this node.

@@ -37,7 +37,9 @@ impl Configuration {
     /// With the workers' echo and count services on the web address: see [`crate::server::ECHO_PORT`].
     pub fn with_streams(self) -> Self {
         let service = |name: &str, port: u16| {
-            format!("[frontends.{name}]\nvip = \"web\"\nport = {port}\nprofile = \"tcp\"\nbackend = \"workers\"\n")
+            format!(
+                "[frontends.{name}]\nvip = \"web\"\nport = {port}\nprofile = \"traefik-web\"\nbackend = \"workers\"\n"
+            )
         };
         self.with(&service("echo", ECHO_PORT)).with(&service("count", COUNT_PORT))
     }

@@ -27,11 +27,12 @@ pub struct Server<'lab> {
 }
 
 impl<'lab> Server<'lab> {
-    /// Three K3s masters on 6443, with certificates of `authority` for their own address and the VIP.
+    /// Three K3s masters on 6443, with certificates of `authority` for their own address and the VIPs.
     pub fn masters(lab: &'lab Lab, authority: &Authority) -> [Self; 3] {
         ["master1", "master2", "master3"].map(|name| {
             let address = lab.address(name);
-            let files = authority.sign(lab, name, &[address.to_string(), "192.168.0.32".to_owned()]);
+            let files =
+                authority.sign(lab, name, &[address.to_string(), "192.168.0.32".to_owned(), "10.17.5.10".to_owned()]);
             let words = vec![
                 format!("certificate={}", files.certificate.display()),
                 format!("key={}", files.key.display()),
@@ -41,11 +42,18 @@ impl<'lab> Server<'lab> {
         })
     }
 
-    /// Three workers that name themselves on 80 and 443, echo on [`ECHO_PORT`] and count on [`COUNT_PORT`].
+    /// Three workers that name themselves on 80 and 443 and on Traefik's NodePorts, echo on [`ECHO_PORT`] and count on [`COUNT_PORT`].
     pub fn workers(lab: &'lab Lab) -> [Self; 3] {
         ["worker1", "worker2", "worker3"].map(|name| {
             let address = lab.address(name);
-            let ports = [("http", 80), ("http", 443), ("echo", ECHO_PORT), ("count", COUNT_PORT)];
+            let ports = [
+                ("http", 80),
+                ("http", 443),
+                ("http", 32591),
+                ("http", 31541),
+                ("echo", ECHO_PORT),
+                ("count", COUNT_PORT),
+            ];
             let words = ports.map(|(protocol, port)| format!("{protocol}={address}:{port}"));
             Self::start_new(lab, name, words.into())
         })
