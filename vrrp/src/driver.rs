@@ -127,7 +127,8 @@ impl Keeper {
     fn next_turn(&self, control: BootInstant, now: BootInstant) -> BootInstant {
         let routers = self.vips.iter().filter_map(|vip| vip.router.next_deadline());
         let others = [Some(control), self.pair.next_at(), self.held_until, self.ends_by];
-        routers.chain(others.into_iter().flatten()).fold(now + IDLE_TURN, BootInstant::min)
+        let ports = self.ports.iter().filter_map(|port| port.deadline(now));
+        routers.chain(ports).chain(others.into_iter().flatten()).fold(now + IDLE_TURN, BootInstant::min)
     }
 
     fn sleep(&self, until: BootInstant, control: &impl Control) {
@@ -151,7 +152,7 @@ impl Keeper {
             at: now,
             vips: self.vips.iter().map(|vip| vip.snapshot(&self.ports[vip.on].name)).collect(),
             peers: self.pair.snapshot(&settings, now),
-            interfaces: self.ports.iter().map(Port::snapshot).collect(),
+            interfaces: self.ports.iter().map(|port| port.snapshot(now)).collect(),
             lateness: self.lateness.summary(),
             realtime: self.realtime,
             held_until: self.held_until,

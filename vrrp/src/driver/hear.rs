@@ -87,7 +87,7 @@ impl Keeper {
     /// Tells the routers of each interface whose state has changed.
     pub(super) fn tell_links(&mut self, now: BootInstant, control: &mut impl Control) {
         for port in 0..self.ports.len() {
-            let link = self.ports[port].link();
+            let link = self.ports[port].link(now);
             if link == std::mem::replace(&mut self.ports[port].told, link) {
                 continue;
             }
@@ -133,7 +133,7 @@ impl Keeper {
             }
             Outcome::Lost(loss) => self.lost(vip, loss, now, control),
             Outcome::Failed(sentence) => {
-                self.log(LogLevel::Error, format!("{name} cannot be installed: {sentence}"), control);
+                self.complain(vip, sentence, now, control);
                 self.lose(vip, AddressLoss::Removed, now);
                 self.perform(vip, now, control);
             }

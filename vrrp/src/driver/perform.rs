@@ -16,9 +16,9 @@ impl Keeper {
     pub(super) fn perform(&mut self, vip: VipIndex, now: BootInstant, control: &mut impl Control) {
         while let Some(action) = self.vips[vip].router.poll_action() {
             match action {
-                Action::SendAdvertisement(priority) => self.advertise(vip, priority),
+                Action::SendAdvertisement(priority) => self.advertise(vip, priority, now, control),
                 Action::AddAddress => self.install(vip, now, control),
-                Action::RemoveAddress => self.remove(vip, control),
+                Action::RemoveAddress => self.remove(vip, now, control),
                 Action::Announce => self.announce(vip),
                 Action::SendHeartbeat => self.pair.is_urgent = true,
                 Action::RoleChanged(change) => {
@@ -32,36 +32,38 @@ impl Keeper {
         }
     }
 
-    fn advertise(&mut self, vip: VipIndex, priority: Priority) {
+    fn advertise(&mut self, vip: VipIndex, priority: Priority, now: BootInstant, control: &mut impl Control) {
         let virtual_address = &self.vips[vip];
-        let port = &self.ports[virtual_address.on];
+        let port = &mut self.ports[virtual_address.on];
         let mut message = [0; MAX_LEN];
         let advertisement = virtual_address.router.advertisement(priority);
         let length = advertisement.encode(port.primary, MULTICAST_GROUP, self.settings.checksum, &mut message);
-        self.sends_failed += u64::from(port.socket.send(&message[..length]).is_err());
+        let sent = port.send(&message[..length], now);
+        if let Err(error) = sent {
+            self.sends_failed += 1;
+            self.complain(vip, format!("adverts do not leave: {error}"), now, control);
+        }
     }
 
     fn install(&mut self, vip: VipIndex, now: BootInstant, control: &mut impl Control) {
         let virtual_address = &mut self.vips[vip];
         virtual_address.epoch = virtual_address.epoch.wrapping_add(1);
         virtual_address.address = Address::Installing;
-        if self.addresses.command(AddressCommand::Install(vip, virtual_address.epoch)).is_err() {
+        if let Err(untaken) = self.addresses.command(AddressCommand::Install(vip, virtual_address.epoch)) {
             // Nobody will renew it either: as good as expired.
             self.lose(vip, AddressLoss::Expired, now);
-            self.log(LogLevel::Error, format!("{}: {}", self.vips[vip].settings.name, crate::lease::Untaken), control);
+            self.complain(vip, untaken.to_string(), now, control);
         }
     }
 
-    fn remove(&mut self, vip: VipIndex, control: &mut impl Control) {
+    fn remove(&mut self, vip: VipIndex, now: BootInstant, control: &mut impl Control) {
         let virtual_address = &mut self.vips[vip];
         virtual_address.epoch = virtual_address.epoch.wrapping_add(1);
         virtual_address.address = Address::Removing;
-        if self.addresses.command(AddressCommand::Remove(vip, virtual_address.epoch)).is_err() {
+        if let Err(untaken) = self.addresses.command(AddressCommand::Remove(vip, virtual_address.epoch)) {
             // A thread that takes no commands renews nothing: the lease ends by itself.
             virtual_address.address = Address::Absent;
-            let name = &virtual_address.settings.name;
-            let text = format!("{name}: {}; its lease ends by itself", crate::lease::Untaken);
-            self.log(LogLevel::Error, text, control);
+            self.complain(vip, untaken.to_string(), now, control);
         }
     }
 
@@ -98,6 +100,13 @@ impl Keeper {
             parameters.failback = failback;
             router.set_parameters(parameters, now);
             self.perform(vip, now, control);
+        }
+    }
+
+    /// Something does not work for this VIP, and will be tried again and again.
+    pub(super) fn complain(&mut self, vip: VipIndex, text: String, now: BootInstant, control: &mut impl Control) {
+        if self.vips[vip].may_complain(now) {
+            self.log(LogLevel::Error, format!("{}: {text}", self.vips[vip].settings.name), control);
         }
     }
 

@@ -1,6 +1,8 @@
 //! One interface as the election sees it: its socket, its state, and what was discarded on it.
 
+use std::io;
 use std::net::Ipv4Addr;
+use std::time::Duration;
 
 use arrayvec::ArrayVec;
 
@@ -18,6 +20,12 @@ pub(super) const PACKETS_A_TURN: usize = 1024;
 /// draining goes on: an advert is never dropped for want of room.
 const KEPT_APART: usize = 16;
 
+/// After so many adverts in a row that the kernel did not take, the others cannot hear us: we do not own what we cannot claim.
+const MUTE_AFTER: u8 = 3;
+
+/// How long a mute interface takes no part before it is tried again.
+const MUTE_FOR: Duration = Duration::from_secs(5);
+
 /// An interface that carries VIPs.
 #[derive(Debug)]
 pub(super) struct Port {
@@ -31,6 +39,8 @@ pub(super) struct Port {
     pub(super) discards: Discards,
     /// What the routers were told last.
     pub(super) told: Link,
+    failed_in_a_row: u8,
+    muted_until: Option<BootInstant>,
     newest: Box<ArrayVec<(IpMeta, Advertisement), KEPT_APART>>,
 }
 
@@ -49,13 +59,31 @@ impl Port {
             socket,
             discards: Discards::default(),
             told: Link::Down,
+            failed_in_a_row: 0,
+            muted_until: None,
             newest: Box::default(),
         }
     }
 
     /// Whether virtual routers can live on it.
-    pub(super) fn link(&self) -> Link {
-        if self.running && self.has_primary { Link::Up } else { Link::Down }
+    pub(super) fn link(&self, now: BootInstant) -> Link {
+        let is_mute = self.muted_until.is_some_and(|until| now < until);
+        if self.running && self.has_primary && !is_mute { Link::Up } else { Link::Down }
+    }
+
+    /// When a mute interface is tried again.
+    pub(super) fn deadline(&self, now: BootInstant) -> Option<BootInstant> {
+        self.muted_until.filter(|until| now < *until)
+    }
+
+    /// Sends one VRRP message. The first of a mute interface's new attempts that fails mutes it again.
+    pub(super) fn send(&mut self, message: &[u8], now: BootInstant) -> io::Result<()> {
+        let sent = self.socket.send(message);
+        self.failed_in_a_row = if sent.is_ok() { 0 } else { self.failed_in_a_row.saturating_add(1) };
+        if self.failed_in_a_row >= MUTE_AFTER {
+            self.muted_until = Some(now + MUTE_FOR);
+        }
+        sent
     }
 
     /// Reads what waits in the socket, at most `budget` packets, and keeps the newest of each VRID and source for
@@ -97,10 +125,10 @@ impl Port {
         self.discards.count(reason, now).map(|times| discards::line(&self.name, source, reason, times))
     }
 
-    pub(super) fn snapshot(&self) -> InterfaceSnapshot {
+    pub(super) fn snapshot(&self, now: BootInstant) -> InterfaceSnapshot {
         InterfaceSnapshot {
             name: self.name.clone(),
-            up: self.link() == Link::Up,
+            up: self.link(now) == Link::Up,
             primary: self.primary,
             discarded: self.discards.counts(),
             overflowed: self.socket.overflowed(),

@@ -1,5 +1,7 @@
 //! One VIP in the driver: its router, and what is known of its address.
 
+use std::time::Duration;
+
 use crate::boot_instant::BootInstant;
 use crate::lease::{Epoch, InterfaceIndex};
 use crate::router::{AddressLoss, VirtualRouter};
@@ -8,7 +10,7 @@ use super::settings::VipSettings;
 use super::snapshot::{LastHeard, VipSnapshot};
 
 /// A renewal is heard of each 250 ms; an address that vanishes this long after the last one was not renewed.
-const RENEWED_WITHIN: std::time::Duration = crate::lease::LATEST_RENEWAL;
+const RENEWED_WITHIN: Duration = crate::lease::LATEST_RENEWAL;
 
 /// A VIP.
 #[derive(Debug)]
@@ -20,7 +22,11 @@ pub(super) struct VirtualAddress {
     /// Of the last command to the address thread.
     pub(super) epoch: Epoch,
     pub(super) last_heard: Option<LastHeard>,
+    complained_at: Option<BootInstant>,
 }
+
+/// One line about an address that cannot be installed or removed in this time: the router tries again at each interval.
+const COMPLAIN_EVERY: Duration = Duration::from_secs(10);
 
 /// The address, as the address thread and the kernel tell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,7 +43,16 @@ pub(super) enum Address {
 
 impl VirtualAddress {
     pub(super) fn new(settings: VipSettings, on: InterfaceIndex, router: VirtualRouter) -> Self {
-        Self { settings, on, router, address: Address::Absent, epoch: 0, last_heard: None }
+        Self { settings, on, router, address: Address::Absent, epoch: 0, last_heard: None, complained_at: None }
+    }
+
+    /// Whether it is time for a line.
+    pub(super) fn may_complain(&mut self, now: BootInstant) -> bool {
+        let is_early = self.complained_at.is_some_and(|at| now.saturating_duration_since(at) < COMPLAIN_EVERY);
+        if !is_early {
+            self.complained_at = Some(now);
+        }
+        !is_early
     }
 
     /// The kernel added or renewed it.

@@ -19,6 +19,8 @@ use crate::lab::{Namespace, Scratch};
 
 /// Rank of the node that the process shall be.
 pub(crate) const NODE: &str = "FMC_VRRP_TEST_NODE";
+/// Set: wish for real-time scheduling.
+const REALTIME: &str = "FMC_VRRP_TEST_REALTIME";
 pub(crate) const RUNTIME_DIR: &str = "FMC_VRRP_TEST_RUNTIME_DIR";
 
 /// Runs a fit keeper until it is killed; says why when it cannot start. Does nothing unless the environment asks for it: the
@@ -26,7 +28,9 @@ pub(crate) const RUNTIME_DIR: &str = "FMC_VRRP_TEST_RUNTIME_DIR";
 #[test]
 fn keeper_process() {
     let (Ok(rank), Some(runtime_dir)) = (std::env::var(NODE), std::env::var_os(RUNTIME_DIR)) else { return };
-    match Keeper::start(settings(rank.parse().unwrap()), Path::new(&runtime_dir)) {
+    let mut settings = settings(rank.parse().unwrap());
+    settings.realtime = std::env::var_os(REALTIME).is_some();
+    match Keeper::start(settings, Path::new(&runtime_dir)) {
         Ok(keeper) => keeper.run(&mut AlwaysFit::new()),
         Err(refusal) => println!("{refusal}"),
     }
@@ -71,13 +75,32 @@ pub(crate) struct Process {
     _scratch: Scratch,
 }
 
+/// One of its threads, as proc_pid_stat(5) shows it.
+#[derive(Debug)]
+pub(crate) struct Thread {
+    pub(crate) name: String,
+    pub(crate) priority: u32,
+    pub(crate) policy: u32,
+}
+
 impl Process {
     pub(crate) fn start(namespace: &Namespace, rank: u8) -> Self {
+        Self::spawn(namespace, rank, |_| {})
+    }
+
+    pub(crate) fn start_realtime(namespace: &Namespace, rank: u8) -> Self {
+        Self::spawn(namespace, rank, |command| {
+            command.env(REALTIME, "1");
+        })
+    }
+
+    fn spawn(namespace: &Namespace, rank: u8, with: impl FnOnce(&mut Command)) -> Self {
         let scratch = Scratch::new();
         let (program, arguments) = of_this_test();
         let mut command = Command::new("ip");
         command.args(["netns", "exec", namespace.name()]).arg(program).args(arguments);
         command.env(NODE, rank.to_string()).env(RUNTIME_DIR, scratch.path());
+        with(&mut command);
         let child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
         Self { child, _scratch: scratch }
     }
@@ -85,6 +108,33 @@ impl Process {
     pub(crate) fn signal(&self, signal: Signal) {
         kill(Pid::from_raw(self.child.id() as i32), signal).unwrap();
     }
+
+    pub(crate) fn threads(&self) -> Vec<Thread> {
+        let tasks = std::fs::read_dir(format!("/proc/{}/task", self.child.id())).unwrap();
+        tasks.map(|task| thread(&std::fs::read_to_string(task.unwrap().path().join("stat")).unwrap())).collect()
+    }
+
+    /// A line of proc_pid_status(5).
+    pub(crate) fn status(&self, key: &str) -> String {
+        let text = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        text.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(':')).unwrap().trim().to_owned()
+    }
+
+    /// Soft and hard limit of proc_pid_limits(5).
+    pub(crate) fn limit(&self, name: &str) -> [String; 2] {
+        let text = std::fs::read_to_string(format!("/proc/{}/limits", self.child.id())).unwrap();
+        let line = text.lines().find_map(|line| line.strip_prefix(name)).unwrap();
+        let mut words = line.split_whitespace().map(str::to_owned);
+        [words.next().unwrap(), words.next().unwrap()]
+    }
+}
+
+/// `pid (name) state ...`: `rt_priority` is the 40th field, `policy` the 41st.
+fn thread(stat: &str) -> Thread {
+    let (name, rest) = stat.split_once('(').and_then(|(_, rest)| rest.rsplit_once(')')).unwrap();
+    let fields: Vec<&str> = rest.split_whitespace().collect();
+    let field = |number: usize| fields[number - 3].parse().unwrap();
+    Thread { name: name.to_owned(), priority: field(40), policy: field(41) }
 }
 
 impl Drop for Process {

@@ -83,6 +83,27 @@ pub(crate) fn pair() -> [Namespace; 2] {
     pair
 }
 
+/// Two balancers and a stranger on one bridge: `eth0` is 192.168.0.30, .31 and .99.
+pub(crate) fn lan() -> [Namespace; 3] {
+    let hosts = [Namespace::new(), Namespace::new(), Namespace::new()];
+    let switch = &hosts[2];
+    switch.ip("link add lan type bridge");
+    switch.ip("link set lan up");
+    for (number, namespace) in hosts.iter().enumerate() {
+        let (port, host) = (format!("port{number}"), [30, 31, 99][number]);
+        switch.ip(&format!("link add {port} type veth peer name eth0 netns {}", namespace.name));
+        switch.ip(&format!("link set {port} master lan up"));
+        namespace.ip(&format!("addr add 192.168.0.{host}/24 dev eth0"));
+        namespace.ip("link set eth0 up");
+    }
+    for namespace in &hosts {
+        eventually("the link is up", Duration::from_secs(5), || {
+            namespace.enter(|| Kernel::open().unwrap().interface_by_name("eth0").unwrap().up)
+        });
+    }
+    hosts
+}
+
 /// Waits until `holds`, and says how long that took.
 pub(crate) fn eventually(what: &str, within: Duration, mut holds: impl FnMut() -> bool) -> Duration {
     let began = Instant::now();

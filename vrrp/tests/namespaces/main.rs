@@ -5,10 +5,12 @@
 mod allocation;
 mod child;
 mod election;
+mod junk;
 mod keeper;
 mod lab;
 mod lease;
 mod links;
+mod realtime;
 mod refusals;
 mod sniffer;
 mod wire;

@@ -1,0 +1,144 @@
+//! Packets that must change nothing.
+
+use std::net::{Ipv4Addr, SocketAddrV4};
+use std::time::{Duration, Instant};
+
+use fmc_config::model::election::{Centiseconds, ChecksumForm};
+use fmc_config::model::vip::VirtualRouterId;
+use fmc_vrrp::packet::{Advertisement, Discarded, MULTICAST_GROUP};
+use fmc_vrrp::priority::Priority;
+use fmc_vrrp::router::role::Role;
+use socket2::{Domain, Protocol, SockAddr, Socket, Type};
+
+use crate::keeper::{Running, settings};
+use crate::lab::{API, Namespace, always, eventually, lan};
+
+/// The stranger on the LAN.
+const STRANGER: Ipv4Addr = Ipv4Addr::new(192, 168, 0, 99);
+
+/// A packet, header included, and where it goes.
+struct Junk {
+    bytes: Vec<u8>,
+    to: Ipv4Addr,
+    counted_as: &'static str,
+}
+
+fn good(virtual_router_id: u8) -> Vec<u8> {
+    let id = VirtualRouterId::new(virtual_router_id).unwrap();
+    let advert = Advertisement::of_one(id, Priority::new(255), Centiseconds::new(10).unwrap(), API);
+    let mut message = vec![0; advert.len()];
+    advert.encode(STRANGER, MULTICAST_GROUP, ChecksumForm::Message, &mut message);
+    message
+}
+
+fn packet(message: &[u8], ttl: u8, to: Ipv4Addr) -> Vec<u8> {
+    let mut bytes = vec![0x45, 0xc0, 0, 0, 0, 0, 0, 0, ttl, 112, 0, 0];
+    bytes.extend(STRANGER.octets());
+    bytes.extend(to.octets());
+    bytes.extend(message);
+    bytes
+}
+
+/// Flips the message and mends its RFC 9568 checksum, so that only the rule under test is broken.
+fn mended(change: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
+    let mut message = good(32);
+    change(&mut message);
+    message[6..8].fill(0);
+    let words = message.chunks(2).map(|pair| u32::from(u16::from_be_bytes([pair[0], *pair.get(1).unwrap_or(&0)])));
+    let sum = words.sum::<u32>();
+    let folded = (sum & 0xffff) + (sum >> 16);
+    let checksum = !((folded & 0xffff) + (folded >> 16)) as u16;
+    message[6..8].copy_from_slice(&checksum.to_be_bytes());
+    message
+}
+
+fn everything_wrong() -> Vec<Junk> {
+    let group = MULTICAST_GROUP;
+    let junk = |message: &[u8], ttl, to, counted_as| Junk { bytes: packet(message, ttl, to), to, counted_as };
+    let mut bad_checksum = good(32);
+    bad_checksum[6] ^= 0x55;
+    vec![
+        junk(&good(32), 64, group, "ip-ttl-errors"),
+        junk(&mended(|m| m[0] = 0x71), 255, group, "version-errors"),
+        junk(&mended(|m| m[0] = 0x32), 255, group, "invalid-type-pkts-rcvd"),
+        junk(&good(32)[..10], 255, group, "packet-length-errors"),
+        junk(&bad_checksum, 255, group, "checksum-errors"),
+        junk(&mended(|m| (m[3] = 0, m.truncate(8)).1), 255, group, "address-list-errors"),
+        junk(&mended(|m| m[4..6].fill(0)), 255, group, "interval-errors"),
+        junk(&good(32), 255, Ipv4Addr::new(192, 168, 0, 30), "destination-errors"),
+    ]
+}
+
+/// Sends each kind in turn from a host that is no node, as fast as `pause` lets it.
+fn flood(stranger: &Namespace, rounds: usize, pause: Duration) -> Duration {
+    stranger.enter(|| {
+        let socket = Socket::new(Domain::IPV4, Type::RAW, Some(Protocol::from(112))).unwrap();
+        socket.set_header_included_v4(true).unwrap();
+        socket.bind_device(Some(b"eth0")).unwrap();
+        let began = Instant::now();
+        for round in 0..rounds {
+            for junk in everything_wrong() {
+                // A full queue of the device is the flood's own limit.
+                let _ = socket.send_to(&junk.bytes, &SockAddr::from(SocketAddrV4::new(junk.to, 0)));
+            }
+            let ahead = (pause * round as u32).saturating_sub(began.elapsed());
+            std::thread::sleep(ahead);
+        }
+        began.elapsed()
+    })
+}
+
+fn count(running: &Running, name: &str) -> u64 {
+    let place = Discarded::COUNTERS.iter().position(|counter| *counter == name).unwrap();
+    running.snapshot().interfaces[0].discarded[place]
+}
+
+#[test]
+fn every_rule_of_the_rfc_is_counted_on_the_interface_and_logged_once() {
+    let [one, _two, stranger] = lan();
+    let running = Running::fit(&one, settings(0));
+    eventually("it owns the address", Duration::from_secs(3), || one.holds(API));
+    flood(&stranger, 5, Duration::from_millis(5));
+    for junk in everything_wrong() {
+        eventually(junk.counted_as, Duration::from_secs(1), || count(&running, junk.counted_as) == 5);
+    }
+    let lines = running.lines().into_iter().filter(|line| line.contains("discarded an advertisement")).count();
+    assert_eq!(lines, everything_wrong().len());
+    assert_eq!(running.roles(), [Role::Active; 2]);
+}
+
+#[test]
+fn adverts_of_other_clusters_do_not_reach_user_space() {
+    let [one, _two, stranger] = lan();
+    let running = Running::fit(&one, settings(0));
+    let message = good(99);
+    stranger.enter(|| {
+        let socket = Socket::new(Domain::IPV4, Type::RAW, Some(Protocol::from(112))).unwrap();
+        socket.set_header_included_v4(true).unwrap();
+        socket.bind_device(Some(b"eth0")).unwrap();
+        let to = SockAddr::from(SocketAddrV4::new(MULTICAST_GROUP, 0));
+        (0..100).for_each(|_| drop(socket.send_to(&packet(&message, 255, MULTICAST_GROUP), &to)));
+    });
+    std::thread::sleep(Duration::from_millis(200));
+    assert_eq!(running.snapshot().interfaces[0].discarded.iter().sum::<u64>(), 0);
+}
+
+#[test]
+fn ten_thousand_junk_adverts_in_a_second_move_nothing() {
+    let lan = lan();
+    let [one, two, stranger] = &lan;
+    let (first, second) = (Running::fit(one, settings(0)), Running::fit(two, settings(1)));
+    eventually("the first owns it", Duration::from_secs(3), || one.holds(API) && !two.holds(API));
+    let promotions = second.snapshot().vips[0].statistics.became_active;
+    std::thread::scope(|scope| {
+        let flooding = scope.spawn(|| flood(stranger, 3750, Duration::from_micros(800)));
+        while !flooding.is_finished() {
+            always("the owner stays", Duration::from_millis(100), || one.holds(API) && !two.holds(API));
+        }
+        let took = flooding.join().unwrap();
+        assert!(took < Duration::from_secs(9), "30,000 packets took {took:?}: no flood");
+    });
+    assert!(count(&second, "ip-ttl-errors") > 1000, "{}", count(&second, "ip-ttl-errors"));
+    assert_eq!(first.roles(), [Role::Active; 2]);
+    assert_eq!(second.snapshot().vips[0].statistics.became_active, promotions);
+}
