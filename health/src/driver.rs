@@ -103,9 +103,22 @@ impl Checker {
     /// Asks for a probe of a server now, because a dial to it failed. Cheap enough for every failed dial: requests are
     /// merged, and a server is probed at most once in [`RECHECK_GAP`](crate::RECHECK_GAP). False: no such server.
     pub fn recheck(&self, backend: &BackendName, server: &ServerName) -> bool {
+        self.target(backend, server).inspect(|target| target.ask_recheck()).is_some()
+    }
+
+    /// Stops probing a server that an operator took out of service; what is believed of it stays. False: no such server.
+    pub fn pause(&self, backend: &BackendName, server: &ServerName) -> bool {
+        self.target(backend, server).inspect(|target| target.attend(false)).is_some()
+    }
+
+    /// Probes it again, at once when a probe was due. False: no such server.
+    pub fn resume(&self, backend: &BackendName, server: &ServerName) -> bool {
+        self.target(backend, server).inspect(|target| target.attend(true)).is_some()
+    }
+
+    fn target(&self, backend: &BackendName, server: &ServerName) -> Option<&Arc<Target>> {
         // A scan of a few dozen short names; a failed dial has cost a thousand times that.
-        let target = self.targets.iter().find(|target| target.server == *server && target.backend == *backend);
-        target.inspect(|target| target.ask_recheck()).is_some()
+        self.targets.iter().find(|target| target.server == *server && target.backend == *backend)
     }
 
     /// Every server, in the order of the configuration.

@@ -25,6 +25,8 @@ pub(super) struct Target {
     /// Holds one wish at most: a thousand failed dials are one.
     failed_dial: Notify,
     status: watch::Sender<ServerStatus>,
+    /// False while an operator has the server out of service.
+    attended: watch::Sender<bool>,
 }
 
 impl Target {
@@ -48,6 +50,7 @@ impl Target {
             permits,
             failed_dial: Notify::new(),
             status: watch::Sender::new(status),
+            attended: watch::Sender::new(true),
         }
     }
 
@@ -57,6 +60,19 @@ impl Target {
 
     pub(super) async fn recheck_asked(&self) {
         self.failed_dial.notified().await;
+    }
+
+    pub(super) fn attend(&self, attended: bool) {
+        self.attended.send_replace(attended);
+    }
+
+    pub(super) fn is_attended(&self) -> bool {
+        *self.attended.borrow()
+    }
+
+    pub(super) async fn until_attended(&self) {
+        // The sender lives in self, so that it cannot be gone.
+        let _ = self.attended.subscribe().wait_for(|attended| *attended).await;
     }
 
     pub(super) fn status(&self) -> ServerStatus {

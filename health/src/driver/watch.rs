@@ -55,7 +55,9 @@ impl Watch {
     /// Until nobody listens any more, or for ever.
     pub(super) async fn run(mut self) {
         loop {
+            self.target.until_attended().await;
             match self.wait().await {
+                Event::Due if !self.target.is_attended() => {}
                 Event::Recheck => self.schedule.recheck(now()),
                 Event::Due => {
                     if self.round().await.is_break() {

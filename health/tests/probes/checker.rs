@@ -172,3 +172,21 @@ async fn dropping_the_checker_ends_every_probe() {
     drop(checker);
     assert_eq!(timeout(Duration::from_secs(5), observations.recv()).await, Ok(None));
 }
+
+#[tokio::test]
+async fn a_server_in_maintenance_is_left_alone_until_it_is_back() {
+    let (_held, down) = closed();
+    let backend = backend(&[("down", &[down])], Probe::Tcp);
+    let (checker, mut observations) = start(&backend);
+    let (name, server) = (backend.name.clone(), backend.servers[0].name.clone());
+    next(&mut observations).await;
+    assert!(checker.pause(&name, &server));
+    // A probe under way when the pause came may still be told of.
+    let mut told = 0;
+    while timeout(Duration::from_millis(200), observations.recv()).await.is_ok() {
+        told += 1;
+        assert!(told < 5, "it is probed each 20 ms although it is paused");
+    }
+    assert!(checker.resume(&name, &server));
+    next(&mut observations).await;
+}

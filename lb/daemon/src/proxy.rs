@@ -9,6 +9,7 @@
 pub(crate) mod appliance;
 pub(crate) mod link;
 pub(crate) mod metrics;
+pub(crate) mod view;
 
 use std::cell::RefCell;
 use std::os::fd::OwnedFd;
@@ -37,6 +38,7 @@ use crate::event_log::EventLog;
 use crate::lifeline::{self, Lifeline};
 use crate::message::{Order, Word};
 use crate::privilege::PROXY;
+use crate::wiring::alarms::Alarms;
 use crate::wiring::{self, FAILED_DIALS_WAITING, Inbox};
 use crate::{admin, check, exit, headroom, log, node};
 use appliance::{Appliance, Shared, VipState};
@@ -100,6 +102,7 @@ pub(crate) fn main() -> Result<ExitCode> {
         snapshot: None,
         processes: None,
         events: EventLog::new(SystemTime::now()),
+        alarms: Alarms::default(),
         recorder,
         scarce: None,
         started: Instant::now(),

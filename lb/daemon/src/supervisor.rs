@@ -33,6 +33,9 @@ use sketch::Sketch;
 /// A frozen proxy has lost its VIPs after 150 ms; it loses its relays only after this, in case it thaws.
 const PROXY_KILLED_AFTER: Duration = Duration::from_secs(1);
 
+/// How long a refusal to start rests before the next try.
+const REFUSED_PAUSE: Duration = Duration::from_secs(1);
+
 /// A keeper that was told to end gives its VIPs away first; it gets this long.
 const KEEPER_MAY_LINGER: Duration = Duration::from_secs(2);
 
@@ -45,6 +48,10 @@ pub(crate) fn run(begin: Begin, sketch: Sketch, signals: SignalFd) -> Result<Exi
     let code = supervisor.watch();
     supervisor.clean_addresses();
     supervisor.runtime.clear();
+    if code == ExitCode::from(exit::FAILED) {
+        // systemd starts us again at once: a late link or address deserves a second, the journal deserves fewer lines.
+        std::thread::sleep(REFUSED_PAUSE);
+    }
     Ok(code)
 }
 

@@ -7,6 +7,7 @@
 //! ```
 
 mod alarm;
+pub(crate) mod alarms;
 mod judgement;
 mod roles;
 
@@ -76,7 +77,11 @@ fn hear(news: News, appliance: &mut Appliance) -> std::ops::ControlFlow<()> {
             metrics::export(&snapshot, appliance);
             appliance.snapshot = Some(*snapshot);
         }
-        News::Report(report) => roles::hear(report, appliance),
+        News::Report(report) => {
+            roles::hear(report, appliance);
+            // What has changed shall be seen by whoever asks next.
+            appliance.keeper.tell(&ToKeeper::Command(Command::Status));
+        }
     }
     std::ops::ControlFlow::Continue(())
 }
@@ -107,6 +112,7 @@ fn turn(headroom: &mut Headroom, appliance: &mut Appliance) {
     appliance.scarce = headroom.observe(appliance.data_plane.sessions().len() as u64);
     tell_fitness(appliance);
     appliance.keeper.tell(&ToKeeper::Command(Command::Status));
+    alarms::look(appliance);
     let now = Instant::now();
     let over = |lost: Option<Instant>| lost.is_some_and(|at| now.duration_since(at) >= LOST_RELAYS_KEPT);
     for state in appliance.vips.iter_mut().filter(|state| over(state.lost_at)) {

@@ -15,6 +15,7 @@ pub(crate) fn install() -> Result<PrometheusHandle> {
 }
 
 /// The whole page.
-pub(crate) fn answer(recorder: &PrometheusHandle) -> Answer {
+pub(crate) fn answer(recorder: &PrometheusHandle, data_plane: &fmc_lb::Handle) -> Answer {
+    fmc_lb::metrics::publish(data_plane);
     Answer::text("text/plain; version=0.0.4; charset=utf-8", recorder.render())
 }

@@ -19,7 +19,6 @@ use crate::proxy::appliance::{Appliance, Shared};
 
 pub(crate) use backends::admin_state;
 pub(crate) use sessions::session;
-pub(crate) use status::owner;
 
 /// Answers one request target.
 pub(crate) fn answer(uri: &Uri, shared: &Shared) -> Answer {
@@ -27,7 +26,7 @@ pub(crate) fn answer(uri: &Uri, shared: &Shared) -> Answer {
     let query = uri.query().unwrap_or_default();
     match uri.path() {
         "/" => page::answer(),
-        "/metrics" => exposition::answer(&appliance.recorder),
+        "/metrics" => exposition::answer(&appliance.recorder, &appliance.data_plane),
         "/healthz" => Answer::probe(true, "alive"),
         "/readyz" => ready(&appliance),
         path::STATUS => Answer::json(&status::status(&appliance)),

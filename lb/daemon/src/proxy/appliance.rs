@@ -11,7 +11,7 @@ use fmc_api::command::MoveOutcome;
 use fmc_api::events::EventKind;
 use fmc_api::word::{AdminState, Severity};
 use fmc_config::model::Config;
-use fmc_config::model::name::VipName;
+use fmc_config::model::name::{NodeName, VipName};
 use fmc_config::model::node::Node;
 use fmc_config::model::vip::Vip;
 use fmc_health::Checker;
@@ -25,6 +25,7 @@ use super::link::KeeperLink;
 use crate::event_log::EventLog;
 use crate::fitness::{Judgement, Scarce};
 use crate::message::Processes;
+use crate::wiring::alarms::Alarms;
 
 /// One thread owns it; a borrow never lives across an await.
 pub(crate) type Shared = Rc<RefCell<Appliance>>;
@@ -48,6 +49,7 @@ pub(crate) struct Appliance {
     pub(crate) snapshot: Option<Snapshot>,
     pub(crate) processes: Option<Processes>,
     pub(crate) events: EventLog,
+    pub(crate) alarms: Alarms,
     pub(crate) recorder: PrometheusHandle,
     /// What is nearly used up.
     pub(crate) scarce: Option<Scarce>,
@@ -63,6 +65,8 @@ pub(crate) struct VipState {
     pub(crate) reason: String,
     /// `None` until the first checks are in: the keeper is told nothing and claims nothing.
     pub(crate) judgement: Option<Judgement>,
+    /// Who took it over, when it was moved away from here.
+    pub(crate) taken_by: Option<NodeName>,
     /// When the address left unplanned: its relays get a grace period.
     pub(crate) lost_at: Option<Instant>,
     /// Planned moves that wait for their outcome.
@@ -79,7 +83,16 @@ impl VipState {
     /// As it is before the keeper has spoken.
     pub(crate) fn new(vip: Vip, now: Moment) -> Self {
         let reason = "the keeper has not spoken yet".to_owned();
-        Self { vip, role: Role::Initialize, since: now, reason, judgement: None, lost_at: None, moving: Vec::new() }
+        Self {
+            vip,
+            role: Role::Initialize,
+            since: now,
+            reason,
+            judgement: None,
+            taken_by: None,
+            lost_at: None,
+            moving: Vec::new(),
+        }
     }
 
     /// Ends every waiting move with what became of it.

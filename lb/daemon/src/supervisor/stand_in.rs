@@ -97,7 +97,8 @@ fn respond(request: &Request, permitted: bool, mut status: Status) -> Response {
     }
     match (request.method.as_str(), request.path.as_str()) {
         ("GET", path::STATUS) => {
-            status.alarms.insert(0, proxy_is_dead());
+            let alarm = proxy_is_dead(status.roles.proxy.since);
+            status.alarms.insert(0, alarm);
             ok(&status, None)
         }
         ("POST", path::FAILOVER) => match serde_json::from_slice::<Failover>(&request.body) {
@@ -132,10 +133,10 @@ fn give_away(failover: &Failover, status: &Status) -> Response {
     ok(&answer, (!failover.dry_run).then_some(Wish::GiveAway))
 }
 
-fn proxy_is_dead() -> Alarm {
+fn proxy_is_dead(since: Moment) -> Alarm {
     Alarm {
         severity: fmc_api::word::Severity::Error,
-        since: Moment::from(SystemTime::now()),
+        since,
         text: "the proxy is dead; this node forwards nothing and owns no VIP".to_owned(),
         fix: Some("the supervisor restarts it; the reason is in journalctl -u fmc-lb".to_owned()),
     }

@@ -56,7 +56,12 @@ pub(crate) fn keeper_gone(appliance: &mut Appliance) {
 fn role_changed(vip: &VipName, change: &RoleChange, appliance: &mut Appliance) {
     let reason = sentence(&change.reason, &appliance.config.nodes);
     let data_plane = appliance.data_plane.clone();
+    let taken_by = match change.reason {
+        Reason::TakenOver(source) => appliance.others().find(|node| node.owns(source)).map(|node| node.name.clone()),
+        _ => None,
+    };
     let Some(state) = appliance.vip_mut(vip) else { return };
+    state.taken_by = taken_by;
     state.role = change.to;
     state.since = Moment::from(SystemTime::now());
     state.reason.clone_from(&reason);

@@ -16,6 +16,7 @@ use crate::admin::read;
 use crate::admin::response::Answer;
 use crate::message::ToKeeper;
 use crate::proxy::appliance::{Appliance, Moving, Shared};
+use crate::proxy::view::owner;
 
 /// A keeper that does not tell how a move went within this is not going to.
 const OUTCOME_WITHIN: Duration = Duration::from_secs(3);
@@ -55,12 +56,9 @@ async fn finish(planned: Move, answer: oneshot::Receiver<MoveOutcome>, shared: &
         _ => MoveOutcome::Refused { why: "the keeper did not say how the move went; see fmc-lbctl events".to_owned() },
     };
     let appliance = shared.borrow();
-    let owner =
-        appliance.vips.iter().find(|state| state.vip.name == planned.vip).map(|state| read::owner(&appliance, state));
-    let to = match owner {
-        Some(fmc_api::status::Owner::Node(node)) if matches!(outcome, MoveOutcome::Moved { .. }) => Some(node),
-        _ => planned.to.clone(),
-    };
+    let state = appliance.vips.iter().find(|state| state.vip.name == planned.vip);
+    let taken_by = state.and_then(|state| state.taken_by.clone());
+    let to = if matches!(outcome, MoveOutcome::Moved { .. }) { taken_by } else { planned.to.clone() };
     Move { outcome, to, ..planned }
 }
 
@@ -97,7 +95,7 @@ fn one(appliance: &Appliance, address: Ipv4Addr, to: Option<&NodeName>) -> Optio
     Some(Move {
         vip: state.vip.name.clone(),
         address,
-        from: read::owner(appliance, state),
+        from: owner(appliance, state),
         to: to.cloned(),
         connections_cut: if state.role == Role::Active { appliance.connections_on(address) } else { 0 },
         outcome,

@@ -38,8 +38,14 @@ fn change(
         snapshot.member(server.as_str()).map_or(AdminState::Ready, |member| admin_state(member.administrative));
     if !dry_run {
         pool.set_administrative(server.as_str(), administrative(state));
-        if state == AdminState::Maint {
-            sessions.end_all(goes_there, EndedBy::ServerDrained);
+        match state {
+            AdminState::Maint => {
+                appliance.checker.pause(pool.name(), server);
+                sessions.end_all(goes_there, EndedBy::ServerDrained);
+            }
+            AdminState::Ready | AdminState::Drain => {
+                appliance.checker.resume(pool.name(), server);
+            }
         }
         appliance.note(
             Severity::Info,
