@@ -35,7 +35,7 @@ pub use tick::Tick;
 /// `valid_lft` of a virtual address; the kernel removes it 1 to 2 seconds after the last renewal.
 pub const LEASE: Duration = Duration::from_secs(1);
 
-/// How often a lease is renewed.
+/// How often a lease is renewed. A renewal is one RTM_NEWADDR to every listener of rtnetlink and changes no route.
 pub const RENEWAL: Duration = Duration::from_millis(250);
 
 /// A renewal later than this after the one before is not made.

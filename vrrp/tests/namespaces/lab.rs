@@ -43,6 +43,11 @@ impl Namespace {
         run(&format!("ip -n {} {arguments}", self.name));
     }
 
+    /// `nft` inside.
+    pub(crate) fn nft(&self, arguments: &str) {
+        run(&format!("ip netns exec {} nft {arguments}", self.name));
+    }
+
     /// Runs `body` on a thread of its own inside.
     pub(crate) fn enter<T: Send>(&self, body: impl FnOnce() -> T + Send) -> T {
         std::thread::scope(|scope| scope.spawn(|| self.join_and(body)).join())

@@ -5,7 +5,7 @@ use std::time::Duration;
 use fmc_vrrp::router::role::Role;
 
 use crate::keeper::{Running, settings};
-use crate::lab::{API, eventually, pair};
+use crate::lab::{API, always, eventually, pair};
 
 /// The kernel tells of a lost carrier at most once a second, over all interfaces (net/core/link_watch.c).
 const CARRIER_TOLD: Duration = Duration::from_millis(1500);
@@ -36,4 +36,21 @@ fn an_interface_that_is_made_anew_is_taken_up_again() {
     two.ip("link set eth0 up");
     one.ip("link set eth0 up");
     eventually("it owns the address again", Duration::from_secs(3), || one.holds(API));
+}
+
+#[test]
+fn a_node_whose_adverts_are_filtered_gives_its_addresses_away_and_does_not_contest_them() {
+    let [one, two] = pair();
+    let (first, second) = (Running::fit(&one, settings(0)), Running::fit(&two, settings(1)));
+    eventually("the first owns it", Duration::from_secs(3), || one.holds(API) && !two.holds(API));
+    one.nft("add table ip fmc-test");
+    one.nft("add chain ip fmc-test output { type filter hook output priority 0 ; }");
+    one.nft("add rule ip fmc-test output ip protocol 112 drop");
+    eventually("the second owns it", Duration::from_secs(2), || !one.holds(API) && two.holds(API));
+    let is_told = |line: &String| line.starts_with("api: adverts do not leave: Operation not permitted");
+    assert!(first.lines().iter().any(is_told), "{:?}", first.lines());
+    assert!(first.snapshot().sends_failed >= 3);
+    one.nft("delete table ip fmc-test");
+    always("it stays with the second", Duration::from_secs(6), || !one.holds(API) && two.holds(API));
+    assert_eq!((first.roles(), second.roles()), ([Role::Backup; 2], [Role::Active; 2]));
 }
