@@ -111,9 +111,10 @@ impl Checker {
         self.target(backend, server).inspect(|target| target.attend(false)).is_some()
     }
 
-    /// Probes it again, at once when a probe was due. False: no such server.
+    /// Probes it again, at once. False: no such server.
     pub fn resume(&self, backend: &BackendName, server: &ServerName) -> bool {
-        self.target(backend, server).inspect(|target| target.attend(true)).is_some()
+        let target = self.target(backend, server).inspect(|target| target.attend(true));
+        target.inspect(|target| target.ask_recheck()).is_some()
     }
 
     fn target(&self, backend: &BackendName, server: &ServerName) -> Option<&Arc<Target>> {
