@@ -183,7 +183,7 @@ impl Advertisement {
     /// When `out` is shorter than [`Self::len`]; [`MAX_LEN`] always suffices.
     pub fn encode(&self, source: Ipv4Addr, destination: Ipv4Addr, form: ChecksumForm, out: &mut [u8]) -> usize {
         let out = &mut out[..self.len()];
-        out[VERSION_TYPE] = VERSION << 4 | TYPE_ADVERTISEMENT;
+        out[VERSION_TYPE] = (VERSION << 4) | TYPE_ADVERTISEMENT;
         out[VIRTUAL_ROUTER_ID] = self.virtual_router_id.get();
         out[PRIORITY] = self.priority.get();
         // MAX_ADDRESSES is what an octet counts.

@@ -402,7 +402,7 @@ impl VirtualRouter {
             (State::Backup(backup), Event::FitnessChanged { advertised_before }) => {
                 self.backup_changes_tier(backup, advertised_before, now);
             }
-            (State::Backup(_), Event::ClaimRequested(rank)) => self.become_active(Reason::ClaimRequested(rank), now),
+            (State::Backup(_), Event::ClaimRequested(rank)) => self.take_over_from(rank, now),
             (
                 State::Backup(_),
                 Event::Cleared | Event::AddressLost(_) | Event::ShutdownRequested | Event::MoveRequested(_),

@@ -62,7 +62,7 @@ impl Header {
         out[VERSION] = THIS_VERSION;
         out[RANK] = self.rank;
         out[COUNT] = self.count;
-        out[FLAGS] = u8::from(self.signed) * SIGNED | self.to << RECEIVER_SHIFT;
+        out[FLAGS] = (u8::from(self.signed) * SIGNED) | (self.to << RECEIVER_SHIFT);
         out[SESSION].copy_from_slice(&self.session.to_be_bytes());
         out[SEQUENCE].copy_from_slice(&self.sequence.to_be_bytes());
         out[ECHO_SESSION].copy_from_slice(&self.echo_session.to_be_bytes());
@@ -105,11 +105,11 @@ impl Header {
 }
 
 fn read(bytes: &[u8; HEADER_LEN], range: Range<usize>) -> u64 {
-    bytes[range].iter().fold(0, |value, &octet| value << 8 | u64::from(octet))
+    bytes[range].iter().fold(0, |value, &octet| (value << 8) | u64::from(octet))
 }
 
 pub(super) fn encode_entry(report: &PeerReport, out: &mut [u8; ENTRY_LEN]) {
-    let state = role_bits(report.role) | tier_bits(report.tier) << 2 | u8::from(report.serving) << 4;
+    let state = role_bits(report.role) | (tier_bits(report.tier) << 2) | (u8::from(report.serving) << 4);
     out[0] = report.virtual_router_id;
     out[1] = state;
     out[2] = report.priority.get();

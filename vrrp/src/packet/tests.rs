@@ -222,7 +222,7 @@ proptest! {
     ) {
         bytes[0] = 0x31;
         bytes[3] = 1;
-        bytes[4] = bytes[4] & 0x0f | reserved << 4;
+        bytes[4] = (bytes[4] & 0x0f) | (reserved << 4);
         bytes[CHECKSUM].fill(0);
         let sum = checksum::of(ChecksumForm::PseudoHeader, H1, MULTICAST_GROUP, &bytes);
         bytes[CHECKSUM].copy_from_slice(&sum.to_be_bytes());

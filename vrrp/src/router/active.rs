@@ -1,5 +1,6 @@
 //! Active (RFC 9568 §6.4.3), and how it is entered and left. [core]
 
+use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use super::event::{Heard, PeerHeard};
@@ -16,6 +17,10 @@ use crate::tier::Tier;
 /// make a storm of RFC 9568 §6.4.3.
 const ASSERTION_SPACING: Duration = Duration::from_millis(50);
 
+/// How long the node that asked for a take-over is not heard. Its last advertisement comes by another socket than its request
+/// and may be read after it; it waits for 50 ms at least before it advertises anew.
+const HANDED_OVER_FOR: Duration = Duration::from_millis(40);
+
 /// Adver_Timer, and what goes on while it runs.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Active {
@@ -28,6 +33,8 @@ pub(super) struct Active {
     pub(super) fall: Option<Fall>,
     last_assertion: Option<BootInstant>,
     two_active: Option<TwoActive>,
+    /// Who asked for the take-over, and when.
+    handed_over: Option<(Ipv4Addr, BootInstant)>,
 }
 
 /// A fall of the tier that waits for its settle time.
@@ -57,6 +64,11 @@ impl Active {
         self.adver_at = self.adver_at + interval * u32::try_from(missed + 1).unwrap_or(u32::MAX);
     }
 
+    fn ignores(&self, source: Ipv4Addr, now: BootInstant) -> bool {
+        let gives = |(from, at): (Ipv4Addr, BootInstant)| from == source && now < at + HANDED_OVER_FOR;
+        self.handed_over.is_some_and(gives)
+    }
+
     fn may_assert(&mut self, now: BootInstant) -> bool {
         let spaced = self.last_assertion.is_none_or(|last| now.saturating_duration_since(last) >= ASSERTION_SPACING);
         if spaced {
@@ -77,6 +89,7 @@ impl VirtualRouter {
             fall: None,
             last_assertion: None,
             two_active: None,
+            handed_over: None,
         };
         self.outbox.advertise(self.priority());
         self.outbox.add_address();
@@ -84,6 +97,15 @@ impl VirtualRouter {
         self.statistics.became_active += 1;
         self.sent_away = false;
         self.enter(State::Active(active), reason, now);
+    }
+
+    /// At once, at the request of the node of `rank`.
+    pub(super) fn take_over_from(&mut self, rank: u8, now: BootInstant) {
+        let asked_by = self.peers.source_of(rank);
+        self.become_active(Reason::ClaimRequested(rank), now);
+        if let State::Active(active) = &mut self.state {
+            active.handed_over = asked_by.map(|source| (source, now));
+        }
     }
 
     /// From any state to Initialize; an Active router resigns first (RFC 9568 §6.4.3, Shutdown event).
@@ -123,6 +145,9 @@ impl VirtualRouter {
     pub(super) fn active_hears(&mut self, mut active: Active, heard: Heard, now: BootInstant) {
         self.notices.path_works();
         let Heard { rival, tier, .. } = heard;
+        if active.ignores(rival.source, now) {
+            return;
+        }
         if rival.priority == Priority::RESIGN {
             return self.answer_resignation(active, now);
         }

@@ -68,6 +68,11 @@ impl Peers {
         Some(before.map(|last| last.report.role))
     }
 
+    /// Where the advertisements of the node of `rank` come from.
+    pub(super) fn source_of(&self, rank: u8) -> Option<Ipv4Addr> {
+        self.of(rank).map(|known| known.peer.source)
+    }
+
     /// Whether `source` is the address of a node of `[nodes]`.
     pub(super) fn knows(&self, source: Ipv4Addr) -> bool {
         self.known.iter().any(|known| known.peer.source == source)

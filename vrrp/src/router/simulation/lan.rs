@@ -1,8 +1,9 @@
 //! The virtual LAN: nodes, a queue of packets in flight, and what is checked after each step.
 
 use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::collections::{BinaryHeap, HashMap};
 use std::fmt::Write as _;
+use std::mem::{Discriminant, discriminant};
 use std::time::Duration;
 
 use crate::boot_instant::BootInstant;
@@ -36,7 +37,7 @@ impl Seeded {
 
 #[derive(Debug, Clone)]
 enum Packet {
-    Advertisement(Advertisement),
+    Advertisement(Box<Advertisement>),
     Heartbeat(PeerReport),
 }
 
@@ -79,6 +80,8 @@ pub(super) struct Lan {
     cut: Vec<(usize, usize)>,
     queue: BinaryHeap<Reverse<(BootInstant, usize)>>,
     in_flight: Vec<Option<InFlight>>,
+    /// When the last packet of a kind arrives from one node at another: a LAN keeps the order of a flow, not that of two.
+    last_arrival: HashMap<(usize, usize, Discriminant<Packet>), BootInstant>,
     log: String,
     /// Set by a scenario that must never be without the address.
     pub(super) never_unserved: bool,
@@ -110,6 +113,7 @@ impl Lan {
             cut: Vec::new(),
             queue: BinaryHeap::new(),
             in_flight: Vec::new(),
+            last_arrival: HashMap::new(),
             log: String::new(),
             never_unserved: false,
             seed,
@@ -188,9 +192,7 @@ impl Lan {
         }
         let backlog = std::mem::take(&mut self.nodes[node].socket);
         for (place, (from, packet)) in backlog.iter().enumerate() {
-            let newer = |(other, later): &(usize, Packet)| {
-                other == from && std::mem::discriminant(later) == std::mem::discriminant(packet)
-            };
+            let newer = |(other, later): &(usize, Packet)| other == from && discriminant(later) == discriminant(packet);
             if !backlog[place + 1..].iter().any(newer) {
                 self.deliver(*from, node, packet.clone());
             }
@@ -260,7 +262,7 @@ impl Lan {
             match action {
                 Action::SendAdvertisement(priority) => {
                     let advertisement = self.nodes[node].router.advertisement(priority);
-                    self.send(node, &Packet::Advertisement(advertisement));
+                    self.send(node, &Packet::Advertisement(Box::new(advertisement)));
                 }
                 Action::AddAddress => self.nodes[node].installed = true,
                 Action::RemoveAddress => self.nodes[node].installed = false,
@@ -287,7 +289,9 @@ impl Lan {
             let lost = self.random.below(1000) < self.loss;
             let delay = Duration::from_micros(50) + self.random.span(Duration::from_millis(1));
             if !lost && !self.is_cut(from, to) {
-                self.queue.push(Reverse((self.now + delay, self.in_flight.len())));
+                let last = self.last_arrival.entry((from, to, discriminant(packet))).or_insert(self.now);
+                *last = (self.now + delay).max(*last);
+                self.queue.push(Reverse((*last, self.in_flight.len())));
                 self.in_flight.push(Some(InFlight { from, to, packet: packet.clone() }));
             }
         }

@@ -64,6 +64,17 @@ fn a_node_that_is_asked_claims_at_once_and_others_do_not() {
 }
 
 #[test]
+fn an_advertisement_of_the_asking_node_that_is_read_after_its_request_undoes_nothing() {
+    let mut asks = report(0, Role::Leaving, Tier::Fit);
+    asks.claim = Some(1);
+    let mut bench = Bench::backup();
+    bench.router.handle_peer(0, asks, bench.now);
+    bench.actions();
+    assert_eq!((bench.after(millis(1)).hear(address(0), 254).as_str(), bench.role()), ("", Role::Active));
+    assert_eq!(bench.after(millis(50)).hear(address(0), 254), "advert 253, remove", "but it may change its mind");
+}
+
+#[test]
 fn a_node_that_cannot_serve_refuses_a_claim() {
     let mut bench = Bench::backup();
     bench.set_fitness(Fitness::NOT_SERVING);
