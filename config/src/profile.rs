@@ -14,6 +14,7 @@ pub(crate) struct FrontendDefaults {
     pub(crate) half_close_timeout: Duration,
     pub(crate) keepalive: Keepalive,
     pub(crate) user_timeout: Duration,
+    pub(crate) client_user_timeout: Duration,
     pub(crate) when_no_server: WhenNoServer,
 }
 
@@ -75,8 +76,12 @@ const COMMON: FrontendDefaults = FrontendDefaults {
     // A peer that vanished without a word is found in one minute, while an idle connection costs two packets in 30 s. Below
     // the 5 minutes after which common NAT routers forget a connection.
     keepalive: Keepalive { idle: Duration::from_secs(30), interval: Duration::from_secs(10), count: 3 },
-    // Unacknowledged data for 30 s: the kernel would go on for 15 minutes (kubernetes/kubernetes#44557).
+    // Unacknowledged data for 30 s: the kernel would go on for 15 minutes (kubernetes/kubernetes#44557). Servers read what they
+    // asked for, so a window closed that long is a server that hangs.
     user_timeout: Duration::from_secs(30),
+    // A living client that reads no further, as behind a pager, looks the same to the kernel as a dead one; it gets the time
+    // that the kernel itself would take (net.ipv4.tcp_retries2).
+    client_user_timeout: Duration::from_secs(15 * 60),
     // A client that is refused tries again; an end of stream could be read as an empty but complete answer.
     when_no_server: WhenNoServer::Reset,
 };
@@ -155,6 +160,7 @@ mod tests {
             let (frontend, backend) = (frontend(profile), backend(profile));
             for (key, default) in [
                 ("user_timeout", span(frontend.user_timeout)),
+                ("client_user_timeout", span(frontend.client_user_timeout)),
                 ("idle", span(frontend.keepalive.idle)),
                 ("interval", span(frontend.keepalive.interval)),
                 ("connect_timeout", span(backend.connect_timeout)),

@@ -85,7 +85,7 @@ impl Connection {
         let dial = Dial {
             pool: session.frontend().pool(),
             route: session.route(),
-            options: SocketOptions::of(session.frontend().settings()),
+            options: SocketOptions::of_servers(session.frontend().settings()),
             client: session.client(),
             vip: session.vip(),
             pulse: self.registration.pulse(),

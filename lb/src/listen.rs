@@ -67,7 +67,7 @@ impl Listener {
     /// One sentence for the operator: who holds the port, which capability is missing, what the kernel said.
     pub(crate) fn bind(frontend: Arc<Frontend>, route: PortRoute) -> Result<Self, BindError> {
         let settings = frontend.settings();
-        let socket = listening_socket(settings.address, route.listen, SocketOptions::of(settings))?;
+        let socket = listening_socket(settings.address, route.listen, SocketOptions::of_clients(settings))?;
         let record = Arc::new(ListenerRecord::new(settings.name.clone(), frontend.vip(route)));
         Ok(Self { socket, frontend, route, record })
     }

@@ -24,7 +24,13 @@ impl SocketOptions {
         Self { keepalive, user_timeout }
     }
 
-    pub(crate) fn of(frontend: &Frontend) -> Self {
+    /// Towards clients.
+    pub(crate) fn of_clients(frontend: &Frontend) -> Self {
+        Self::new(frontend.keepalive, frontend.client_user_timeout)
+    }
+
+    /// Towards servers.
+    pub(crate) fn of_servers(frontend: &Frontend) -> Self {
         Self::new(frontend.keepalive, frontend.user_timeout)
     }
 

@@ -22,14 +22,17 @@ pub(super) fn write(text: &mut Text, frontend: &Frontend) {
 }
 
 fn times(text: &mut Text, frontend: &Frontend) {
-    let Frontend { idle_timeout, half_close_timeout, keepalive, user_timeout, when_no_server, .. } = frontend;
+    let Frontend {
+        idle_timeout, half_close_timeout, keepalive, user_timeout, client_user_timeout, when_no_server, ..
+    } = frontend;
     let Keepalive { idle, interval, count } = keepalive;
     let idle_timeout = idle_timeout.map_or_else(|| "never".to_owned(), span);
     text.line("idle_timeout", quoted(idle_timeout), "without a byte in either direction");
     text.line("half_close_timeout", quoted(span(*half_close_timeout)), "for the other side, once one has closed");
     let (idle, interval) = (quoted(span(*idle)), quoted(span(*interval)));
     text.line("keepalive", format!("{{ idle = {idle}, interval = {interval}, count = {count} }}"), "");
-    text.line("user_timeout", quoted(span(*user_timeout)), "unacknowledged data ends the connection");
+    text.line("user_timeout", quoted(span(*user_timeout)), "data that a server does not take ends the connection");
+    text.line("client_user_timeout", quoted(span(*client_user_timeout)), "the same for clients, who may pause");
     text.line("when_no_server", quoted(words::word(words::WHEN_NO_SERVER, *when_no_server)), "");
 }
 

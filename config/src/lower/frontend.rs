@@ -52,6 +52,7 @@ fn one(raw: &RawFrontend, all: &RawConfig, vips: &[Vip], limits: Limits, finding
         half_close_timeout: raw.half_close_timeout.as_ref().map_or(defaults.half_close_timeout, |typed| typed.value),
         keepalive: keepalive(&raw.keepalive, defaults.keepalive),
         user_timeout: raw.user_timeout.as_ref().map_or(defaults.user_timeout, |typed| typed.value),
+        client_user_timeout: raw.client_user_timeout.as_ref().map_or(defaults.client_user_timeout, |typed| typed.value),
         when_no_server: raw.when_no_server.as_ref().map_or(defaults.when_no_server, |typed| typed.value),
     })
 }

@@ -29,12 +29,15 @@ pub struct Frontend {
     pub max_connections: u32,
     /// A relay with no byte in either direction for this long ends; `None`: never.
     pub idle_timeout: Option<Duration>,
-    /// After one side has closed, the other must end within this.
+    /// After one side has closed, this long without a byte in the other direction ends the connection.
     pub half_close_timeout: Duration,
     /// TCP keepalive of both sides.
     pub keepalive: Keepalive,
-    /// TCP_USER_TIMEOUT of both sides (tcp(7)): unacknowledged data older than this ends the connection.
+    /// TCP_USER_TIMEOUT (tcp(7)) towards servers: unacknowledged data older than this ends the connection.
     pub user_timeout: Duration,
+    /// The same towards clients. Longer: the kernel counts a closed window as silence too, and a person who pauses the output
+    /// of `kubectl logs -f` closes it.
+    pub client_user_timeout: Duration,
     /// What a new client gets when no server accepts.
     pub when_no_server: WhenNoServer,
 }

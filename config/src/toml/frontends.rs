@@ -40,6 +40,7 @@ pub(crate) struct RawFrontend {
     pub(crate) half_close_timeout: Option<Located<Duration>>,
     pub(crate) keepalive: RawKeepalive,
     pub(crate) user_timeout: Option<Located<Duration>>,
+    pub(crate) client_user_timeout: Option<Located<Duration>>,
     pub(crate) when_no_server: Option<Located<WhenNoServer>>,
 }
 
@@ -81,6 +82,7 @@ impl RawFrontend {
             half_close_timeout: span("half_close_timeout", CLOSING_TIMEOUT, findings),
             keepalive: table.take("keepalive").map_or_else(RawKeepalive::default, |value| keepalive(&value, findings)),
             user_timeout: span("user_timeout", CLOSING_TIMEOUT, findings),
+            client_user_timeout: span("client_user_timeout", CLOSING_TIMEOUT, findings),
             when_no_server: table
                 .take("when_no_server")
                 .and_then(|value| scalar::word(&value, words::WHEN_NO_SERVER, findings)),

@@ -35,6 +35,7 @@ pub(crate) static FRONTEND: Shape = Shape {
         "half_close_timeout",
         "keepalive",
         "user_timeout",
+        "client_user_timeout",
         "when_no_server",
     ],
 };

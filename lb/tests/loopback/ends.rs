@@ -156,10 +156,10 @@ fn shutdown_ends_every_relay_with_its_reason() {
 
 /// TCP_USER_TIMEOUT counts a closed window as silence even while its owner answers every probe (tcp(7)).
 #[test]
-fn a_client_that_stops_reading_is_lost_after_the_user_timeout() {
+fn a_client_that_stops_reading_is_lost_after_its_own_user_timeout() {
     let (address, accepted) = manual_server();
     let mut setup = Setup::with(&[address]);
-    setup.frontend.user_timeout = Duration::from_secs(1);
+    setup.frontend.client_user_timeout = Duration::from_secs(1);
     let running = setup.start();
     let _client = running.connect();
     let mut server = accepted.recv().unwrap();

@@ -267,6 +267,7 @@ fn frontend(address: Ipv4Addr) -> Frontend {
         half_close_timeout: Duration::from_secs(30),
         keepalive: Keepalive { idle: Duration::from_secs(30), interval: Duration::from_secs(10), count: 3 },
         user_timeout: Duration::from_secs(30),
+        client_user_timeout: Duration::from_secs(30),
         when_no_server: WhenNoServer::Reset,
     }
 }
