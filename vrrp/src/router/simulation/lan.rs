@@ -77,6 +77,7 @@ pub(super) struct Lan {
     /// Packets lost, in thousandths.
     pub(super) loss: u64,
     pub(super) heartbeats: bool,
+    pub(super) advertisements: bool,
     cut: Vec<(usize, usize)>,
     queue: BinaryHeap<Reverse<(BootInstant, usize)>>,
     in_flight: Vec<Option<InFlight>>,
@@ -110,6 +111,7 @@ impl Lan {
             random: Seeded::new(seed),
             loss: 0,
             heartbeats: true,
+            advertisements: true,
             cut: Vec::new(),
             queue: BinaryHeap::new(),
             in_flight: Vec::new(),
@@ -260,6 +262,7 @@ impl Lan {
     fn perform(&mut self, node: usize) {
         while let Some(action) = self.nodes[node].router.poll_action() {
             match action {
+                Action::SendAdvertisement(_) if !self.advertisements => {}
                 Action::SendAdvertisement(priority) => {
                     let advertisement = self.nodes[node].router.advertisement(priority);
                     self.send(node, &Packet::Advertisement(Box::new(advertisement)));

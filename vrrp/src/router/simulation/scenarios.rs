@@ -185,6 +185,7 @@ fn a_healed_split_has_one_owner_within_an_interval_and_it_announces() {
 fn a_stalled_owner_loses_the_address_at_most_once_and_never_flaps() {
     for seed in 0..300 {
         let mut lan = Lan::settled(seed, 2 + (seed % 2) as u8);
+        lan.heartbeats = seed % 4 != 2;
         let stall = millis(20 + lan.random.below(3000));
         let phase = millis(lan.random.below(100));
         lan.run(phase);
@@ -203,6 +204,7 @@ fn a_stalled_owner_loses_the_address_at_most_once_and_never_flaps() {
 fn a_stalled_backup_claims_nothing() {
     for seed in 0..200 {
         let mut lan = Lan::settled(seed, 3);
+        lan.heartbeats = seed % 2 == 0;
         let stall = millis(20 + lan.random.below(3000));
         lan.freeze(1);
         lan.run(stall);
@@ -216,6 +218,7 @@ fn a_stalled_backup_claims_nothing() {
 fn a_stall_of_the_whole_host_moves_nothing_while_the_lease_is_safe() {
     for seed in 0..200 {
         let mut lan = Lan::settled(seed, 2);
+        lan.heartbeats = seed % 2 == 0;
         let stall = millis(20 + lan.random.below(450));
         lan.freeze(0);
         lan.freeze(1);
@@ -227,6 +230,19 @@ fn a_stall_of_the_whole_host_moves_nothing_while_the_lease_is_safe() {
         lan.resume(1 - order);
         lan.run(CALM);
         assert_eq!((lan.active(), lan.promotions()), (vec![0], 1), "stall {stall:?}\n{}", lan.story());
+    }
+}
+
+#[test]
+fn a_broken_path_of_advertisements_moves_nothing_while_heartbeats_pass() {
+    for seed in 0..50 {
+        let mut lan = Lan::settled(seed, 2 + (seed % 2) as u8);
+        lan.advertisements = false;
+        lan.run(Duration::from_secs(5));
+        assert_eq!((lan.active(), lan.promotions()), (vec![0], 1), "{}", lan.story());
+        lan.kill(0);
+        lan.run(DETECTION);
+        assert_eq!(lan.active(), [1], "{}", lan.story());
     }
 }
 
