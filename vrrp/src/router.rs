@@ -27,7 +27,7 @@
 //! - A Backup gives the Backups ahead of it that are heard by heartbeat 10 ms to claim first.
 //! - A priority change in Backup moves the running timer by the difference of skews; a resignation never lengthens it.
 //! - A heartbeat that says "I am Active" holds back a claim when advertisements stop; nothing else does.
-//! - An Active router that was stalled so long that another may have taken over listens for one interval before it speaks.
+//! - An Active router that was stalled so long that another may have taken over listens for an interval and a half before it speaks.
 //!
 //! Events are described by the methods of [`VirtualRouter`]; the driver drains [`VirtualRouter::poll_action`] after each one.
 

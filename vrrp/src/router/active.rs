@@ -207,7 +207,8 @@ impl VirtualRouter {
         if !active.doubtful && self.may_be_displaced(&active, now) {
             self.outbox.alarm(Alarm::Stalled(now.saturating_duration_since(active.adver_at)));
             active.doubtful = true;
-            active.adver_at = now + self.parameters.interval.duration();
+            // Another one speaks once in an interval; the half is for its way to us.
+            active.adver_at = now + self.parameters.interval.duration() * 3 / 2;
         } else if active.adver_at <= now {
             self.advertise_in_turn(&mut active, now);
         }

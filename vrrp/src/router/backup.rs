@@ -175,8 +175,8 @@ impl VirtualRouter {
         let interval = backup.active_adver_interval.duration();
         let late_by = late_by.max(now.saturating_duration_since(backup.active_down_at));
         if late_by > interval {
-            // What was sent meanwhile may not have reached us yet: one interval for an Active router that doubts itself
-            // after the same stall, one for its advertisement.
+            // What was sent meanwhile may not have reached us yet: an interval and a half for an Active router that
+            // doubts itself after the same stall, the rest for its advertisement.
             self.outbox.alarm(Alarm::Stalled(late_by));
             backup.active_down_at = now + interval * 2;
             self.state = State::Backup(backup);

@@ -129,6 +129,14 @@ impl Lan {
         lan
     }
 
+    /// The same where the heartbeat's port is closed from the first day.
+    pub(super) fn settled_without_heartbeats(seed: u64, count: u8) -> Self {
+        let mut lan = Self::new(seed, count);
+        lan.heartbeats = false;
+        lan.start_all();
+        lan
+    }
+
     pub(super) fn start_all(&mut self) {
         for node in 0..self.nodes.len() {
             self.start(node);
