@@ -6,9 +6,9 @@ use fmc_tests::balancer::{Balancer, Role};
 use fmc_tests::certificate::Authority;
 use fmc_tests::configuration::Configuration;
 use fmc_tests::exchange::Target;
-use fmc_tests::figure::figure;
+use fmc_tests::figure::{figure, figure_count};
 use fmc_tests::lab::Lab;
-use fmc_tests::load::Load;
+use fmc_tests::load::{Load, Record};
 use fmc_tests::pair::{API, NODES, Pair, WEB};
 use fmc_tests::process;
 use fmc_tests::server::Server;
@@ -37,7 +37,7 @@ fn a_planned_failover_and_the_way_back_cost_no_new_connection() {
     let moved = record.between(asked - Duration::from_millis(50), Instant::now());
     figure("planned failover: longest gap between served connections", moved.longest_gap());
     figure("planned failover: worst exchange", moved.latency(1.0));
-    record.assert_all_served();
+    assert_only_open_ones_failed(&pair, &record);
     assert!(moved.longest_gap() < Duration::from_millis(300), "{:?}", moved.longest_gap());
 }
 
@@ -56,7 +56,7 @@ fn a_stopped_node_hands_over_and_leaves_nothing_behind() {
     assert_eq!(pair.ownership.holders(WEB), [NODES[1]]);
     std::thread::sleep(Duration::from_millis(300));
     let record = load.stop();
-    record.assert_all_served();
+    assert_only_open_ones_failed(&pair, &record);
     figure("SIGTERM: longest gap between served connections", record.longest_gap());
 
     assert!(!pids.into_iter().any(process::is_alive), "a role outlives its supervisor");
@@ -100,5 +100,13 @@ fn a_better_ranked_node_that_returns_takes_back_when_failback_is_always() {
     std::thread::sleep(Duration::from_millis(500));
     let record = load.stop();
     figure("failback: longest gap between served connections", record.longest_gap());
-    record.assert_all_served();
+    assert_only_open_ones_failed(&pair, &record);
+}
+
+/// A connection whose SYN follows the move is served. One that is open at that very moment is cut, as a relay cannot
+/// follow its address; how many were is printed.
+fn assert_only_open_ones_failed(pair: &Pair<'_>, record: &Record) {
+    figure_count("planned: connections cut because they were open at the move", record.failures().len());
+    let others = record.failures_not_under_way_at(&pair.ownership.moments(WEB));
+    assert!(others.is_empty(), "{} of {} connections failed: {others:?}", others.len(), record.attempts().len());
 }

@@ -53,10 +53,7 @@ fn a_second_instance_is_refused_and_the_first_goes_on() {
         &["another fmc-lb", &first.pid(fmc_tests::balancer::Role::Supervisor).to_string()],
     );
     // With a runtime directory of its own it meets the ports of the first one.
-    let elsewhere = lab.path("elsewhere");
-    let words = ["--runtime-dir", &elsewhere.to_string_lossy()].map(str::to_owned);
-    let words: Vec<&str> = words.iter().map(String::as_str).collect();
-    let mut second = Balancer::start_with(&lab, NODES[0], &shipped, &words);
+    let mut second = Balancer::start_instance(&lab, NODES[0], "elsewhere", &shipped);
     let status = second.wait(Duration::from_secs(5));
     assert!(!status.success() && second.log().contains("in use"), "{status}\n{}", second.log());
     first.wait_until_up();

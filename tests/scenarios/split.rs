@@ -66,6 +66,11 @@ fn ten_thousand_junk_adverts_a_second_change_nothing() {
     assert_eq!([API, WEB].map(|address| pair.ownership.claims(address)), claims, "an address moved");
     assert_eq!(pair.ownership.holders(WEB), [NODES[0]]);
 
+    let metrics = lab.machine(NODES[0]).expect("curl", &["-fsS", "http://127.0.0.1:9109/metrics"]);
+    let discarded: f64 = metrics.lines().filter(|line| line.starts_with("fmc_vrrp_discarded_total")).map(value).sum();
+    figure_count("junk adverts: counted as discarded by the owner", discarded as usize);
+    assert!(discarded > 3_000.0, "the junk was not counted:\n{metrics}");
+
     // The owner's own adverts kept their rhythm: the longest silence stays far below the detection time.
     let owner: Ipv4Addr = "192.168.0.30".parse().expect("an address");
     let ours: Vec<Instant> = capture
@@ -77,4 +82,9 @@ fn ten_thousand_junk_adverts_a_second_change_nothing() {
     let silence = ours.windows(2).map(|pair| pair[1] - pair[0]).max().unwrap_or_default();
     figure("junk adverts: longest silence of the owner", silence);
     assert!(ours.len() > 20 && silence < Duration::from_millis(300), "{} adverts, {silence:?}", ours.len());
+}
+
+/// The value of a line of Prometheus text.
+fn value(line: &str) -> f64 {
+    line.rsplit(' ').next().and_then(|value| value.parse().ok()).unwrap_or_default()
 }

@@ -33,21 +33,22 @@ pub enum Role {
 pub struct Balancer<'lab> {
     lab: &'lab Lab,
     node: &'static str,
+    runtime_dir: PathBuf,
     process: Process,
 }
 
 impl<'lab> Balancer<'lab> {
     /// Starts `fmc-lb run` on the machine `node`, and does not wait: see [`Balancer::wait_until_ready`].
     pub fn start(lab: &'lab Lab, node: &'static str, configuration: &Configuration) -> Self {
-        Self::start_with(lab, node, configuration, &[])
+        Self::start_instance(lab, node, node, configuration)
     }
 
-    /// The same with further arguments.
-    pub fn start_with(lab: &'lab Lab, node: &'static str, configuration: &Configuration, arguments: &[&str]) -> Self {
-        let words = run_words(lab, node, configuration);
-        let spawn = Spawn::new(&words[0], lab.path(&format!("{node}.log"))).args(&words[1..]).args(arguments);
+    /// The same as the instance `name`, with a runtime directory and a log of its own.
+    pub fn start_instance(lab: &'lab Lab, node: &'static str, name: &str, configuration: &Configuration) -> Self {
+        let words = run_words(lab, name, configuration);
+        let spawn = Spawn::new(&words[0], lab.path(&format!("{name}.log"))).args(&words[1..]);
         let process = lab.machine(node).spawn(spawn);
-        Self { lab, node, process }
+        Self { lab, node, runtime_dir: runtime_dir(lab, name), process }
     }
 
     /// Its node's name.
@@ -179,7 +180,7 @@ impl<'lab> Balancer<'lab> {
 
     /// A path in its runtime directory.
     pub fn path(&self, name: &str) -> PathBuf {
-        runtime_dir(self.lab, self.node).join(name)
+        self.runtime_dir.join(name)
     }
 
     /// All three process ids, children first.
@@ -240,15 +241,14 @@ pub fn run_to_end(
 static REFUSALS: AtomicU32 = AtomicU32::new(0);
 
 /// The command that the service's unit runs, with this lab's directories.
-fn run_words(lab: &Lab, node: &str, configuration: &Configuration) -> Vec<OsString> {
-    let file = configuration.write(lab, &format!("{node}.toml"));
+fn run_words(lab: &Lab, instance: &str, configuration: &Configuration) -> Vec<OsString> {
+    let file = configuration.write(lab, &format!("{instance}.toml"));
     let words = [product("fmc-lb").into(), "run".into(), "--config".into(), file.into()];
-    words.into_iter().chain(["--runtime-dir".into(), runtime_dir(lab, node).into()]).collect()
+    words.into_iter().chain(["--runtime-dir".into(), runtime_dir(lab, instance).into()]).collect()
 }
 
-/// The runtime directory of a node.
-pub fn runtime_dir(lab: &Lab, node: &str) -> PathBuf {
-    lab.path(&format!("{node}.run"))
+fn runtime_dir(lab: &Lab, instance: &str) -> PathBuf {
+    lab.path(&format!("{instance}.run"))
 }
 
 fn child(parent: i32, word: &str) -> Option<i32> {

@@ -8,7 +8,7 @@ use std::time::Instant;
 use crate::directory::Directory;
 use crate::link::{Port, ip_batch};
 use crate::namespace::Namespace;
-use crate::plan::{FLATCAR_MICRO_CLOUD, Machine, Plan};
+use crate::plan::{Bridge, FLATCAR_MICRO_CLOUD, Machine, Plan};
 use crate::privilege;
 use crate::process::{Process, Spawn};
 
@@ -160,16 +160,19 @@ fn quiet(namespace: &Namespace) {
     ip_batch(Some(namespace), &["link set lo up".to_owned()]);
 }
 
+/// A bridge has a MAC address of its own: one taken from a port changes when that port is unplugged, and every neighbour
+/// would lose its gateway.
 fn bridges(plan: &Plan) -> Vec<String> {
-    let bridge = |bridge: &crate::plan::Bridge| {
+    let bridge = |(index, bridge): (usize, &Bridge)| {
         let name = bridge.name;
+        let options = "forward_delay 0 stp_state 0 mcast_snooping 0 nf_call_iptables 0";
         [
-            format!("link add {name} type bridge forward_delay 0 stp_state 0 mcast_snooping 0 nf_call_iptables 0"),
+            format!("link add {name} address 02:fc:00:00:00:{index:02x} type bridge {options}"),
             format!("address add {} dev {name}", bridge.address),
             format!("link set {name} up"),
         ]
     };
-    plan.bridges.iter().flat_map(bridge).collect()
+    plan.bridges.iter().enumerate().flat_map(bridge).collect()
 }
 
 fn cables(plan: &Plan, hypervisor: &Namespace, machines: &BTreeMap<&str, Namespace>) -> Vec<String> {

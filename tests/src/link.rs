@@ -49,7 +49,7 @@ impl Port<'_> {
 /// Drops what comes in to a machine by nftables, `rule` being a match such as `tcp dport 443`; empty: everything.
 pub fn drop_incoming(machine: &Namespace, rule: &str) {
     let table =
-        format!("table inet fmc_lab {{ chain in {{ type filter hook input priority -10; {rule} counter drop; }} }}");
+        format!("table inet fmc_lab {{ chain in {{ type filter hook input priority -10; {rule} counter drop; }}; }}");
     machine.expect("nft", &[&table]);
 }
 

@@ -12,6 +12,9 @@ use tokio::time::MissedTickBehavior;
 use crate::exchange::{Attempt, Target, attempt};
 use crate::namespace::Namespace;
 
+/// An exchange takes well under a millisecond, and the moment of a move is known to 2 ms or so.
+const UNDER_WAY: Duration = Duration::from_millis(8);
+
 /// New connections at a steady pace, each a whole exchange. In flight at once: the pace times the target's patience.
 #[derive(Debug)]
 pub struct Load {
@@ -93,11 +96,12 @@ impl Record {
         later.map(|attempt| attempt.finished - moment).min()
     }
 
-    /// The longest time in which no connection was served.
+    /// The longest time in which no connection was served, from the first one's start to the last one's.
     pub fn longest_gap(&self) -> Duration {
-        let mut ends: Vec<Instant> = self.served().map(|attempt| attempt.finished).collect();
-        ends.sort();
-        ends.windows(2).map(|pair| pair[1] - pair[0]).max().unwrap_or_default()
+        let starts = self.attempts.first().into_iter().chain(self.attempts.last()).map(|attempt| attempt.started);
+        let mut moments: Vec<Instant> = starts.chain(self.served().map(|attempt| attempt.finished)).collect();
+        moments.sort();
+        moments.windows(2).map(|pair| pair[1] - pair[0]).max().unwrap_or_default()
     }
 
     /// The waiting time that `share` (0 to 1) of the served connections did not exceed.
@@ -112,6 +116,16 @@ impl Record {
     pub fn between(&self, from: Instant, to: Instant) -> Record {
         let within = self.attempts.iter().filter(|attempt| (from..to).contains(&attempt.started));
         Record { attempts: within.cloned().collect() }
+    }
+
+    /// Those that failed although they were not under way at any of `moments`, give or take [`UNDER_WAY`].
+    pub fn failures_not_under_way_at(&self, moments: &[Instant]) -> Vec<&Attempt> {
+        let near = |attempt: &Attempt, moment: &Instant| {
+            let from = attempt.started.checked_sub(UNDER_WAY).unwrap_or(attempt.started);
+            (from..attempt.started + UNDER_WAY).contains(moment)
+        };
+        let failures = self.failures().into_iter();
+        failures.filter(|attempt| !moments.iter().any(|moment| near(attempt, moment))).collect()
     }
 
     /// # Panics

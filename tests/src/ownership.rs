@@ -98,6 +98,11 @@ impl Ownership {
         eventually_some(&what, limit, || self.changed_after(moment, machine, address, held)).0
     }
 
+    /// Every moment at which somebody began or ceased to hold `address`.
+    pub fn moments(&self, address: &str) -> Vec<Instant> {
+        self.of(address).into_iter().map(|change| change.at).collect()
+    }
+
     /// How often somebody began to hold `address`.
     pub fn claims(&self, address: &str) -> usize {
         self.of(address).iter().filter(|change| change.held).count()

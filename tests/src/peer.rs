@@ -62,8 +62,10 @@ impl<'lab> Peer<'lab> {
         Self::start(lab, node, &command)
     }
 
-    /// Kills a program and all its processes with SIGKILL.
+    /// Kills a program and all its processes with SIGKILL, so that none can act on another's death: Keepalived's child
+    /// would still resign.
     pub fn kill(&self, program: Program) {
+        self.signal(program, Signal::SIGSTOP);
         self.signal(program, Signal::SIGKILL);
     }
 
@@ -119,7 +121,12 @@ impl Drop for Peer<'_> {
 
 fn keepalived_command(lab: &Lab, node: &str, configuration: &str) -> String {
     let file = lab.write(&format!("{node}.keepalived.conf"), configuration);
-    let pid = |kind: &str| lab.path(&format!("{node}.{kind}.pid")).display().to_string();
+    let pid = |kind: &str| {
+        let file = lab.path(&format!("{node}.{kind}.pid"));
+        // Process ids begin anew in each process namespace: an old file would name the new process itself.
+        let _none_before_the_first_start = std::fs::remove_file(&file);
+        file.display().to_string()
+    };
     format!(
         "keepalived --dont-fork --log-console --log-detail --vrrp -f {} -p {} -r {}",
         file.display(),

@@ -2,8 +2,13 @@
 
 use std::process::Command;
 
+use nix::sys::resource::{Resource, setrlimit};
+
 /// The users that `dist/sysusers.d/fmc-lb.conf` creates on a real node.
 const USERS: [&str; 2] = ["fmc-lb", "fmc-lb-keeper"];
+
+/// Descriptors a process may have: `LimitNOFILE=` of the unit, which daemons started here inherit.
+const DESCRIPTORS: u64 = 65_536;
 
 /// Makes sure that namespaces can be created and that the daemon finds its users.
 ///
@@ -15,6 +20,8 @@ pub fn require() {
         "the lab needs root for network namespaces; run: sudo -E env \"PATH=$PATH\" {}",
         std::env::args().collect::<Vec<_>>().join(" ")
     );
+    // A container may refuse; then the daemon says that it has fewer, and a lab needs few.
+    let _fewer_will_do = setrlimit(Resource::RLIMIT_NOFILE, DESCRIPTORS, DESCRIPTORS);
     USERS.into_iter().filter(|user| !exists(user)).for_each(create);
 }
 
