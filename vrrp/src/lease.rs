@@ -7,8 +7,8 @@
 //!     └──── AddressReport, wake-up ───┘
 //! ```
 //!
-//! A renewal that comes after the expiry would add the address again, perhaps while another node serves it. So a lease that
-//! is renewed later than half of its length is never renewed: the address is removed and reported lost, and the router
+//! A renewal that comes after the expiry would add the address again, perhaps while another node serves it. So a lease whose
+//! renewal is late by half of its length is never renewed: the address is removed and reported lost, and the router
 //! decides anew. When the thread itself dies or freezes, the kernel removes the address 1 to 2 seconds after the last renewal.
 
 mod leftovers;
@@ -38,8 +38,9 @@ pub const LEASE: Duration = Duration::from_secs(1);
 /// How often a lease is renewed. A renewal is one RTM_NEWADDR to every listener of rtnetlink and changes no route.
 pub const RENEWAL: Duration = Duration::from_millis(250);
 
-/// A renewal later than this after the one before is not made.
-pub const LATEST_RENEWAL: Duration = Duration::from_millis(500);
+/// A renewal later than this after the one before is not made: it would be late by half a lease, and the kernel may remove the
+/// address a whole lease after the one before.
+pub const LATEST_RENEWAL: Duration = Duration::from_millis(750);
 
 /// The election thread stamps its tick at least each 100 ms; one older than this belongs to a frozen thread.
 pub const FRESH: Duration = Duration::from_millis(300);

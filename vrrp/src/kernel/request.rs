@@ -14,7 +14,8 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use super::message::{self, NLMSG_DONE, NLMSG_ERROR, RTM_NEWADDR, RTM_NEWLINK};
 use super::{Address, Interface, KernelError, Request};
 
-/// How long an answer may take. Half a lease: an answer that comes later could only renew an address that is given up.
+/// How long an answer may take once the request is taken. The kernel works a request off while it takes it, so this is rarely
+/// waited for; what takes long is the taking, while somebody else holds the rtnl lock.
 const ANSWER_WITHIN: Duration = Duration::from_millis(500);
 
 /// One datagram of a dump; the kernel makes them at most 32 KiB (`netlink_dump`, net/netlink/af_netlink.c).

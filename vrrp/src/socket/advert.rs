@@ -12,9 +12,9 @@ use crate::packet::{IP_PROTOCOL, IpMeta, MAX_LEN, MULTICAST_GROUP};
 
 use super::{DATAGRAM_LENGTH, NETWORK_CONTROL, SOCKET_PRIORITY, SocketError, filter, ipv4_header, send_whole};
 
-/// About 80 adverts with the kernel's overhead, several seconds of honest traffic. When it is full the kernel drops the
-/// newest, and [`AdvertSocket::overflowed`] counts them.
-const RECEIVE_BUFFER: usize = 64 * 1024;
+/// The most that needs no privilege (`net.core.rmem_max`): about 500 adverts with the kernel's overhead, 50 ms of a flood of
+/// 10,000 in a second. When it is full the kernel drops the newest, and [`AdvertSocket::overflowed`] counts them.
+const RECEIVE_BUFFER: usize = 212_992;
 
 /// A raw IPv4 socket for protocol 112, bound to one interface. Adverts that came by unicast reach it too, to be counted.
 #[derive(Debug)]

@@ -19,8 +19,6 @@ use crate::lab::{Namespace, Scratch};
 
 /// Rank of the node that the process shall be.
 pub(crate) const NODE: &str = "FMC_VRRP_TEST_NODE";
-/// Set: wish for real-time scheduling.
-const REALTIME: &str = "FMC_VRRP_TEST_REALTIME";
 pub(crate) const RUNTIME_DIR: &str = "FMC_VRRP_TEST_RUNTIME_DIR";
 
 /// Runs a fit keeper until it is killed; says why when it cannot start. Does nothing unless the environment asks for it: the
@@ -28,9 +26,7 @@ pub(crate) const RUNTIME_DIR: &str = "FMC_VRRP_TEST_RUNTIME_DIR";
 #[test]
 fn keeper_process() {
     let (Ok(rank), Some(runtime_dir)) = (std::env::var(NODE), std::env::var_os(RUNTIME_DIR)) else { return };
-    let mut settings = settings(rank.parse().unwrap());
-    settings.realtime = std::env::var_os(REALTIME).is_some();
-    match Keeper::start(settings, Path::new(&runtime_dir)) {
+    match Keeper::start(settings(rank.parse().unwrap()), Path::new(&runtime_dir)) {
         Ok(keeper) => keeper.run(&mut AlwaysFit::new()),
         Err(refusal) => println!("{refusal}"),
     }
@@ -85,22 +81,11 @@ pub(crate) struct Thread {
 
 impl Process {
     pub(crate) fn start(namespace: &Namespace, rank: u8) -> Self {
-        Self::spawn(namespace, rank, |_| {})
-    }
-
-    pub(crate) fn start_realtime(namespace: &Namespace, rank: u8) -> Self {
-        Self::spawn(namespace, rank, |command| {
-            command.env(REALTIME, "1");
-        })
-    }
-
-    fn spawn(namespace: &Namespace, rank: u8, with: impl FnOnce(&mut Command)) -> Self {
         let scratch = Scratch::new();
         let (program, arguments) = of_this_test();
         let mut command = Command::new("ip");
         command.args(["netns", "exec", namespace.name()]).arg(program).args(arguments);
         command.env(NODE, rank.to_string()).env(RUNTIME_DIR, scratch.path());
-        with(&mut command);
         let child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
         Self { child, _scratch: scratch }
     }

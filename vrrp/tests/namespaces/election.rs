@@ -9,7 +9,7 @@ use fmc_vrrp::tier::{Cause, Fitness, Tier};
 use nix::sys::signal::Signal;
 
 use crate::child::Process;
-use crate::keeper::{Running, settings};
+use crate::keeper::{Running, elected, settings};
 use crate::lab::{API, Namespace, WEB, always, eventually, pair};
 
 /// Active_Down_Interval of the second node at 100 ms (301.2 ms), and what a busy machine takes to schedule and look.
@@ -22,8 +22,7 @@ fn owners(pair: &[Namespace; 2], address: Ipv4Addr) -> [bool; 2] {
 #[test]
 fn two_keepers_elect_the_first_and_the_second_stays_its_backup() {
     let pair = pair();
-    let (first, second) = (Running::fit(&pair[0], settings(0)), Running::fit(&pair[1], settings(1)));
-    eventually("the first owns both", Duration::from_secs(3), || pair[0].holds(API) && pair[0].holds(WEB));
+    let (first, second) = elected(&pair[0], &pair[1]);
     always("the second owns none", Duration::from_secs(1), || !pair[1].holds(API) && !pair[1].holds(WEB));
     assert_eq!((first.roles(), second.roles()), ([Role::Active; 2], [Role::Backup; 2]));
     let seen = second.snapshot();
@@ -38,8 +37,9 @@ fn two_keepers_elect_the_first_and_the_second_stays_its_backup() {
 fn a_killed_owner_is_replaced_within_active_down_and_its_address_leaves_by_itself() {
     let pair = pair();
     let first = Process::start(&pair[0], 0);
-    let _second = Running::fit(&pair[1], settings(1));
-    eventually("the first owns it", Duration::from_secs(5), || owners(&pair, API) == [true, false]);
+    eventually("the first owns it", Duration::from_secs(5), || pair[0].holds(API));
+    let second = Running::fit(&pair[1], settings(1));
+    eventually("the second is its backup", Duration::from_secs(5), || second.roles() == [Role::Backup; 2]);
     let killed = Instant::now();
     first.signal(Signal::SIGKILL);
     eventually("the second owns it", TAKEOVER, || pair[1].holds(API));
@@ -51,8 +51,9 @@ fn a_killed_owner_is_replaced_within_active_down_and_its_address_leaves_by_itsel
 fn a_frozen_owner_is_replaced_and_does_not_take_the_address_back_when_it_thaws() {
     let pair = pair();
     let first = Process::start(&pair[0], 0);
-    let _second = Running::fit(&pair[1], settings(1));
-    eventually("the first owns it", Duration::from_secs(5), || owners(&pair, API) == [true, false]);
+    eventually("the first owns it", Duration::from_secs(5), || pair[0].holds(API));
+    let second = Running::fit(&pair[1], settings(1));
+    eventually("the second is its backup", Duration::from_secs(5), || second.roles() == [Role::Backup; 2]);
     first.signal(Signal::SIGSTOP);
     eventually("the second owns it", TAKEOVER, || pair[1].holds(API));
     eventually("the kernel removed it", Duration::from_millis(2200), || !pair[0].holds(API));
@@ -63,8 +64,7 @@ fn a_frozen_owner_is_replaced_and_does_not_take_the_address_back_when_it_thaws()
 #[test]
 fn a_short_freeze_moves_nothing() {
     let pair = pair();
-    let (first, second) = (Running::fit(&pair[0], settings(0)), Running::fit(&pair[1], settings(1)));
-    eventually("the first owns it", Duration::from_secs(3), || owners(&pair, API) == [true, false]);
+    let (first, second) = elected(&pair[0], &pair[1]);
     for milliseconds in [50, 100, 150] {
         first.freeze(Duration::from_millis(milliseconds));
         always("nothing moves", Duration::from_millis(600), || owners(&pair, API) == [true, false]);
@@ -75,8 +75,7 @@ fn a_short_freeze_moves_nothing() {
 #[test]
 fn an_owner_whose_proxy_is_lost_gives_its_addresses_away_at_once() {
     let pair = pair();
-    let (first, _second) = (Running::fit(&pair[0], settings(0)), Running::fit(&pair[1], settings(1)));
-    eventually("the first owns it", Duration::from_secs(3), || owners(&pair, API) == [true, false]);
+    let (first, _second) = elected(&pair[0], &pair[1]);
     first.command(Command::ProxyLost);
     let taken = eventually("the second owns it", Duration::from_secs(1), || pair[1].holds(API));
     assert!(taken < Duration::from_millis(250), "{taken:?}");
@@ -88,9 +87,7 @@ fn an_owner_whose_proxy_is_lost_gives_its_addresses_away_at_once() {
 #[test]
 fn a_planned_move_never_leaves_the_address_without_an_owner() {
     let pair = pair();
-    let (first, second) = (Running::fit(&pair[0], settings(0)), Running::fit(&pair[1], settings(1)));
-    eventually("the first owns it", Duration::from_secs(3), || owners(&pair, API) == [true, false]);
-    eventually("heartbeats flow", Duration::from_secs(2), || !first.snapshot().peers[0].vips.is_empty());
+    let (first, second) = elected(&pair[0], &pair[1]);
     let to = Some("loadbalancer2".parse().unwrap());
     first.command(Command::Resign { vip: Some("api".parse().unwrap()), to });
     eventually("it has moved", Duration::from_secs(1), || {
@@ -123,9 +120,7 @@ fn a_move_to_an_unknown_node_is_refused_in_words() {
 #[test]
 fn a_better_tier_takes_over_and_an_equal_one_does_not() {
     let pair = pair();
-    let (first, second) = (Running::fit(&pair[0], settings(0)), Running::fit(&pair[1], settings(1)));
-    eventually("the first owns it", Duration::from_secs(3), || owners(&pair, API) == [true, false]);
-    eventually("heartbeats flow", Duration::from_secs(2), || !first.snapshot().peers[0].vips.is_empty());
+    let (first, second) = elected(&pair[0], &pair[1]);
     first.set_fitness(Fitness::serving(Tier::Degraded, Cause::Local));
     eventually("the fit one owns it", Duration::from_secs(2), || owners(&pair, API) == [false, true]);
     first.set_fitness(Fitness::FIT);

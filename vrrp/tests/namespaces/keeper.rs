@@ -41,7 +41,8 @@ pub(crate) fn settings(rank: u8) -> KeeperSettings {
         pair_port: NonZeroU16::new(1112).unwrap(),
         key: Some(PairKeyBytes::new(b"a key of at least 32 bytes, shared".to_vec())),
         config_hash: 7,
-        realtime: false,
+        // As in service: else the other work of a busy machine decides when adverts leave.
+        realtime: true,
         observe: false,
     }
 }
@@ -174,6 +175,17 @@ impl Drop for Running {
             assert!(ended.is_ok() || std::thread::panicking(), "the election thread panicked");
         }
     }
+}
+
+/// Two fit nodes, the first of which owns both addresses: it was there first.
+pub(crate) fn elected(one: &Namespace, two: &Namespace) -> (Running, Running) {
+    let first = Running::fit(one, settings(0));
+    eventually("the first owns both", Duration::from_secs(5), || first.roles() == [Role::Active; 2] && one.holds(WEB));
+    let second = Running::fit(two, settings(1));
+    eventually("the second is its backup", Duration::from_secs(5), || {
+        second.roles() == [Role::Backup; 2] && first.snapshot().peers[0].vips.len() == 2
+    });
+    (first, second)
 }
 
 /// What `Keeper::start` says when it refuses.

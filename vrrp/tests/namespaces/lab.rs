@@ -5,6 +5,7 @@ use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use fmc_vrrp::kernel::Kernel;
@@ -16,20 +17,25 @@ pub(crate) const WEB: Ipv4Addr = Ipv4Addr::new(192, 168, 0, 33);
 
 static COUNT: AtomicU32 = AtomicU32::new(0);
 
+/// One test at a time: the kernel has one rtnl lock for all namespaces, and tests beside each other would measure each other.
+static TURN: Mutex<()> = Mutex::new(());
+
 /// A network namespace that goes when this does.
 pub(crate) struct Namespace {
     name: String,
+    /// Held by the last one of a test.
+    turn: Option<MutexGuard<'static, ()>>,
 }
 
 impl Namespace {
-    pub(crate) fn new() -> Self {
+    fn new() -> Self {
         assert!(
             geteuid().is_root(),
             "these tests make network namespaces and need root: sudo -E env PATH=$PATH cargo test -p fmc-vrrp --test namespaces"
         );
         let name = format!("vos-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
         run(&format!("ip netns add {name}"));
-        let namespace = Self { name };
+        let namespace = Self { name, turn: None };
         namespace.ip("link set lo up");
         namespace
     }
@@ -70,12 +76,15 @@ impl Namespace {
 impl Drop for Namespace {
     fn drop(&mut self) {
         let _ = Command::new("ip").args(["netns", "del", &self.name]).status();
+        drop(self.turn.take());
     }
 }
 
 /// Two balancers, back to back: `eth0` is 192.168.0.30 in the first and .31 in the second.
 pub(crate) fn pair() -> [Namespace; 2] {
-    let pair = [Namespace::new(), Namespace::new()];
+    let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut pair = [Namespace::new(), Namespace::new()];
+    pair[1].turn = Some(turn);
     let [one, two] = &pair;
     one.ip(&format!("link add eth0 type veth peer name eth0 netns {}", two.name));
     for (namespace, host) in [(one, 30), (two, 31)] {
@@ -90,7 +99,9 @@ pub(crate) fn pair() -> [Namespace; 2] {
 
 /// Two balancers and a stranger on one bridge: `eth0` is 192.168.0.30, .31 and .99.
 pub(crate) fn lan() -> [Namespace; 3] {
-    let hosts = [Namespace::new(), Namespace::new(), Namespace::new()];
+    let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut hosts = [Namespace::new(), Namespace::new(), Namespace::new()];
+    hosts[2].turn = Some(turn);
     let switch = &hosts[2];
     switch.ip("link add lan type bridge");
     switch.ip("link set lan up");

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use fmc_vrrp::router::role::Role;
 
-use crate::keeper::{Running, settings};
+use crate::keeper::{Running, elected, settings};
 use crate::lab::{API, always, eventually, pair};
 
 /// The kernel tells of a lost carrier at most once a second, over all interfaces (net/core/link_watch.c).
@@ -41,8 +41,7 @@ fn an_interface_that_is_made_anew_is_taken_up_again() {
 #[test]
 fn a_node_whose_adverts_are_filtered_gives_its_addresses_away_and_does_not_contest_them() {
     let [one, two] = pair();
-    let (first, second) = (Running::fit(&one, settings(0)), Running::fit(&two, settings(1)));
-    eventually("the first owns it", Duration::from_secs(3), || one.holds(API) && !two.holds(API));
+    let (first, second) = elected(&one, &two);
     one.nft("add table ip fmc-test");
     one.nft("add chain ip fmc-test output { type filter hook output priority 0 ; }");
     one.nft("add rule ip fmc-test output ip protocol 112 drop");

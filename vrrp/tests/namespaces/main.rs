@@ -2,6 +2,8 @@
 //!
 //! These tests make network namespaces, so they need root; without it they fail with the command to run.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot set the scene fails")]
+
 mod allocation;
 mod child;
 mod election;

@@ -11,7 +11,7 @@ const FIFO: u32 = 1;
 #[test]
 fn the_election_is_real_time_the_address_thread_below_it_and_memory_is_locked() {
     let [one, _two] = pair();
-    let process = Process::start_realtime(&one, 0);
+    let process = Process::start(&one, 0);
     eventually("it owns the address", Duration::from_secs(5), || one.holds(API));
     let threads = process.threads();
     let fifo: Vec<_> = threads.iter().filter(|thread| thread.policy == FIFO).collect();
