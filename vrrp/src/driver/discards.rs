@@ -1,4 +1,4 @@
-//! What was discarded on an interface, by reason, and when it was last logged. [core]
+//! What was discarded on an interface, by reason, and when it was last logged.
 
 use std::net::Ipv4Addr;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! How late the election thread wakes: the number that says whether a node can keep its interval. [core]
+//! How late the election thread wakes: the number that says whether a node can keep its interval.
 
 use std::time::Duration;
 

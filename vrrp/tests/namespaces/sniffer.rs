@@ -9,9 +9,12 @@ use pnet::datalink::{self, Channel, Config};
 
 use crate::lab::Namespace;
 
+/// A frame, and when it arrived.
+type Frame = (Instant, Vec<u8>);
+
 /// Collects what arrives on an interface until it is dropped.
 pub(crate) struct Sniffer {
-    frames: Arc<Mutex<Vec<(Instant, Vec<u8>)>>>,
+    frames: Arc<Mutex<Vec<Frame>>>,
     stop: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
 }
@@ -19,7 +22,7 @@ pub(crate) struct Sniffer {
 impl Sniffer {
     /// Listens when this returns.
     pub(crate) fn on(namespace: &Namespace, interface: &str) -> Self {
-        let (frames, stop): (Arc<Mutex<Vec<_>>>, Arc<AtomicBool>) = Default::default();
+        let (frames, stop): (Arc<Mutex<Vec<Frame>>>, Arc<AtomicBool>) = Default::default();
         let mut received = namespace.enter(|| {
             let interface = datalink::interfaces().into_iter().find(|found| found.name == interface).unwrap();
             let config = Config { read_timeout: Some(Duration::from_millis(20)), ..Config::default() };
@@ -40,7 +43,7 @@ impl Sniffer {
     }
 
     /// Every frame so far.
-    pub(crate) fn frames(&self) -> Vec<(Instant, Vec<u8>)> {
+    pub(crate) fn frames(&self) -> Vec<Frame> {
         self.frames.lock().unwrap().clone()
     }
 }
