@@ -25,7 +25,7 @@ fn what_cannot_work_is_refused_with_the_sentence_an_operator_needs() {
     let taken = Spawn::new("socat", lab.path("socat.log")).args(["tcp-listen:80,reuseaddr,fork", "stdout"]);
     let holder = lab.machine(node).spawn(taken);
     std::thread::sleep(Duration::from_millis(300));
-    refused(&lab, node, &shipped, &[], &["192.168.0.33:80", "in use"]);
+    refused(&lab, node, &shipped, &[], &["cannot listen on 192.168.0.33:80", "taken"]);
     drop(holder);
 }
 
@@ -55,7 +55,7 @@ fn a_second_instance_is_refused_and_the_first_goes_on() {
     // With a runtime directory of its own it meets the ports of the first one.
     let mut second = Balancer::start_instance(&lab, NODES[0], "elsewhere", &shipped);
     let status = second.wait(Duration::from_secs(5));
-    assert!(!status.success() && second.log().contains("in use"), "{status}\n{}", second.log());
+    assert!(!status.success() && second.log().contains("the port is taken"), "{status}\n{}", second.log());
     first.wait_until_up();
 }
 
