@@ -1,4 +1,4 @@
-//! What was discarded on an interface, by reason, and when it was last logged.
+//! What was discarded on an interface, by reason, and when it was last logged. [core]
 
 use std::net::Ipv4Addr;
 use std::time::Duration;

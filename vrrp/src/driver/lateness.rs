@@ -1,4 +1,4 @@
-//! How late the election thread wakes: the number that says whether a node can keep its interval.
+//! How late the election thread wakes: the number that says whether a node can keep its interval. [core]
 
 use std::time::Duration;
 

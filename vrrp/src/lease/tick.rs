@@ -1,4 +1,4 @@
-//! The election's sign of life, read by the address thread.
+//! The election's sign of life, read by the address thread. [core]
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
