@@ -56,7 +56,7 @@ pub(crate) enum Verb {
     /// Take a server or a node out of service now, ending what is open on it; with --wait, drain it first.
     Maint(SetState),
 
-    /// Change a server's share of new connections until the next restart or reload.
+    /// Change a server's share of new connections until the next restart.
     Weight(Weight),
 
     /// End one connection.

@@ -42,6 +42,10 @@ pub const RENEWAL: Duration = Duration::from_millis(250);
 /// address a whole lease after the one before.
 pub const LATEST_RENEWAL: Duration = Duration::from_millis(750);
 
+/// How long an address that was handed over stays for the last words of its connections. New ones no longer come: the taker
+/// has announced itself.
+pub const FAREWELL: Duration = Duration::from_millis(10);
+
 /// The election thread stamps its tick at least each 100 ms; one older than this belongs to a frozen thread.
 pub const FRESH: Duration = Duration::from_millis(300);
 
@@ -69,6 +73,8 @@ pub enum AddressCommand {
     Install(VipIndex, Epoch),
     /// Take it away.
     Remove(VipIndex, Epoch),
+    /// Take it away after [`FAREWELL`]: it was handed over, and the resets of its connections still leave from it.
+    Leave(VipIndex, Epoch),
     /// Gratuitous ARP, in request and in reply form, if the address is installed.
     Announce(VipIndex),
     /// Events were lost: compare what is held with what the kernel has.

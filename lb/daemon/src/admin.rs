@@ -133,7 +133,7 @@ async fn answer(request: Request<Incoming>, caller: Caller, shared: &Shared) -> 
         return read::answer(request.uri(), shared);
     }
     if request.method() != Method::POST {
-        return refuse(RefusalKind::BadRequest, "only GET and POST are understood", "see docs/reference/cli.md");
+        return refuse(RefusalKind::BadRequest, "only GET and POST are understood", "see docs/reference/api.md");
     }
     match may_command(caller) {
         Err(refusal) => Answer::from(refusal),

@@ -12,7 +12,7 @@ use tracing_subscriber::fmt::format::{Format, Writer};
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
 use tracing_subscriber::registry::LookupSpan;
 
-/// Lines that wait for a slow stderr; further ones are dropped and counted by [`dropped`](LogLines::dropped).
+/// Lines that wait for a slow stderr; further ones are dropped and counted by [`counter`](LogLines::counter).
 const LINES_WAITING: usize = 8192;
 
 /// Keeps the log alive; flushes when dropped.
@@ -22,9 +22,9 @@ pub(crate) struct LogLines {
 }
 
 impl LogLines {
-    /// Lines that found the queue full.
-    pub(crate) fn dropped(&self) -> usize {
-        self.dropped.dropped_lines()
+    /// Counts lines that found the queue full.
+    pub(crate) fn counter(&self) -> ErrorCounter {
+        self.dropped.clone()
     }
 }
 

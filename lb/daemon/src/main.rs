@@ -21,11 +21,14 @@ mod wiring;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 
 use message::Begin;
+use nix::sys::signalfd::SignalFd;
 use runtime_dir::RuntimeDir;
+use supervisor::sketch::Sketch;
 
 /// L4 load balancer with health checks and VRRP for a small Kubernetes site.
 #[derive(Debug, Parser)]
@@ -96,21 +99,32 @@ fn main() -> ExitCode {
 fn run(begin: Begin) -> anyhow::Result<ExitCode> {
     let signals = supervisor::block_signals()?;
     let _log = log::start();
-    let (config, warnings) = match check::load(&begin.config) {
+    let loaded = match check::load(&begin.config) {
         Ok(loaded) => loaded,
         Err(code) => return Ok(code),
     };
-    warnings.show();
-    let node = node::identify(&config, begin.node.as_deref())?;
-    let sketch = supervisor::sketch::Sketch::new(&config, node, begin.config.clone());
+    loaded.warnings.show();
+    let outcome = supervise(begin, &loaded, signals);
+    if !matches!(outcome, Ok(code) if code == ExitCode::SUCCESS) {
+        // systemd starts us again at once: a late link or address deserves a moment, the journal deserves fewer lines.
+        std::thread::sleep(REFUSED_PAUSE);
+    }
+    outcome
+}
+
+/// How long a refusal to start rests before the next try.
+const REFUSED_PAUSE: Duration = Duration::from_secs(1);
+
+fn supervise(begin: Begin, loaded: &check::Loaded, signals: SignalFd) -> anyhow::Result<ExitCode> {
+    let node = node::identify(&loaded.config, begin.node.as_deref())?;
+    let sketch = Sketch::new(&loaded.config, node, begin.config.clone());
     let begin = Begin { node: Some(node.name.to_string()), ..begin };
-    drop(config);
-    supervisor::run(begin, sketch, signals)
+    supervisor::run(begin, &loaded.source, sketch, signals)
 }
 
 fn cleanup(runtime_dir: PathBuf) -> anyhow::Result<ExitCode> {
     for address in fmc_vrrp::lease::cleanup(&RuntimeDir::leases(&runtime_dir))? {
-        println!("removed {address}");
+        check::say(&format!("removed {address}\n"));
     }
     Ok(ExitCode::SUCCESS)
 }

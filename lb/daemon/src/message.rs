@@ -26,6 +26,9 @@ pub(crate) enum Order {
     Partner,
     /// With a descriptor, to the proxy: the listening admin socket.
     Admin,
+    /// With a descriptor, to the proxy: the text of the configuration that the supervisor has checked. A role that is
+    /// restarted works by the same one, whatever has been done to the file since.
+    Configuration,
     /// To the keeper, from an operator while the proxy is dead: give every VIP away.
     Resign,
     /// To the proxy, after each change: how the processes live, for `status`.
@@ -56,6 +59,7 @@ pub(crate) struct ProcessLife {
 /// What `fmc-lb run` was started with.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Begin {
+    /// The file's name, for messages; its text comes with [`Order::Configuration`].
     pub(crate) config: PathBuf,
     pub(crate) node: Option<String>,
     pub(crate) runtime_dir: PathBuf,

@@ -9,14 +9,17 @@ mod role;
 pub(crate) mod sketch;
 mod stand_in;
 
-use std::os::fd::{AsFd, BorrowedFd};
+use std::io::Write;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixListener;
 use std::process::ExitCode;
 use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::{Context, Result};
 use fmc_api::Moment;
+use fmc_vrrp::realtime;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::memfd::{MFdFlags, memfd_create};
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use tracing::{error, info, warn};
@@ -33,8 +36,8 @@ use sketch::Sketch;
 /// A frozen proxy has lost its VIPs after 150 ms; it loses its relays only after this, in case it thaws.
 const PROXY_KILLED_AFTER: Duration = Duration::from_secs(1);
 
-/// How long a refusal to start rests before the next try.
-const REFUSED_PAUSE: Duration = Duration::from_secs(1);
+/// Real-time priority, below the keeper's threads.
+const SUPERVISOR_PRIORITY: i32 = 2;
 
 /// A keeper that was told to end gives its VIPs away first; it gets this long.
 const KEEPER_MAY_LINGER: Duration = Duration::from_secs(2);
@@ -43,20 +46,18 @@ const KEEPER_MAY_LINGER: Duration = Duration::from_secs(2);
 const PROXY_MAY_LINGER: Duration = Duration::from_secs(5);
 
 /// Runs until told to end. The exit code is 0, or that of the role that refused to start.
-pub(crate) fn run(begin: Begin, sketch: Sketch, signals: SignalFd) -> Result<ExitCode> {
-    let mut supervisor = Supervisor::prepare(begin, sketch, signals)?;
+pub(crate) fn run(begin: Begin, configuration: &str, sketch: Sketch, signals: SignalFd) -> Result<ExitCode> {
+    let mut supervisor = Supervisor::prepare(begin, configuration, sketch, signals)?;
     let code = supervisor.watch();
     supervisor.clean_addresses();
     supervisor.runtime.clear();
-    if code == ExitCode::from(exit::FAILED) {
-        // systemd starts us again at once: a late link or address deserves a second, the journal deserves fewer lines.
-        std::thread::sleep(REFUSED_PAUSE);
-    }
     Ok(code)
 }
 
 struct Supervisor {
     begin: Begin,
+    /// The checked configuration, in memory.
+    configuration: OwnedFd,
     sketch: Sketch,
     runtime: RuntimeDir,
     admin: UnixListener,
@@ -86,10 +87,12 @@ enum Stage {
 }
 
 impl Supervisor {
-    fn prepare(begin: Begin, sketch: Sketch, signals: SignalFd) -> Result<Self> {
-        let runtime = RuntimeDir::lock(&begin.runtime_dir)?;
+    fn prepare(begin: Begin, configuration: &str, sketch: Sketch, signals: SignalFd) -> Result<Self> {
         let keeper_user = KEEPER.check()?;
         let proxy_user = PROXY.check()?;
+        let runtime = RuntimeDir::lock(&begin.runtime_dir)?;
+        // Its judgement of the roles must come in time; without the privilege it forgives itself its lateness.
+        let _ = realtime::schedule(SUPERVISOR_PRIORITY);
         runtime.create_leases(&keeper_user)?;
         let admin = runtime.bind_admin(proxy_user.gid)?;
         let now = Instant::now();
@@ -104,6 +107,7 @@ impl Supervisor {
             stage: Stage::Running,
             wanted_wake: now,
             begin,
+            configuration: in_memory(configuration)?,
             sketch,
             runtime,
             admin,
@@ -254,6 +258,7 @@ impl Supervisor {
         }
         if proxy {
             self.proxy.tell(&Order::Admin, Some(self.admin.as_fd()));
+            self.proxy.tell(&Order::Configuration, Some(self.configuration.as_fd()));
         }
         if (keeper || proxy) && self.keeper.is_alive() && self.proxy.is_alive() {
             self.introduce();
@@ -322,6 +327,14 @@ impl Supervisor {
             vips => format!("active for {}", vips.join(", ")),
         }
     }
+}
+
+/// A text behind a descriptor that roles can be given (memfd_create(2)).
+fn in_memory(text: &str) -> Result<OwnedFd> {
+    let descriptor = memfd_create(c"fmc-lb configuration", MFdFlags::MFD_CLOEXEC).context("no memory file")?;
+    let mut file = std::fs::File::from(descriptor);
+    file.write_all(text.as_bytes()).context("cannot keep the configuration")?;
+    Ok(file.into())
 }
 
 /// Blocks the signals that [`Supervisor`] reads; to be called before any thread exists that a signal could be given to.

@@ -153,7 +153,9 @@ impl Paired {
             let name = &self.settings.name;
             log(match heartbeat.config_hash == our_hash {
                 true => format!("{name} runs the same configuration again"),
-                false => format!("{name} runs another configuration than this node: copy the file and reload"),
+                false => format!(
+                    "{name} runs another configuration than this node: copy the file and restart the one that is behind"
+                ),
             });
         }
         self.last = Some(Last { at: now, heartbeat: heartbeat.clone() });

@@ -9,6 +9,7 @@ use crate::boot_instant::BootInstant;
 use crate::lease::{AddressCommand, VipIndex};
 use crate::packet::{MAX_LEN, MULTICAST_GROUP};
 use crate::priority::Priority;
+use crate::router::role::Reason;
 use crate::router::{Action, AddressLoss};
 
 impl Keeper {
@@ -60,7 +61,11 @@ impl Keeper {
         let virtual_address = &mut self.vips[vip];
         virtual_address.epoch = virtual_address.epoch.wrapping_add(1);
         virtual_address.address = Address::Removing;
-        if let Err(untaken) = self.addresses.command(AddressCommand::Remove(vip, virtual_address.epoch)) {
+        let command = match virtual_address.router.explain().reason {
+            Reason::TakenOver(_) => AddressCommand::Leave(vip, virtual_address.epoch),
+            _ => AddressCommand::Remove(vip, virtual_address.epoch),
+        };
+        if let Err(untaken) = self.addresses.command(command) {
             // A thread that takes no commands renews nothing: the lease ends by itself.
             virtual_address.address = Address::Absent;
             self.complain(vip, untaken.to_string(), now, control);

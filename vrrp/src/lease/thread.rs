@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use super::leftovers::{is_ours, label};
 use super::{
-    AddressCommand, AddressReport, Epoch, FRESH, InterfaceIndex, LATEST_RENEWAL, LEASE, Outcome, Outfit, Port, RENEWAL,
-    Seen, VipIndex,
+    AddressCommand, AddressReport, Epoch, FAREWELL, FRESH, InterfaceIndex, LATEST_RENEWAL, LEASE, Outcome, Outfit,
+    Port, RENEWAL, Seen, VipIndex,
 };
 use crate::arp::{Form, gratuitous};
 use crate::boot_instant::BootInstant;
@@ -62,11 +62,17 @@ pub(super) fn run(outfit: Outfit, commands: &Receiver<AddressCommand>, desk: &De
 struct Lease {
     renewed_at: BootInstant,
     try_at: BootInstant,
+    /// Set once: an address that leaves is not renewed.
+    leave_at: Option<BootInstant>,
 }
 
 impl Lease {
     fn from(now: BootInstant) -> Self {
-        Self { renewed_at: now, try_at: now + RENEWAL }
+        Self { renewed_at: now, try_at: now + RENEWAL, leave_at: None }
+    }
+
+    fn due_at(&self) -> BootInstant {
+        self.leave_at.unwrap_or(self.try_at)
     }
 }
 
@@ -79,7 +85,7 @@ struct Thread<'a> {
 
 impl Thread<'_> {
     fn until_due(&self, now: BootInstant) -> Duration {
-        let next = self.leases.iter().flatten().map(|lease| lease.try_at).min();
+        let next = self.leases.iter().flatten().map(Lease::due_at).min();
         next.map_or(IDLE, |at| at.saturating_duration_since(now))
     }
 
@@ -91,8 +97,11 @@ impl Thread<'_> {
             }
             AddressCommand::Remove(vip, epoch) => {
                 self.epochs[vip] = epoch;
-                self.delete(vip);
-                self.report(vip, Outcome::Removed);
+                self.remove(vip);
+            }
+            AddressCommand::Leave(vip, epoch) => {
+                self.epochs[vip] = epoch;
+                self.leave(vip);
             }
             AddressCommand::Announce(vip) => self.announce(vip),
             AddressCommand::Verify => self.verify(),
@@ -129,6 +138,18 @@ impl Thread<'_> {
             self.report(vip, Outcome::Lost(AddressLoss::Expired));
         }
         in_time
+    }
+
+    fn remove(&mut self, vip: VipIndex) {
+        self.delete(vip);
+        self.report(vip, Outcome::Removed);
+    }
+
+    fn leave(&mut self, vip: VipIndex) {
+        match &mut self.leases[vip] {
+            Some(lease) => lease.leave_at = Some(clock::now() + FAREWELL),
+            None => self.remove(vip),
+        }
     }
 
     fn report(&self, vip: VipIndex, outcome: Outcome) {
@@ -203,7 +224,7 @@ impl Thread<'_> {
 
     /// Only an installed address is announced (RFC 9568 §8.1.2).
     fn announce(&mut self, vip: VipIndex) {
-        if self.leases[vip].is_none() {
+        if self.leases[vip].is_none_or(|lease| lease.leave_at.is_some()) {
             return;
         }
         let holding = &self.outfit.holdings[vip];
@@ -219,8 +240,11 @@ impl Thread<'_> {
     fn renew_due(&mut self) {
         for vip in 0..self.leases.len() {
             let now = clock::now();
-            if let Some(lease) = self.leases[vip].filter(|lease| lease.try_at <= now) {
-                self.renew(vip, lease, now);
+            match self.leases[vip] {
+                Some(lease) if lease.due_at() > now => {}
+                Some(Lease { leave_at: Some(_), .. }) => self.remove(vip),
+                Some(lease) => self.renew(vip, lease, now),
+                None => {}
             }
         }
     }

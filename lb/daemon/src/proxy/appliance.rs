@@ -20,6 +20,7 @@ use fmc_vrrp::driver::Snapshot;
 use fmc_vrrp::router::role::Role;
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::sync::oneshot;
+use tracing_appender::non_blocking::ErrorCounter;
 
 use super::link::KeeperLink;
 use crate::event_log::EventLog;
@@ -51,6 +52,8 @@ pub(crate) struct Appliance {
     pub(crate) events: EventLog,
     pub(crate) alarms: Alarms,
     pub(crate) recorder: PrometheusHandle,
+    /// Log lines that found their queue full.
+    pub(crate) log_lines: ErrorCounter,
     /// What is nearly used up.
     pub(crate) scarce: Option<Scarce>,
     pub(crate) started: Instant,

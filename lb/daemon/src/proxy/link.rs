@@ -11,11 +11,17 @@ use tracing::{debug, warn};
 
 use crate::channel::{Channel, Received, SendError};
 use crate::lifeline::Lifeline;
-use crate::message::{HEARTBEAT, Order, Processes, ToKeeper, ToProxy, Word};
+use crate::message::{FROZEN_AFTER, HEARTBEAT, Order, Processes, ToKeeper, ToProxy, Word};
 
 /// News that wait for the control thread; when it is that far behind, older news are as good as lost and the newest are dropped and counted:
 /// snapshots come again, roles are in them.
 pub(crate) const NEWS_WAITING: usize = 1024;
+
+/// An orphaned keeper needs one interval and a little to give its VIPs away; at long intervals it gets no more than this.
+const KEEPER_MAY_LINGER: Duration = Duration::from_secs(2);
+
+/// An orphaned control thread ends the relays and then the process; it gets this long.
+const RELAYS_MAY_END: Duration = Duration::from_secs(2);
 
 /// What the other processes tell the control thread.
 #[derive(Debug)]
@@ -134,9 +140,14 @@ impl<A: Fn() -> Duration> LinkThread<A> {
 
     /// The keeper gives the VIPs away when the supervisor dies; we serve until it has, then end.
     fn outlive_supervisor(&self) {
-        warn!("the supervisor is gone: ending");
+        warn!("the supervisor is gone: ending once the keeper has given the VIPs away");
+        let deadline = Instant::now() + KEEPER_MAY_LINGER;
+        while Instant::now() < deadline && !self.read_keeper() {
+            self.say_alive();
+            std::thread::sleep(HEARTBEAT);
+        }
         self.tell_control(News::End);
-        std::thread::sleep(Duration::from_millis(500));
+        std::thread::sleep(RELAYS_MAY_END);
         std::process::exit(i32::from(crate::exit::FAILED));
     }
 
@@ -156,8 +167,12 @@ impl<A: Fn() -> Duration> LinkThread<A> {
     }
 
     fn say_alive(&self) {
-        self.keeper.tell(&ToKeeper::Alive { loop_age: (self.loop_age)() });
-        let _ = self.lifeline.send(&Word::Alive);
+        let loop_age = (self.loop_age)();
+        self.keeper.tell(&ToKeeper::Alive { loop_age });
+        // Silence is how the supervisor learns that a relay loop hangs.
+        if loop_age <= FROZEN_AFTER {
+            let _ = self.lifeline.send(&Word::Alive);
+        }
     }
 
     fn tell_control(&self, news: News) {

@@ -6,10 +6,9 @@ use fmc_vrrp::router::role::Role;
 use metrics::{Unit, counter, describe_counter, describe_gauge, gauge};
 
 use super::appliance::Appliance;
-use crate::log::LogLines;
 
 /// Describes what [`export`] writes.
-pub(crate) fn describe(log: &LogLines) {
+pub(crate) fn describe() {
     fmc_health::metrics::describe();
     fmc_lb::metrics::describe();
     describe_gauge!("fmc_vrrp_active", "1 while this node owns the VIP");
@@ -25,12 +24,23 @@ pub(crate) fn describe(log: &LogLines) {
         "heartbeats that were malformed, unsigned, replayed or from elsewhere"
     );
     describe_counter!(
+        "fmc_vrrp_sends_failed_total",
+        "adverts, heartbeats and announcements that the kernel did not take"
+    );
+    describe_counter!(
         "fmc_daemon_news_dropped_total",
         "reports of other processes that the control thread was too late for"
     );
     describe_counter!("fmc_daemon_log_lines_dropped_total", "log lines that found their queue full");
     describe_counter!("fmc_daemon_role_starts_total", "starts of keeper and proxy after the first");
-    counter!("fmc_daemon_log_lines_dropped_total").absolute(log.dropped() as u64);
+}
+
+/// Without a keeper nothing is owned here and nobody is heard.
+pub(crate) fn export_absence(appliance: &Appliance) {
+    for state in &appliance.vips {
+        gauge!("fmc_vrrp_active", "vip" => state.vip.name.to_string()).set(0.0);
+        gauge!("fmc_vrrp_priority", "vip" => state.vip.name.to_string()).set(0.0);
+    }
 }
 
 /// Writes a snapshot of the election.
@@ -51,6 +61,8 @@ pub(crate) fn export(snapshot: &Snapshot, appliance: &Appliance) {
         }
     }
     counter!("fmc_vrrp_heartbeats_refused_total").absolute(snapshot.heartbeats_refused);
+    counter!("fmc_vrrp_sends_failed_total").absolute(snapshot.sends_failed);
+    counter!("fmc_daemon_log_lines_dropped_total").absolute(appliance.log_lines.dropped_lines() as u64);
     if let Some(processes) = &appliance.processes {
         counter!("fmc_daemon_role_starts_total", "role" => "keeper").absolute(processes.keeper.restarts.into());
         counter!("fmc_daemon_role_starts_total", "role" => "proxy").absolute(processes.proxy.restarts.into());

@@ -1,6 +1,7 @@
 //! What follows when a VIP comes or goes.
 
-use std::time::{Instant, SystemTime};
+use std::net::Ipv4Addr;
+use std::time::{Duration, Instant, SystemTime};
 
 use fmc_api::Moment;
 use fmc_api::command::MoveOutcome;
@@ -9,10 +10,12 @@ use fmc_api::word::Severity;
 use fmc_config::model::name::VipName;
 use fmc_lb::EndedBy;
 use fmc_vrrp::driver::{LogLevel, Report};
+use fmc_vrrp::lease::FAREWELL;
 use fmc_vrrp::router::role::{Reason, Role, RoleChange};
 
 use super::alarm;
 use crate::proxy::appliance::Appliance;
+use crate::proxy::metrics;
 
 /// One report of the election that is not a snapshot.
 pub(crate) fn hear(report: Report, appliance: &mut Appliance) {
@@ -37,6 +40,7 @@ pub(crate) fn hear(report: Report, appliance: &mut Appliance) {
 /// The keeper is gone: the supervisor has removed what it held; another keeper is on its way, or the service ends.
 pub(crate) fn keeper_gone(appliance: &mut Appliance) {
     appliance.snapshot = None;
+    metrics::export_absence(appliance);
     let held = appliance.vips.iter().any(|state| state.role.holds_address());
     let (severity, text) = match held {
         true => (Severity::Error, "the keeper died while it held addresses; the supervisor removes them"),
@@ -72,7 +76,7 @@ fn role_changed(vip: &VipName, change: &RoleChange, appliance: &mut Appliance) {
         (Role::Leaving, Role::Active) => state.settle(|waited_ms| MoveOutcome::NobodyCame { waited_ms }),
         (Role::Leaving, _) => {
             state.settle(|took_ms| MoveOutcome::Moved { took_ms });
-            data_plane.sessions().end_all(|session| *session.vip().ip() == address, EndedBy::VipMoved);
+            tokio::task::spawn_local(say_farewell(data_plane, address));
         }
         (Role::Active, _) => {
             state.lost_at = Some(Instant::now());
@@ -82,6 +86,16 @@ fn role_changed(vip: &VipName, change: &RoleChange, appliance: &mut Appliance) {
         (Role::Initialize | Role::Backup, Role::Initialize | Role::Backup) => {}
     }
     appliance.note(severity(change), EventKind::Role, subject, format!("{} {address}: {reason}", change.to));
+}
+
+/// Resets what is open on an address that another node has taken over, while resets can still leave from it, and what an
+/// unlucky client opens meanwhile: it connects again, to the new owner.
+async fn say_farewell(data_plane: fmc_lb::Handle, address: Ipv4Addr) {
+    let until = Instant::now() + FAREWELL;
+    while Instant::now() < until {
+        data_plane.sessions().end_all(|session| *session.vip().ip() == address, EndedBy::VipMoved);
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
 }
 
 fn severity(change: &RoleChange) -> Severity {

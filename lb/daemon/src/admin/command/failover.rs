@@ -18,8 +18,13 @@ use crate::message::ToKeeper;
 use crate::proxy::appliance::{Appliance, Moving, Shared};
 use crate::proxy::view::owner;
 
-/// A keeper that does not tell how a move went within this is not going to.
+/// A keeper that does not tell how a move went within this, beyond the interval that a taker is waited for, is not going to.
 const OUTCOME_WITHIN: Duration = Duration::from_secs(3);
+
+/// How long a move may take to be told of.
+pub(crate) fn patience(appliance: &Appliance) -> Duration {
+    appliance.config.election.interval.duration() + OUTCOME_WITHIN
+}
 
 /// Moves what the command names, or says what it would move.
 pub(crate) async fn fail_over(wanted: &Failover, shared: &Shared) -> Result<Answer, Refusal> {
@@ -51,7 +56,8 @@ pub(crate) async fn carry_out(plan: Vec<Move>, to: Option<&NodeName>, dry_run: b
 }
 
 async fn finish(planned: Move, answer: oneshot::Receiver<MoveOutcome>, shared: &Shared) -> Move {
-    let outcome = match tokio::time::timeout(OUTCOME_WITHIN, answer).await {
+    let patience = patience(&shared.borrow());
+    let outcome = match tokio::time::timeout(patience, answer).await {
         Ok(Ok(outcome)) => outcome,
         _ => MoveOutcome::Refused { why: "the keeper did not say how the move went; see fmc-lbctl events".to_owned() },
     };

@@ -1,6 +1,6 @@
 //! `drain`, `ready` and `maint` of this node: whether it may own VIPs at all.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use fmc_api::command::{Move, MoveOutcome, StateAnswer, StateChange};
 use fmc_api::events::EventKind;
@@ -9,20 +9,18 @@ use fmc_api::{Refusal, RefusalKind, Target};
 use fmc_config::model::name::NodeName;
 use tokio::sync::oneshot;
 
-use super::failover::owned;
+use super::failover::{owned, patience};
 use crate::admin::read;
 use crate::admin::response::Answer;
 use crate::proxy::appliance::{Moving, Shared};
 use crate::wiring;
 
-/// The keeper gives a VIP away, or finds that nobody better is there, within this.
-const OUTCOME_WITHIN: Duration = Duration::from_millis(1500);
-
 /// Takes this node out of, or back into, the election of every VIP.
 pub(crate) async fn set(node: &NodeName, state: AdminState, dry_run: bool, shared: &Shared) -> Result<Answer, Refusal> {
     let (change, mut moves, waiting) = begin(node, state, dry_run, shared)?;
     for (index, outcome) in waiting.into_iter().enumerate() {
-        moves[index].outcome = match tokio::time::timeout(OUTCOME_WITHIN, outcome).await {
+        let patience = patience(&shared.borrow());
+        moves[index].outcome = match tokio::time::timeout(patience, outcome).await {
             Ok(Ok(outcome)) => outcome,
             _ => MoveOutcome::Refused { why: "no better node is there: this node keeps it until one is".to_owned() },
         };

@@ -1,0 +1,117 @@
+//! The control thread: a tokio loop of its own with the checker, the wiring and the admin API.
+
+use std::cell::RefCell;
+use std::os::unix::net::UnixListener;
+use std::path::PathBuf;
+use std::rc::Rc;
+use std::time::{Instant, SystemTime};
+
+use anyhow::{Context, Result};
+use fmc_api::Moment;
+use fmc_api::events::EventKind;
+use fmc_api::word::{AdminState, Severity};
+use fmc_config::model::Config;
+use fmc_config::model::name::{BackendName, ServerName};
+use fmc_config::model::node::Node;
+use fmc_health::{Checker, OBSERVATION_DEPTH};
+use metrics_exporter_prometheus::PrometheusHandle;
+use tokio::runtime::{Builder, Runtime};
+use tokio::sync::mpsc;
+use tokio::task::LocalSet;
+use tracing_appender::non_blocking::ErrorCounter;
+
+use super::appliance::{Appliance, Shared, VipState};
+use super::link::{KeeperLink, News};
+use super::relay::Relay;
+use crate::event_log::EventLog;
+use crate::lifeline::Lifeline;
+use crate::message::Word;
+use crate::wiring::alarms::Alarms;
+use crate::wiring::{self, Inbox};
+use crate::{admin, exit};
+
+/// What the thread starts with.
+pub(crate) struct Control {
+    pub(crate) config: Config,
+    pub(crate) file: PathBuf,
+    pub(crate) config_hash: u64,
+    pub(crate) node: Node,
+    pub(crate) data_plane: fmc_lb::Handle,
+    pub(crate) keeper: KeeperLink,
+    pub(crate) recorder: PrometheusHandle,
+    pub(crate) log_lines: ErrorCounter,
+    pub(crate) news: mpsc::Receiver<News>,
+    pub(crate) failed_dials: mpsc::Receiver<(BackendName, ServerName)>,
+    pub(crate) admin: UnixListener,
+    /// Says one word: that all is ready.
+    pub(crate) ready: Lifeline,
+}
+
+impl Control {
+    /// Starts the thread. When it ends, in whatever way, the process ends.
+    pub(crate) fn start(self, relay: Relay) -> Result<()> {
+        let runtime =
+            Builder::new_current_thread().enable_all().build().context("no runtime for the control thread")?;
+        let run = move || {
+            let data_plane = self.data_plane.clone();
+            let served = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| self.serve(&runtime)));
+            let code = match served {
+                Ok(Ok(())) => {
+                    relay.finish(&data_plane);
+                    exit::DONE
+                }
+                Ok(Err(error)) => {
+                    tracing::error!("{error:#}");
+                    exit::FAILED
+                }
+                Err(_) => exit::FAILED,
+            };
+            std::process::exit(i32::from(code));
+        };
+        std::thread::Builder::new().name("control".to_owned()).spawn(run).context("no control thread")?;
+        Ok(())
+    }
+
+    /// Serves the admin API and runs the wiring until told to end.
+    fn serve(self, runtime: &Runtime) -> Result<()> {
+        let (observations, observations_inbox) = mpsc::channel(OBSERVATION_DEPTH);
+        let checker = Checker::start(&self.config.backends, observations, runtime.handle());
+        let (listen, allow) = (self.config.admin.listen.clone(), Rc::from(self.config.admin.allow.as_slice()));
+        let inbox = Inbox { news: self.news, observations: observations_inbox, failed_dials: self.failed_dials };
+        let now = Moment::from(SystemTime::now());
+        let shared: Shared = Rc::new(RefCell::new(Appliance {
+            vips: self.config.vips.iter().map(|vip| VipState::new(vip.clone(), now)).collect(),
+            config: self.config,
+            file: self.file,
+            config_hash: self.config_hash,
+            configured_at: now,
+            node: self.node,
+            admin: AdminState::Ready,
+            data_plane: self.data_plane,
+            checker,
+            keeper: self.keeper,
+            snapshot: None,
+            processes: None,
+            events: EventLog::new(SystemTime::now()),
+            alarms: Alarms::default(),
+            recorder: self.recorder,
+            log_lines: self.log_lines,
+            scarce: None,
+            started: Instant::now(),
+        }));
+        self.admin.set_nonblocking(true)?;
+        LocalSet::new().block_on(runtime, async {
+            let unix = tokio::net::UnixListener::from_std(self.admin).context("cannot serve the admin socket")?;
+            tokio::task::spawn_local(admin::serve_unix(unix, shared.clone()));
+            for address in listen {
+                admin::spawn_tcp(address, &allow, &shared).await;
+            }
+            if let Err(error) = self.ready.send(&Word::Ready) {
+                tracing::warn!(%error, "cannot tell the supervisor that all is ready");
+            }
+            wiring::run(shared.clone(), inbox).await;
+            shared.borrow_mut().note(Severity::Info, EventKind::Process, Some("proxy".to_owned()), "ending".to_owned());
+            Ok(())
+        })
+    }
+}
