@@ -21,8 +21,10 @@ use crate::proxy::view::owner;
 /// A keeper that does not tell how a move went within this, beyond the interval that a taker is waited for, is not going to.
 const OUTCOME_WITHIN: Duration = Duration::from_secs(3);
 
+const UNHEARD: &str = "the keeper did not say how the move went; see fmc-lbctl events";
+
 /// How long a move may take to be told of.
-pub(crate) fn patience(appliance: &Appliance) -> Duration {
+fn patience(appliance: &Appliance) -> Duration {
     appliance.config.election.interval.duration() + OUTCOME_WITHIN
 }
 
@@ -34,7 +36,7 @@ pub(crate) async fn fail_over(wanted: &Failover, shared: &Shared) -> Result<Answ
 }
 
 /// Asks the keeper for each move in turn and waits for its outcome.
-pub(crate) async fn carry_out(plan: Vec<Move>, to: Option<&NodeName>, dry_run: bool, shared: &Shared) -> Vec<Move> {
+async fn carry_out(plan: Vec<Move>, to: Option<&NodeName>, dry_run: bool, shared: &Shared) -> Vec<Move> {
     let waiting: Vec<_> = plan
         .into_iter()
         .map(|planned| match planned.outcome {
@@ -48,18 +50,24 @@ pub(crate) async fn carry_out(plan: Vec<Move>, to: Option<&NodeName>, dry_run: b
     let mut moves = Vec::with_capacity(waiting.len());
     for (planned, answer) in waiting {
         moves.push(match answer {
-            Some(answer) => finish(planned, answer, shared).await,
+            Some(answer) => finish(planned, answer, UNHEARD, shared).await,
             None => planned,
         });
     }
     moves
 }
 
-async fn finish(planned: Move, answer: oneshot::Receiver<MoveOutcome>, shared: &Shared) -> Move {
+/// Waits for how one move went; `unheard` is said when the keeper does not tell.
+pub(crate) async fn finish(
+    planned: Move,
+    answer: oneshot::Receiver<MoveOutcome>,
+    unheard: &str,
+    shared: &Shared,
+) -> Move {
     let patience = patience(&shared.borrow());
     let outcome = match tokio::time::timeout(patience, answer).await {
         Ok(Ok(outcome)) => outcome,
-        _ => MoveOutcome::Refused { why: "the keeper did not say how the move went; see fmc-lbctl events".to_owned() },
+        _ => MoveOutcome::Refused { why: unheard.to_owned() },
     };
     let appliance = shared.borrow();
     let state = appliance.vips.iter().find(|state| state.vip.name == planned.vip);

@@ -9,7 +9,7 @@ use fmc_api::{Refusal, RefusalKind, Target};
 use fmc_config::model::name::NodeName;
 use tokio::sync::oneshot;
 
-use super::failover::{owned, patience};
+use super::failover::{finish, owned};
 use crate::admin::read;
 use crate::admin::response::Answer;
 use crate::proxy::appliance::{Moving, Shared};
@@ -17,16 +17,19 @@ use crate::wiring;
 
 /// Takes this node out of, or back into, the election of every VIP.
 pub(crate) async fn set(node: &NodeName, state: AdminState, dry_run: bool, shared: &Shared) -> Result<Answer, Refusal> {
-    let (change, mut moves, waiting) = begin(node, state, dry_run, shared)?;
-    for (index, outcome) in waiting.into_iter().enumerate() {
-        let patience = patience(&shared.borrow());
-        moves[index].outcome = match tokio::time::timeout(patience, outcome).await {
-            Ok(Ok(outcome)) => outcome,
-            _ => MoveOutcome::Refused { why: "no better node is there: this node keeps it until one is".to_owned() },
-        };
+    let (change, planned, waiting) = begin(node, state, dry_run, shared)?;
+    let mut moves = Vec::with_capacity(planned.len());
+    let mut waiting = waiting.into_iter();
+    for planned in planned {
+        moves.push(match waiting.next() {
+            Some(outcome) => finish(planned, outcome, KEPT, shared).await,
+            None => planned,
+        });
     }
     Ok(Answer::json(&StateAnswer { now: read::now(), dry_run, changes: vec![change], moves }))
 }
+
+const KEPT: &str = "no better node is there: this node keeps it until one is";
 
 type Begun = (StateChange, Vec<Move>, Vec<oneshot::Receiver<MoveOutcome>>);
 
