@@ -29,7 +29,7 @@ impl Configuration {
 
     /// With more tables at the end.
     pub fn with(mut self, tables: &str) -> Self {
-        self.text.push_str("\n");
+        self.text.push('\n');
         self.text.push_str(tables);
         self
     }

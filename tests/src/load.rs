@@ -118,7 +118,7 @@ impl Record {
         Record { attempts: within.cloned().collect() }
     }
 
-    /// Those that failed although they were not under way at any of `moments`, give or take [`UNDER_WAY`].
+    /// Those that failed although they were not under way at any of `moments`, give or take 8 ms.
     pub fn failures_not_under_way_at(&self, moments: &[Instant]) -> Vec<&Attempt> {
         let near = |attempt: &Attempt, moment: &Instant| {
             let from = attempt.started.checked_sub(UNDER_WAY).unwrap_or(attempt.started);

@@ -4,7 +4,10 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::thread;
 use std::time::Duration;
 
+use fmc_tests::balancer::Balancer;
+use fmc_tests::exchange::Target;
 use fmc_tests::lab::Lab;
+use fmc_tests::load::{Load, Record};
 use fmc_tests::pair::NODES;
 
 use crate::forward;
@@ -39,18 +42,30 @@ pub(crate) fn announce(lab: &Lab) {
     println!("A shell as the client: ip netns exec {} bash", lab.client().name());
 }
 
-/// Prints the status of both nodes every second, until a signal ends the process.
-pub(crate) fn watch(ours: &Ours<'_>) -> ! {
-    println!("\nfmc-lb goes on running; Ctrl-C ends it and removes everything.");
-    thread::sleep(Duration::from_secs(4));
+/// Prints the comparison, what a client saw in the last second, and the status of both nodes, until a signal ends the
+/// process.
+pub(crate) fn watch(lab: &Lab, ours: &Ours<'_>, comparison: &str) -> ! {
     loop {
-        let pages = ours.nodes().map(|node| {
-            let output = node.ctl(&["status"]);
-            let words = [output.stdout, output.stderr].concat();
-            String::from_utf8_lossy(&words).into_owned()
-        });
-        // Home, then each page, then clear what an earlier, longer page left below.
-        println!("\x1b[H\x1b[2J{}\n{}\nCtrl-C ends it and removes everything.", pages[0], pages[1]);
+        let load = Load::start(lab.client(), Target::http("192.168.0.33:80"), Duration::from_millis(10));
         thread::sleep(Duration::from_secs(1));
+        let client = last_second(&load.stop());
+        let [first, second] = ours.nodes().map(status);
+        // Clear, and begin at the top: the page stands still while its words change.
+        println!("\x1b[H\x1b[2J{comparison}\n{client}\n\n{first}\n{second}\nCtrl-C ends it and removes everything.");
     }
+}
+
+fn last_second(record: &Record) -> String {
+    let spread = record.spread().into_iter().map(|(server, count)| format!("{server} {count}"));
+    let spread = spread.collect::<Vec<_>>().join(", ");
+    format!(
+        "client, last second: {} connections, {} failed; {spread}",
+        record.attempts().len(),
+        record.failures().len()
+    )
+}
+
+fn status(node: &Balancer<'_>) -> String {
+    let output = node.ctl(&["status"]);
+    String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned()
 }

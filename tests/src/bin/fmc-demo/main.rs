@@ -27,7 +27,10 @@ fn main() -> ExitCode {
     let once = match std::env::args().nth(1).as_deref() {
         None => !std::io::stdin().is_terminal(),
         Some("--once") => true,
-        Some("--help" | "-h") => return done(println!("{USAGE}")),
+        Some("--help" | "-h") => {
+            println!("{USAGE}");
+            return ExitCode::SUCCESS;
+        }
         Some(other) => {
             eprintln!("fmc-demo: {other} means nothing here\n{USAGE}");
             return ExitCode::from(64);
@@ -42,9 +45,10 @@ fn main() -> ExitCode {
     live::announce(&lab);
     let mine = run_course(&lab, &mut ours);
     let theirs = compare();
-    table::print(&mine, &theirs);
+    let comparison = table::render(&mine, &theirs);
+    println!("{comparison}");
     if !once {
-        live::watch(&ours);
+        live::watch(&lab, &ours, &comparison);
     }
     ExitCode::SUCCESS
 }
@@ -57,8 +61,4 @@ fn compare() -> contender::Results {
     let _workers = Server::workers(&lab);
     let mut distribution = Distribution::start(&lab);
     run_course(&lab, &mut distribution)
-}
-
-fn done((): ()) -> ExitCode {
-    ExitCode::SUCCESS
 }

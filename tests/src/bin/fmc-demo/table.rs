@@ -4,22 +4,21 @@ use std::time::Duration;
 
 use crate::contender::{BLOWS, Results, Seen};
 
-/// Prints what the client saw.
-pub(crate) fn print(ours: &Results, theirs: &Results) {
-    println!();
-    println!(
-        "What a client saw that opened a new connection to the web address every 5 ms and gave up each after 2 s:"
-    );
-    println!();
-    println!("{:<28} {:<26} {}", "", ours.name, theirs.name);
+const HEAD: &str =
+    "What a client saw that opened a new connection to the web address every 5 ms and gave up each after 2 s:";
+const FOOT: &str =
+    "On the right the lab's usual configuration: VRRPv2 at 1 s, priorities 110/100, track script of weight -10.";
+
+/// What the client saw, as text.
+pub(crate) fn render(ours: &Results, theirs: &Results) -> String {
+    let row = |title: &str, ours: &str, theirs: &str| format!("{title:<28} {ours:<26} {theirs}");
+    let mut lines = vec![String::new(), HEAD.to_owned(), String::new(), row("", &ours.name, &theirs.name)];
     for ((title, _), (ours, theirs)) in BLOWS.iter().zip(ours.seen.iter().zip(&theirs.seen)) {
-        println!("{title:<28} {:<26} {}", gap(ours), gap(theirs));
-        println!("{:<28} {:<26} {}", "", failed(ours), failed(theirs));
+        lines.push(row(title, &gap(ours), &gap(theirs)));
+        lines.push(row("", &failed(ours), &failed(theirs)));
     }
-    println!();
-    println!(
-        "The right column is the lab's usual configuration: VRRPv2 at 1 s, priorities 110/100, track script weight -10."
-    );
+    lines.extend([String::new(), FOOT.to_owned()]);
+    lines.join("\n")
 }
 
 fn gap(seen: &Seen) -> String {
