@@ -96,10 +96,12 @@ impl Record {
         later.map(|attempt| attempt.finished - moment).min()
     }
 
-    /// The longest time in which no connection was served, from the first one's start to the last one's.
+    /// The longest time in which no connection was served, from the first one's start to the last one's. A straggler
+    /// that ends after that proves nothing: nobody came any more.
     pub fn longest_gap(&self) -> Duration {
-        let starts = self.attempts.first().into_iter().chain(self.attempts.last()).map(|attempt| attempt.started);
-        let mut moments: Vec<Instant> = starts.chain(self.served().map(|attempt| attempt.finished)).collect();
+        let (Some(first), Some(last)) = (self.attempts.first(), self.attempts.last()) else { return Duration::ZERO };
+        let ends = self.served().map(|attempt| attempt.finished.min(last.started));
+        let mut moments: Vec<Instant> = [first.started, last.started].into_iter().chain(ends).collect();
         moments.sort();
         moments.windows(2).map(|pair| pair[1] - pair[0]).max().unwrap_or_default()
     }
