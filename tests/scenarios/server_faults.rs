@@ -7,9 +7,10 @@ use fmc_tests::certificate::Authority;
 use fmc_tests::configuration::Configuration;
 use fmc_tests::eventually::eventually;
 use fmc_tests::exchange::{Target, fetch};
-use fmc_tests::figure::figure;
+use fmc_tests::figure::{figure, figure_count};
 use fmc_tests::lab::Lab;
-use fmc_tests::load::Load;
+use fmc_tests::link::refuse_incoming;
+use fmc_tests::load::{Load, Record};
 use fmc_tests::pair::Pair;
 use fmc_tests::server::{Server, wait_until_served};
 
@@ -43,6 +44,28 @@ fn a_worker_that_dies_costs_no_connection_and_milliseconds_at_most() {
     figure("worker back: healthy again after", back);
     assert!(after.latency(0.5) < before.latency(0.5) + Duration::from_millis(5));
     assert_eq!(record.between(returned, Instant::now()).spread().len(), 3, "worker1 serves again");
+}
+
+#[test]
+fn of_ten_thousand_connections_none_fails_while_two_of_three_workers_refuse_half() {
+    let lab = Lab::flatcar_micro_cloud();
+    let _masters = Server::masters(&lab, &Authority::new());
+    let workers = Server::workers(&lab);
+    let _pair = Pair::start(&lab, &Configuration::flatcar_micro_cloud());
+    for worker in &workers[..2] {
+        refuse_incoming(lab.machine(worker.name()), 80, 50);
+    }
+    let start = || Load::start(lab.client(), Target::http("192.168.0.33:80"), Duration::from_millis(4));
+    let loads: Vec<Load> = (0..6).map(|_| start()).collect();
+    std::thread::sleep(Duration::from_millis(8000));
+    let records: Vec<Record> = loads.into_iter().map(Load::stop).collect();
+
+    records.iter().for_each(Record::assert_all_served);
+    let attempts: usize = records.iter().map(|record| record.attempts().len()).sum();
+    figure_count("servers refuse at random: connections, none of which failed", attempts);
+    let worst = records.iter().map(|record| record.latency(1.0)).max().unwrap_or_default();
+    figure("servers refuse at random: worst exchange", worst);
+    assert!(attempts >= 10_000, "only {attempts} connections were made");
 }
 
 #[test]

@@ -53,7 +53,15 @@ pub fn drop_incoming(machine: &Namespace, rule: &str) {
     machine.expect("nft", &[&table]);
 }
 
-/// Ends [`drop_incoming`].
+/// Refuses `percent` of the new connections to a port of a machine, at random, as a server that keeps crashing does;
+/// those that are open go on. Ended by [`stop_dropping`].
+pub fn refuse_incoming(machine: &Namespace, port: u16, percent: u8) {
+    let some = format!("tcp dport {port} tcp flags & (syn | ack) == syn numgen random mod 100 < {percent}");
+    let chain = format!("chain in {{ type filter hook input priority -10; {some} counter reject with tcp reset; }}");
+    machine.expect("nft", &[&format!("table inet fmc_lab {{ {chain}; }}")]);
+}
+
+/// Ends [`drop_incoming`] and [`refuse_incoming`].
 pub fn stop_dropping(machine: &Namespace) {
     machine.expect("nft", &["delete table inet fmc_lab"]);
 }
