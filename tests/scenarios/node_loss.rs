@@ -79,3 +79,24 @@ fn a_node_that_freezes_whole_and_thaws_never_owns_beside_the_other() {
     }
     pair.first.wait_until_ready();
 }
+
+/// Detection takes three adverts and a skew, over 300 ms. A stall well below it is a stall, and nobody's end.
+#[test]
+fn stalls_below_the_detection_time_move_nothing_and_kill_nobody() {
+    let lab = Lab::flatcar_micro_cloud();
+    let _masters = Server::masters(&lab, &Authority::new());
+    let _workers = Server::workers(&lab);
+    let pair = Pair::start(&lab, &Configuration::flatcar_micro_cloud());
+    let claims = [API, WEB].map(|address| pair.ownership.claims(address));
+
+    for stall in [60, 90, 120, 150, 80, 110, 140, 70, 100, 130, 60, 150].map(Duration::from_millis) {
+        pair.first.freeze_all();
+        std::thread::sleep(stall);
+        pair.first.thaw_all();
+        std::thread::sleep(Duration::from_millis(400));
+    }
+    assert_eq!([API, WEB].map(|address| pair.ownership.claims(address)), claims, "a VIP moved:\n{}", pair.first.log());
+    assert_eq!(pair.ownership.holders(WEB), [NODES[0]]);
+    let roles = pair.first.status().expect("a status").roles;
+    assert_eq!((roles.keeper.restarts, roles.proxy.restarts), (0, 0), "{}", pair.first.log());
+}

@@ -5,6 +5,7 @@ use std::time::Duration;
 use fmc_tests::balancer::{Balancer, run_to_end};
 use fmc_tests::configuration::Configuration;
 use fmc_tests::lab::Lab;
+use fmc_tests::ownership::Ownership;
 use fmc_tests::pair::{API, NODES};
 use fmc_tests::process::Spawn;
 
@@ -52,10 +53,14 @@ fn a_second_instance_is_refused_and_the_first_goes_on() {
         &[],
         &["another fmc-lb", &first.pid(fmc_tests::balancer::Role::Supervisor).to_string()],
     );
-    // With a runtime directory of its own it meets the ports of the first one.
+    // A runtime directory of its own makes it no less a second owner of the same addresses.
+    let ownership = Ownership::watch(&lab, &[NODES[0]]);
+    ownership.wait_for(NODES[0], API, Duration::from_secs(5));
     let mut second = Balancer::start_instance(&lab, NODES[0], "elsewhere", &shipped);
     let status = second.wait(Duration::from_secs(5));
-    assert!(!status.success() && second.log().contains("the port is taken"), "{status}\n{}", second.log());
+    let sentence = "another fmc-lb runs in this network namespace";
+    assert!(!status.success() && second.log().contains(sentence), "{status}\n{}", second.log());
+    assert_eq!(ownership.moments(API).len(), 1, "the second instance touched the address of the first");
     first.wait_until_up();
 }
 

@@ -2,9 +2,11 @@
 
 use std::time::{Duration, Instant};
 
+use fmc_api::status::{Owner, VipStatus};
 use fmc_tests::balancer::Role;
 use fmc_tests::certificate::Authority;
 use fmc_tests::configuration::Configuration;
+use fmc_tests::eventually::eventually;
 use fmc_tests::exchange::Target;
 use fmc_tests::figure::figure;
 use fmc_tests::lab::Lab;
@@ -60,6 +62,27 @@ fn a_keeper_frozen_past_its_lease_never_owns_beside_the_other() {
     }
     pair.first.wait_until_ready();
     assert_eq!(pair.ownership.holders(WEB), [NODES[1]]);
+}
+
+/// The keeper finds the old proxy's hang-up and the new proxy's greeting in one turn.
+#[test]
+fn a_proxy_replaced_behind_a_late_keepers_back_still_costs_the_address() {
+    let lab = Lab::flatcar_micro_cloud();
+    let _masters = Server::masters(&lab, &Authority::new());
+    let _workers = Server::workers(&lab);
+    let pair = Pair::start(&lab, &Configuration::flatcar_micro_cloud());
+
+    let killed = Instant::now();
+    pair.first.signal(Role::Keeper, Signal::SIGSTOP);
+    pair.first.signal(Role::Proxy, Signal::SIGKILL);
+    std::thread::sleep(Duration::from_millis(60));
+    pair.first.signal(Role::Keeper, Signal::SIGCONT);
+    pair.ownership.changed_within(killed, NODES[1], WEB, true, MARGIN);
+    let other = Owner::Node(NODES[1].parse().expect("a name"));
+    eventually("the new proxy knows who owns what", Duration::from_secs(5), || {
+        let knows = |vip: &VipStatus| vip.role.as_str() == "backup" && vip.owner == other;
+        pair.first.status().is_some_and(|status| status.vips.iter().all(knows))
+    });
 }
 
 #[test]

@@ -116,6 +116,8 @@ pub enum Owner {
     Foreign(Ipv4Addr),
     /// Nobody is heard.
     Nobody,
+    /// The answering process does not follow elections: the supervisor in the proxy's place.
+    Unknown,
 }
 
 /// How well a node could serve a VIP, and why not better.

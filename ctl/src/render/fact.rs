@@ -64,6 +64,7 @@ pub(crate) fn owner(owner: &Owner, paint: Paint) -> String {
         Owner::Node(node) => paint.strong(node.as_str()),
         Owner::Foreign(address) => paint.warn(&format!("{address} (not one of [nodes])")),
         Owner::Nobody => paint.bad("nobody"),
+        Owner::Unknown => "unknown".to_owned(),
     }
 }
 

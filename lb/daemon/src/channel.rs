@@ -17,8 +17,9 @@ use rustix::net::{
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-/// The longest message; a snapshot of a few dozen VIPs is a tenth of it.
-const MAX_MESSAGE: usize = 64 * 1024;
+/// The longest message: settings or a snapshot with 64 VIPs. On the stack of whoever sends or receives, so that the election
+/// thread allocates nothing and uses no more stack than it has locked.
+const MAX_MESSAGE: usize = 16 * 1024;
 
 /// One end of a conversation: sends `S`, receives `R`.
 #[derive(Debug)]
@@ -36,7 +37,7 @@ pub(crate) enum SendError {
     /// The other side is gone.
     #[error("the other process is gone")]
     Closed,
-    /// A message over 64 KiB, or one that cannot be encoded: our own bug.
+    /// A message over 16 KiB, or one that cannot be encoded: our own bug.
     #[error("a message cannot be encoded: {0}")]
     Encode(postcard::Error),
     /// Anything else the kernel says.
@@ -78,14 +79,15 @@ impl<S: Serialize, R: DeserializeOwned> Channel<S, R> {
     }
 
     fn transmit(&self, message: &S, descriptors: &[BorrowedFd<'_>]) -> Result<(), SendError> {
-        let bytes = postcard::to_stdvec(message).map_err(SendError::Encode)?;
+        let mut buffer = [0_u8; MAX_MESSAGE];
+        let bytes = postcard::to_slice(message, &mut buffer).map_err(SendError::Encode)?;
         let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
         let mut ancillary = SendAncillaryBuffer::new(&mut space);
         if !descriptors.is_empty() {
             ancillary.push(SendAncillaryMessage::ScmRights(descriptors));
         }
         let flags = SendFlags::NOSIGNAL | SendFlags::DONTWAIT;
-        match sendmsg(&self.socket, &[IoSlice::new(&bytes)], &mut ancillary, flags) {
+        match sendmsg(&self.socket, &[IoSlice::new(bytes)], &mut ancillary, flags) {
             Ok(_) => Ok(()),
             Err(Errno::AGAIN | Errno::NOBUFS) => Err(SendError::Full),
             Err(Errno::PIPE | Errno::CONNRESET | Errno::NOTCONN) => Err(SendError::Closed),

@@ -34,6 +34,7 @@ pub(crate) struct BackendCount {
     pub(crate) healthy: usize,
     /// In service, and taking connections, whatever the rest of their check says: fail-open serves by them.
     pub(crate) accepting: usize,
+    /// In service: what an operator took out is not missed.
     pub(crate) all: usize,
 }
 

@@ -8,6 +8,7 @@ mod event_log;
 mod exit;
 mod fitness;
 mod headroom;
+mod instance;
 mod keeper;
 mod lifeline;
 mod log;
@@ -123,6 +124,7 @@ fn supervise(begin: Begin, loaded: &check::Loaded, signals: SignalFd) -> anyhow:
 }
 
 fn cleanup(runtime_dir: PathBuf) -> anyhow::Result<ExitCode> {
+    let _instance = instance::Instance::lock()?;
     for address in fmc_vrrp::lease::cleanup(&RuntimeDir::leases(&runtime_dir))? {
         check::say(&format!("removed {address}\n"));
     }

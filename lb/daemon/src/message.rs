@@ -9,6 +9,7 @@ use fmc_config::model::name::VipName;
 use fmc_config::model::node::InterfaceName;
 use fmc_config::model::vip::VirtualRouterId;
 use fmc_vrrp::driver::{Command, KeeperSettings, Report};
+use fmc_vrrp::router::role::Role;
 use serde::{Deserialize, Serialize};
 
 /// How often every role says that it is alive.
@@ -16,6 +17,12 @@ pub(crate) const HEARTBEAT: Duration = Duration::from_millis(20);
 
 /// A role that has been silent this long is taken for frozen.
 pub(crate) const FROZEN_AFTER: Duration = Duration::from_millis(150);
+
+/// A thread that turns this late was not running: what others said meanwhile is still in its sockets, and their silence is its own.
+pub(crate) const LATE_TURN: Duration = Duration::from_millis(60);
+
+/// The keeper's roles are said again this often: a change that found a queue full is not lost for long.
+pub(crate) const ROLES_AGAIN: Duration = Duration::from_millis(250);
 
 /// Supervisor to role.
 #[derive(Debug, Serialize, Deserialize)]
@@ -29,8 +36,6 @@ pub(crate) enum Order {
     /// With a descriptor, to the proxy: the text of the configuration that the supervisor has checked. A role that is
     /// restarted works by the same one, whatever has been done to the file since.
     Configuration,
-    /// To the keeper, from an operator while the proxy is dead: give every VIP away.
-    Resign,
     /// To the proxy, after each change: how the processes live, for `status`.
     Processes(Processes),
     /// Finish in good order and exit.
@@ -72,7 +77,7 @@ pub(crate) enum Word {
     Alive,
     /// The role does its work: the proxy listens, the keeper elects.
     Ready,
-    /// The keeper's roles, after each change; what the supervisor answers `status` with when the proxy is dead.
+    /// The keeper's roles, after each change and each [`ROLES_AGAIN`]; what the supervisor answers `status` with when the proxy is dead.
     Roles(Vec<VipRole>),
 }
 
@@ -81,7 +86,7 @@ pub(crate) enum Word {
 pub(crate) struct VipRole {
     pub(crate) vip: VipName,
     pub(crate) address: Ipv4Addr,
-    pub(crate) active: bool,
+    pub(crate) role: Role,
     /// The rest is what a last advertisement is made of.
     pub(crate) virtual_router_id: VirtualRouterId,
     /// `None`: the one that holds `node`.

@@ -11,8 +11,9 @@
 
 pub(crate) mod appliance;
 mod control;
+pub(crate) mod control_pulse;
 pub(crate) mod link;
-mod loop_pulse;
+pub(crate) mod loop_pulse;
 pub(crate) mod metrics;
 mod relay;
 pub(crate) mod view;
@@ -23,6 +24,8 @@ use std::os::unix::net::UnixListener;
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::sync::mpsc::sync_channel;
+use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
 use fmc_config::model::Config;
@@ -39,6 +42,7 @@ use crate::privilege::PROXY;
 use crate::wiring::FAILED_DIALS_WAITING;
 use crate::{admin, check, exit, headroom, log, node};
 use control::Control;
+use control_pulse::ControlPulse;
 use link::{KeeperLink, LinkThread, NEWS_WAITING};
 use loop_pulse::LoopPulse;
 use relay::Relay;
@@ -52,7 +56,7 @@ const LINK_PRIORITY: i32 = 1;
 /// The role's whole life.
 pub(crate) fn main() -> Result<ExitCode> {
     let (lifeline, begin) = lifeline::take()?;
-    let Inheritance { admin, partner, configuration } = Inheritance::receive(&lifeline)?;
+    let Inheritance { admin, configuration } = Inheritance::receive(&lifeline)?;
     // Without the privilege heartbeats leave like everything else; the keeper, which needs it more, says so.
     let _ = realtime::schedule(LINK_PRIORITY);
     PROXY.assume()?;
@@ -76,57 +80,60 @@ pub(crate) fn main() -> Result<ExitCode> {
     let settings = keeper_settings(&config, &node)?;
     let (keeper, handle) = (KeeperLink::default(), data_plane.handle());
     let (news, news_inbox) = mpsc::channel(NEWS_WAITING);
-    let relay = Relay::start(data_plane)?;
+    let (tell_end, ended) = sync_channel(THREADS);
+    let relay = Relay::start(data_plane, tell_end.clone())?;
+    let relay_loop = Arc::new(LoopPulse::new(handle.clone(), relay.thread_id()));
+    let pulse = Arc::new(ControlPulse::new(Instant::now()));
     let control = Control {
         config,
         file: begin.config,
         config_hash: settings.config_hash,
         node,
-        data_plane: handle.clone(),
+        data_plane: handle,
         keeper: keeper.clone(),
         recorder,
         log_lines: log.counter(),
         news: news_inbox,
         failed_dials: failed_dials_inbox,
         admin,
+        relay_loop: relay_loop.clone(),
+        pulse: pulse.clone(),
         ready: second_end(&lifeline)?,
     };
-    let pulse = LoopPulse::new(handle, relay.thread_id());
-    control.start(relay)?;
-    let loop_age = move || pulse.age();
-    LinkThread { lifeline, keeper, settings: Box::new(settings), loop_age, news }.run(partner);
-    Ok(ExitCode::SUCCESS)
+    control.start(relay, tell_end)?;
+    let settings = Box::new(settings);
+    let link = LinkThread { lifeline, keeper, settings, relay_loop, control: pulse, news, ended };
+    Ok(ExitCode::from(link.run()))
 }
+
+/// Threads whose end ends the process: relay and control.
+const THREADS: usize = 2;
 
 /// What the supervisor made for us.
 struct Inheritance {
     /// The admin listener.
     admin: UnixListener,
-    /// The channel to the keeper.
-    partner: OwnedFd,
     /// The text that the supervisor has checked.
     configuration: String,
 }
 
 impl Inheritance {
     fn receive(lifeline: &Lifeline) -> Result<Self> {
-        let (mut admin, mut partner, mut configuration) = (None, None, None);
+        let (mut admin, mut configuration) = (None, None);
         loop {
             match lifeline::wait_for(lifeline)? {
                 (Order::Admin, Some(socket)) => admin = Some(socket),
-                (Order::Partner, Some(socket)) => partner = Some(socket),
                 (Order::Configuration, Some(file)) => configuration = Some(file),
                 (Order::End, _) => bail!("told to end before the beginning"),
                 _ => {}
             }
-            if admin.is_some() && partner.is_some() && configuration.is_some() {
+            if admin.is_some() && configuration.is_some() {
                 break;
             }
         }
         let missing = || anyhow::anyhow!("the supervisor did not hand everything over");
         Ok(Self {
             admin: UnixListener::from(admin.ok_or_else(missing)?),
-            partner: partner.ok_or_else(missing)?,
             configuration: text_of(configuration.ok_or_else(missing)?)?,
         })
     }

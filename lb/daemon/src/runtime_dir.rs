@@ -76,7 +76,7 @@ fn lock_file(path: &Path) -> Result<Flock<File>> {
             file.read_to_string(&mut holder)?;
             let directory = path.parent().unwrap_or(path).display();
             bail!(
-                "another fmc-lb (pid {}) runs with the runtime directory {directory}; stop it, or give this one another --runtime-dir",
+                "another fmc-lb (pid {}) runs with the runtime directory {directory}; stop it first: systemctl stop fmc-lb",
                 holder.trim()
             )
         }

@@ -26,7 +26,8 @@ use tracing::{error, info, warn};
 
 use crate::channel;
 use crate::exit;
-use crate::message::{Begin, FROZEN_AFTER, Order, Processes, VipRole, Word};
+use crate::instance::Instance;
+use crate::message::{Begin, FROZEN_AFTER, HEARTBEAT, LATE_TURN, Order, Processes, VipRole, Word};
 use crate::privilege::{KEEPER, PROXY};
 use crate::runtime_dir::RuntimeDir;
 use notify::Systemd;
@@ -71,8 +72,8 @@ struct Supervisor {
     /// What the proxy was last told of the processes.
     told: Option<Processes>,
     stage: Stage,
-    /// When the loop meant to wake up.
-    wanted_wake: Instant,
+    last_turn: Instant,
+    _instance: Instance,
 }
 
 /// Where the service is in its life.
@@ -91,6 +92,7 @@ impl Supervisor {
         let keeper_user = KEEPER.check()?;
         let proxy_user = PROXY.check()?;
         let runtime = RuntimeDir::lock(&begin.runtime_dir)?;
+        let instance = Instance::lock()?;
         // Its judgement of the roles must come in time; without the privilege it forgives itself its lateness.
         let _ = realtime::schedule(SUPERVISOR_PRIORITY);
         runtime.create_leases(&keeper_user)?;
@@ -105,12 +107,13 @@ impl Supervisor {
             started: Moment::from(SystemTime::now()),
             told: None,
             stage: Stage::Running,
-            wanted_wake: now,
+            last_turn: now,
             begin,
             configuration: in_memory(configuration)?,
             sketch,
             runtime,
             admin,
+            _instance: instance,
         })
     }
 
@@ -119,11 +122,10 @@ impl Supervisor {
         loop {
             self.wait();
             let now = Instant::now();
-            let late_by = now.saturating_duration_since(self.wanted_wake);
+            self.forgive_own_lateness(now);
             self.take_signals(now);
             self.take_words(now);
-            self.keeper.judge(now, late_by);
-            self.proxy.judge(now, late_by);
+            self.judge(now);
             self.bury(now);
             if let Some(code) = self.advance(now) {
                 return code;
@@ -136,8 +138,7 @@ impl Supervisor {
 
     fn wait(&mut self) {
         let now = Instant::now();
-        self.wanted_wake = self.next_deadline(now);
-        let timeout = self.wanted_wake.saturating_duration_since(now) + Duration::from_millis(1);
+        let timeout = self.next_deadline(now).saturating_duration_since(now) + Duration::from_millis(1);
         let timeout = PollTimeout::try_from(timeout).unwrap_or(PollTimeout::from(1000_u16));
         let mut descriptors = self.descriptors();
         if let Err(errno) = poll(&mut descriptors, timeout)
@@ -161,7 +162,9 @@ impl Supervisor {
         };
         let starts = [self.keeper.start_at, self.proxy.start_at];
         let judgements = [self.keeper.judgement_at(), self.proxy.judgement_at()];
-        let all = [stage, self.systemd.next_turn()].into_iter().chain(starts).chain(judgements);
+        // Roles that speak wake us each heartbeat; silent ones must not let us sleep longer, or our own lateness looks like theirs.
+        let turn = (self.keeper.is_alive() || self.proxy.is_alive()).then_some(now + HEARTBEAT);
+        let all = [stage, turn, self.systemd.next_turn()].into_iter().chain(starts).chain(judgements);
         all.flatten().min().unwrap_or(now + Duration::from_secs(1)).max(now)
     }
 
@@ -181,19 +184,47 @@ impl Supervisor {
     }
 
     fn take_words(&mut self, now: Instant) {
-        for word in self.keeper.words(now).into_iter().chain(self.proxy.words(now)) {
+        for word in self.keeper.words(now) {
             if let Word::Roles(roles) = word {
                 self.roles = roles;
             }
+        }
+        // The proxy meets clients: nothing that it says is done as root.
+        drop(self.proxy.words(now));
+    }
+
+    /// What a role said while we did not run is still in its socket; its silence was ours.
+    fn forgive_own_lateness(&mut self, now: Instant) {
+        if now.saturating_duration_since(self.last_turn) > LATE_TURN {
+            self.keeper.forgive(now);
+            self.proxy.forgive(now);
+        }
+        self.last_turn = now;
+    }
+
+    fn judge(&mut self, now: Instant) {
+        self.proxy.judge(now);
+        self.keeper.judge(now);
+        if self.keeper.is_dying() {
+            self.release();
+        }
+    }
+
+    /// Gives away what a keeper held that cannot do so itself: at once, not when the kernel has buried it.
+    fn release(&mut self) {
+        if !self.roles.is_empty() {
+            last_will::execute(&self.roles);
+            self.clean_addresses();
+            self.roles.clear();
         }
     }
 
     /// Deals with roles that have ended.
     fn bury(&mut self, now: Instant) {
         if let Some(end) = self.keeper.reap(now) {
-            last_will::execute(&self.roles);
+            self.release();
+            // Again: it may have lived until after the first time.
             self.clean_addresses();
-            self.roles.clear();
             self.after(end, |supervisor| &mut supervisor.keeper, now);
         }
         if let Some(end) = self.proxy.reap(now) {
@@ -291,9 +322,7 @@ impl Supervisor {
             return;
         }
         let status = || self.sketch.status(&self.processes(), &self.roles);
-        if let Some(stand_in::Wish::GiveAway) = stand_in::answer(&self.admin, status) {
-            self.keeper.tell(&Order::Resign, None);
-        }
+        stand_in::answer(&self.admin, status);
     }
 
     fn processes(&self) -> Processes {
@@ -321,11 +350,11 @@ impl Supervisor {
     }
 
     fn headline(&self) -> String {
-        let active: Vec<&str> = self.roles.iter().filter(|role| role.active).map(|role| role.vip.as_str()).collect();
-        match active.as_slice() {
-            [] => "backup for every VIP".to_owned(),
-            vips => format!("active for {}", vips.join(", ")),
+        if self.roles.is_empty() {
+            return "owns nothing: no keeper".to_owned();
         }
+        let words = self.roles.iter().map(|role| format!("{} {}", role.role, role.vip));
+        words.collect::<Vec<_>>().join(", ")
     }
 }
 

@@ -9,6 +9,7 @@
 mod alarm;
 pub(crate) mod alarms;
 mod judgement;
+mod reason;
 mod roles;
 
 use std::time::{Duration, Instant};
@@ -25,6 +26,7 @@ use tokio::time::{MissedTickBehavior, interval};
 use crate::headroom::Headroom;
 use crate::message::ToKeeper;
 use crate::proxy::appliance::{Appliance, Shared};
+use crate::proxy::control_pulse::ControlPulse;
 use crate::proxy::link::News;
 use crate::proxy::metrics;
 
@@ -47,7 +49,7 @@ pub(crate) struct Inbox {
 }
 
 /// Wait, name the event, act, until the supervisor says that it is over.
-pub(crate) async fn run(shared: Shared, mut inbox: Inbox) {
+pub(crate) async fn run(shared: Shared, mut inbox: Inbox, pulse: &ControlPulse) {
     let mut turns = interval(TURN);
     turns.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut headroom = Headroom::new();
@@ -62,7 +64,10 @@ pub(crate) async fn run(shared: Shared, mut inbox: Inbox) {
             Some((backend, server)) = inbox.failed_dials.recv() => {
                 shared.borrow().checker.recheck(&backend, &server);
             }
-            _ = turns.tick() => turn(&mut headroom, &mut shared.borrow_mut()),
+            _ = turns.tick() => {
+                pulse.beat(Instant::now());
+                turn(&mut headroom, &mut shared.borrow_mut());
+            }
         }
     }
 }
@@ -75,6 +80,7 @@ fn hear(news: News, appliance: &mut Appliance) -> std::ops::ControlFlow<()> {
         News::KeeperGone => roles::keeper_gone(appliance),
         News::Report(Report::Snapshot(snapshot)) => {
             metrics::export(&snapshot, appliance);
+            roles::reconcile(&snapshot, appliance);
             appliance.snapshot = Some(*snapshot);
         }
         News::Report(report) => {
@@ -113,6 +119,8 @@ fn turn(headroom: &mut Headroom, appliance: &mut Appliance) {
     tell_fitness(appliance);
     appliance.keeper.tell(&ToKeeper::Command(Command::Status));
     alarms::look(appliance);
+    // Histograms keep every sample until somebody scrapes, or this is called.
+    appliance.recorder.run_upkeep();
     let now = Instant::now();
     let over = |lost: Option<Instant>| lost.is_some_and(|at| now.duration_since(at) >= LOST_RELAYS_KEPT);
     for state in appliance.vips.iter_mut().filter(|state| over(state.lost_at)) {

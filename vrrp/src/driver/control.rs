@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use super::snapshot::Snapshot;
 use crate::boot_instant::BootInstant;
-use crate::router::Alarm;
 use crate::router::role::RoleChange;
+use crate::router::{Alarm, MoveRefused};
 use crate::tier::Fitness;
 
 /// The other end of the election thread. Every method is called on it and must not wait: a full queue drops, a slow one is
@@ -92,8 +92,8 @@ pub enum Report {
     MoveRefused {
         /// Which one.
         vip: VipName,
-        /// Why, one sentence.
-        why: String,
+        /// Why.
+        why: MoveRefused,
     },
     /// A line for the log, at most a few in a second.
     Log {

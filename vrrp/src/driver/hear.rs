@@ -130,6 +130,8 @@ impl Keeper {
             Outcome::Removed => {
                 self.vips[vip].address = Address::Absent;
                 control.publish(Report::AddressRemoved { vip: name });
+                self.vips[vip].router.handle_address_answered(now);
+                self.perform(vip, now, control);
             }
             Outcome::Lost(loss) => self.lost(vip, loss, now, control),
             Outcome::Failed(sentence) => {
@@ -241,7 +243,7 @@ impl Keeper {
             }
             if let Err(refusal) = virtual_address.router.resign(rank, now) {
                 let vip = virtual_address.settings.name.clone();
-                control.publish(Report::MoveRefused { vip, why: refusal.to_string() });
+                control.publish(Report::MoveRefused { vip, why: refusal });
             }
             self.perform(index, now, control);
         }

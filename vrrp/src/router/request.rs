@@ -2,6 +2,7 @@
 
 use super::role::Obstacle;
 use crate::tier::Tier;
+use serde::{Deserialize, Serialize};
 
 /// Whether the interface can carry the virtual router.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -12,13 +13,15 @@ pub enum Link {
     Down,
 }
 
-/// How an address left the interface without our doing.
+/// How an address is not on the interface though it should be, without our doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AddressLoss {
     /// Its lifetime ran out: it was not renewed for a whole lease.
     Expired,
-    /// Somebody removed it while its lease was fresh.
+    /// Somebody removed it while its lease was fresh, or refused it.
     Removed,
+    /// It was asked for, and for half a lease nobody answered.
+    Unanswered,
 }
 
 /// What a shutdown waits for.
@@ -31,7 +34,7 @@ pub enum Linger {
 }
 
 /// Why a planned move does not begin.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 pub enum MoveRefused {
     /// There is nothing to move.
     #[error("this node does not own the address")]

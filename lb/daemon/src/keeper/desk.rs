@@ -2,7 +2,6 @@
 
 use std::collections::VecDeque;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::time::Duration;
 
 use anyhow::{Context, Result};
 use fmc_config::model::name::VipName;
@@ -16,10 +15,7 @@ use tracing::{debug, warn};
 
 use crate::channel::{Channel, Received, SendError};
 use crate::lifeline::Lifeline;
-use crate::message::{FROZEN_AFTER, HEARTBEAT, Order, ToKeeper, ToProxy, VipRole, Word};
-
-/// A turn that comes this late was ours to blame: what the proxy said meanwhile is still in the socket.
-const LATE_TURN: Duration = Duration::from_millis(60);
+use crate::message::{FROZEN_AFTER, HEARTBEAT, LATE_TURN, Order, ROLES_AGAIN, ToKeeper, ToProxy, VipRole, Word};
 
 /// The election's correspondence.
 #[derive(Debug)]
@@ -35,6 +31,7 @@ pub(crate) struct Desk {
     proxy: ProxyLife,
     last_turn: BootInstant,
     next_alive: BootInstant,
+    next_roles: BootInstant,
     roles: Vec<VipRole>,
     ended: bool,
     /// Reports that found the proxy's queue full.
@@ -67,6 +64,7 @@ impl Desk {
             proxy: ProxyLife::Lost,
             last_turn: now,
             next_alive: now,
+            next_roles: now,
             roles: Vec::new(),
             ended: false,
             lost_reports: 0,
@@ -101,7 +99,7 @@ impl Desk {
     /// Keeps the supervisor's picture true: it speaks for a keeper that cannot.
     fn note_role(&mut self, vip: &VipName, role: Role) {
         if let Some(known) = self.roles.iter_mut().find(|known| known.vip == *vip) {
-            known.active = role.holds_address();
+            known.role = role;
             self.tell_supervisor(&Word::Roles(self.roles.clone()));
         }
     }
@@ -133,7 +131,6 @@ impl Desk {
         loop {
             match self.lifeline.receive() {
                 Received::Message(Order::Partner, Some(socket)) => self.meet(socket),
-                Received::Message(Order::Resign, _) => self.commands.push_back(Command::Resign { vip: None, to: None }),
                 Received::Message(Order::End, _) | Received::Closed => return self.end(),
                 Received::Message(order, _) => debug!(?order, "not for the keeper"),
                 Received::Empty => return,
@@ -142,6 +139,8 @@ impl Desk {
     }
 
     fn meet(&mut self, socket: OwnedFd) {
+        // Its hang-up may still be unread: a new proxy has not bound what the old one had.
+        self.lose_proxy("the proxy was replaced");
         self.part();
         if let Err(errno) = watch(&self.ready, &socket) {
             return warn!(%errno, "cannot watch the proxy's channel");
@@ -189,7 +188,7 @@ impl Desk {
     }
 
     fn configure(&mut self, settings: KeeperSettings) {
-        if self.settings.as_ref() == Some(&settings) {
+        if self.next_settings.as_ref().or(self.settings.as_ref()) == Some(&settings) {
             return;
         }
         if self.settings.is_some() {
@@ -219,6 +218,10 @@ impl Desk {
             self.next_alive = now + HEARTBEAT;
             self.tell_supervisor(&Word::Alive);
         }
+        if now >= self.next_roles {
+            self.next_roles = now + ROLES_AGAIN;
+            self.tell_supervisor(&Word::Roles(self.roles.clone()));
+        }
     }
 
     fn tell_supervisor(&self, word: &Word) {
@@ -236,7 +239,7 @@ fn backups(settings: &KeeperSettings) -> Vec<VipRole> {
     let backup = |vip: &VipSettings| VipRole {
         vip: vip.name.clone(),
         address: vip.address,
-        active: false,
+        role: Role::Initialize,
         virtual_router_id: vip.virtual_router_id,
         interface: vip.interface.clone(),
         node: settings.address,
@@ -280,6 +283,8 @@ impl Control for Desk {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use crate::channel;
 

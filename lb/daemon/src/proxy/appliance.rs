@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::net::Ipv4Addr;
 use std::path::PathBuf;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Instant;
 
 use fmc_api::Moment;
@@ -23,6 +24,7 @@ use tokio::sync::oneshot;
 use tracing_appender::non_blocking::ErrorCounter;
 
 use super::link::KeeperLink;
+use super::loop_pulse::LoopPulse;
 use crate::event_log::EventLog;
 use crate::fitness::{Judgement, Scarce};
 use crate::message::Processes;
@@ -54,6 +56,8 @@ pub(crate) struct Appliance {
     pub(crate) recorder: PrometheusHandle,
     /// Log lines that found their queue full.
     pub(crate) log_lines: ErrorCounter,
+    /// Whether the relay loop turns.
+    pub(crate) relay_loop: Arc<LoopPulse>,
     /// What is nearly used up.
     pub(crate) scarce: Option<Scarce>,
     pub(crate) started: Instant,

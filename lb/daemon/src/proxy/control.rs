@@ -4,6 +4,8 @@ use std::cell::RefCell;
 use std::os::unix::net::UnixListener;
 use std::path::PathBuf;
 use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::mpsc::SyncSender;
 use std::time::{Instant, SystemTime};
 
 use anyhow::{Context, Result};
@@ -21,7 +23,9 @@ use tokio::task::LocalSet;
 use tracing_appender::non_blocking::ErrorCounter;
 
 use super::appliance::{Appliance, Shared, VipState};
+use super::control_pulse::ControlPulse;
 use super::link::{KeeperLink, News};
+use super::loop_pulse::LoopPulse;
 use super::relay::Relay;
 use crate::event_log::EventLog;
 use crate::lifeline::Lifeline;
@@ -43,13 +47,15 @@ pub(crate) struct Control {
     pub(crate) news: mpsc::Receiver<News>,
     pub(crate) failed_dials: mpsc::Receiver<(BackendName, ServerName)>,
     pub(crate) admin: UnixListener,
+    pub(crate) relay_loop: Arc<LoopPulse>,
+    pub(crate) pulse: Arc<ControlPulse>,
     /// Says one word: that all is ready.
     pub(crate) ready: Lifeline,
 }
 
 impl Control {
-    /// Starts the thread. When it ends, in whatever way, the process ends.
-    pub(crate) fn start(self, relay: Relay) -> Result<()> {
+    /// Starts the thread. However it ends, `ended` learns the exit code of the process.
+    pub(crate) fn start(self, relay: Relay, ended: SyncSender<u8>) -> Result<()> {
         let runtime =
             Builder::new_current_thread().enable_all().build().context("no runtime for the control thread")?;
         let run = move || {
@@ -66,7 +72,7 @@ impl Control {
                 }
                 Err(_) => exit::FAILED,
             };
-            std::process::exit(i32::from(code));
+            let _ = ended.try_send(code);
         };
         std::thread::Builder::new().name("control".to_owned()).spawn(run).context("no control thread")?;
         Ok(())
@@ -96,6 +102,7 @@ impl Control {
             alarms: Alarms::default(),
             recorder: self.recorder,
             log_lines: self.log_lines,
+            relay_loop: self.relay_loop,
             scarce: None,
             started: Instant::now(),
         }));
@@ -109,7 +116,7 @@ impl Control {
             if let Err(error) = self.ready.send(&Word::Ready) {
                 tracing::warn!(%error, "cannot tell the supervisor that all is ready");
             }
-            wiring::run(shared.clone(), inbox).await;
+            wiring::run(shared.clone(), inbox, &self.pulse).await;
             shared.borrow_mut().note(Severity::Info, EventKind::Process, Some("proxy".to_owned()), "ending".to_owned());
             Ok(())
         })

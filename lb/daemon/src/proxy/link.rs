@@ -1,6 +1,7 @@
 //! The proxy's channels to keeper and supervisor, on a thread of their own: heartbeats leave in time whatever the other threads do.
 
 use std::os::fd::{AsFd, OwnedFd};
+use std::sync::mpsc::Receiver;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -9,7 +10,10 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use tokio::sync::mpsc;
 use tracing::{debug, warn};
 
+use super::control_pulse::ControlPulse;
+use super::loop_pulse::LoopPulse;
 use crate::channel::{Channel, Received, SendError};
+use crate::exit;
 use crate::lifeline::Lifeline;
 use crate::message::{FROZEN_AFTER, HEARTBEAT, Order, Processes, ToKeeper, ToProxy, Word};
 
@@ -22,6 +26,15 @@ const KEEPER_MAY_LINGER: Duration = Duration::from_secs(2);
 
 /// An orphaned control thread ends the relays and then the process; it gets this long.
 const RELAYS_MAY_END: Duration = Duration::from_secs(2);
+
+/// What came from the supervisor that concerns the thread itself.
+enum Lifelined {
+    Nothing,
+    /// A channel to a new keeper.
+    Partner(OwnedFd),
+    /// The supervisor is gone.
+    Orphaned,
+}
 
 /// What the other processes tell the control thread.
 #[derive(Debug)]
@@ -56,8 +69,10 @@ impl KeeperLink {
         }
     }
 
-    fn replace(&self, partner: Option<Channel<ToKeeper, ToProxy>>) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = partner;
+    /// Whether there was one before.
+    fn replace(&self, partner: Option<Channel<ToKeeper, ToProxy>>) -> bool {
+        let mut place = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        std::mem::replace(&mut *place, partner).is_some()
     }
 
     /// A descriptor to poll, if there is a keeper.
@@ -73,27 +88,34 @@ impl KeeperLink {
 }
 
 /// The thread's state.
-pub(crate) struct LinkThread<A> {
+pub(crate) struct LinkThread {
     pub(crate) lifeline: Lifeline,
     pub(crate) keeper: KeeperLink,
     pub(crate) settings: Box<KeeperSettings>,
-    /// The age of the oldest relay loop's stamp.
-    pub(crate) loop_age: A,
+    pub(crate) relay_loop: Arc<LoopPulse>,
+    pub(crate) control: Arc<ControlPulse>,
     pub(crate) news: mpsc::Sender<News>,
+    /// The exit code, from whichever thread has ended.
+    pub(crate) ended: Receiver<u8>,
 }
 
-impl<A: Fn() -> Duration> LinkThread<A> {
-    /// Runs until the supervisor is gone, which ends the process: nobody is left to answer to.
-    pub(crate) fn run(mut self, first_partner: OwnedFd) {
-        let mut watched = self.meet(first_partner);
+impl LinkThread {
+    /// Runs until another thread has ended, or the supervisor is gone; returns the exit code of the process.
+    pub(crate) fn run(mut self) -> u8 {
+        let mut watched = None;
         let mut next_heartbeat = Instant::now();
         loop {
             self.wait(watched.as_ref(), next_heartbeat);
-            if let Some(partner) = self.read_lifeline() {
-                watched = self.meet(partner);
+            match self.read_lifeline() {
+                Lifelined::Nothing => {}
+                Lifelined::Partner(partner) => watched = self.meet(partner),
+                Lifelined::Orphaned => return self.outlive_supervisor(),
             }
             if self.read_keeper() {
                 watched = None;
+            }
+            if let Ok(code) = self.ended.try_recv() {
+                return code;
             }
             let now = Instant::now();
             if now >= next_heartbeat {
@@ -113,33 +135,32 @@ impl<A: Fn() -> Duration> LinkThread<A> {
     }
 
     fn meet(&mut self, partner: OwnedFd) -> Option<OwnedFd> {
-        self.keeper.replace(Some(Channel::over(partner)));
+        if self.keeper.replace(Some(Channel::over(partner))) {
+            // Its hang-up may still be unread: what it held is gone.
+            self.tell_control(News::KeeperGone);
+        }
         self.keeper.tell(&ToKeeper::Configure(self.settings.clone()));
         self.say_alive();
         self.tell_control(News::KeeperMet);
         self.keeper.descriptor()
     }
 
-    /// A new partner, if the supervisor sent one.
-    fn read_lifeline(&self) -> Option<OwnedFd> {
-        let mut partner = None;
+    fn read_lifeline(&self) -> Lifelined {
+        let mut heard = Lifelined::Nothing;
         loop {
             match self.lifeline.receive() {
-                Received::Message(Order::Partner, socket) => partner = socket.or(partner),
+                Received::Message(Order::Partner, Some(socket)) => heard = Lifelined::Partner(socket),
                 Received::Message(Order::Processes(processes), _) => self.tell_control(News::Processes(processes)),
                 Received::Message(Order::End, _) => self.tell_control(News::End),
                 Received::Message(order, _) => debug!(?order, "not for the proxy"),
-                Received::Empty => return partner,
-                Received::Closed => {
-                    self.outlive_supervisor();
-                    return partner;
-                }
+                Received::Empty => return heard,
+                Received::Closed => return Lifelined::Orphaned,
             }
         }
     }
 
     /// The keeper gives the VIPs away when the supervisor dies; we serve until it has, then end.
-    fn outlive_supervisor(&self) {
+    fn outlive_supervisor(&self) -> u8 {
         warn!("the supervisor is gone: ending once the keeper has given the VIPs away");
         let deadline = Instant::now() + KEEPER_MAY_LINGER;
         while Instant::now() < deadline && !self.read_keeper() {
@@ -147,8 +168,7 @@ impl<A: Fn() -> Duration> LinkThread<A> {
             std::thread::sleep(HEARTBEAT);
         }
         self.tell_control(News::End);
-        std::thread::sleep(RELAYS_MAY_END);
-        std::process::exit(i32::from(crate::exit::FAILED));
+        self.ended.recv_timeout(RELAYS_MAY_END).unwrap_or(exit::FAILED)
     }
 
     /// `true`: the keeper is gone.
@@ -167,10 +187,10 @@ impl<A: Fn() -> Duration> LinkThread<A> {
     }
 
     fn say_alive(&self) {
-        let loop_age = (self.loop_age)();
+        let loop_age = self.relay_loop.judge();
         self.keeper.tell(&ToKeeper::Alive { loop_age });
-        // Silence is how the supervisor learns that a relay loop hangs.
-        if loop_age <= FROZEN_AFTER {
+        // Silence is how the supervisor learns that a thread of ours hangs.
+        if loop_age <= FROZEN_AFTER && self.control.is_alive(Instant::now()) {
             let _ = self.lifeline.send(&Word::Alive);
         }
     }

@@ -1,6 +1,6 @@
 //! The thread of the relay loop.
 
-use std::sync::mpsc::sync_channel;
+use std::sync::mpsc::{SyncSender, sync_channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -23,7 +23,7 @@ pub(crate) struct Relay {
 
 impl Relay {
     /// Runs the data plane on a thread of its own; one that panics takes the process with it.
-    pub(crate) fn start(data_plane: DataPlane) -> Result<Self> {
+    pub(crate) fn start(data_plane: DataPlane, ended: SyncSender<u8>) -> Result<Self> {
         let runtime = Builder::new_current_thread().enable_all().build().context("no runtime for the relay loop")?;
         let (tell, told) = sync_channel(1);
         let run = move || {
@@ -31,7 +31,7 @@ impl Relay {
             let serve = std::panic::AssertUnwindSafe(|| runtime.block_on(data_plane.run()));
             if std::panic::catch_unwind(serve).is_err() {
                 tracing::error!("the relay loop panicked: ending the process, the supervisor starts another");
-                std::process::exit(i32::from(exit::FAILED));
+                let _ = ended.try_send(exit::FAILED);
             }
         };
         let thread = std::thread::Builder::new().name("relay".to_owned()).spawn(run);

@@ -64,6 +64,11 @@ pub(crate) fn could_take(peer: &PeerSnapshot, vip: &VipName) -> bool {
     peer.vips.iter().any(|said| said.vip == *vip && said.serving && said.tier == Tier::Fit)
 }
 
+/// Whether it would take the VIP from a node in maintenance.
+pub(crate) fn is_better_than_unfit(peer: &PeerSnapshot, vip: &VipName) -> bool {
+    peer.vips.iter().any(|said| said.vip == *vip && said.serving && said.tier > Tier::Unfit)
+}
+
 /// Active, and not in the middle of handing over.
 pub(crate) fn says_only_active(peer: &PeerSnapshot, vip: &VipName) -> bool {
     peer.vips.iter().any(|said| said.vip == *vip && said.role == Role::Active)

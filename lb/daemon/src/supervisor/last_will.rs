@@ -14,20 +14,22 @@ use crate::message::VipRole;
 
 /// Resigns every VIP that was owned. A failure is a warning: the other node finds out by itself, three intervals later.
 pub(crate) fn execute(roles: &[VipRole]) {
-    for role in roles.iter().filter(|role| role.active) {
-        if let Err(error) = resign(role) {
+    for role in roles.iter().filter(|role| role.role.holds_address()) {
+        if let Err(error) = resign(role, roles) {
             warn!(vip = %role.vip, "cannot resign in the dead keeper's place: {error:#}");
         }
     }
 }
 
-fn resign(role: &VipRole) -> Result<()> {
+fn resign(role: &VipRole, roles: &[VipRole]) -> Result<()> {
     let mut kernel = Kernel::open()?;
     let interface = match &role.interface {
         Some(name) => kernel.interface_by_name(name.as_str())?,
         None => kernel.interface_holding(role.node)?,
     };
-    let source = primary_address(&mut kernel, interface.index).context("the interface has no address of its own")?;
+    let vips: Vec<Ipv4Addr> = roles.iter().map(|role| role.address).collect();
+    let source = primary_address(&mut kernel, interface.index, role.node, &vips);
+    let source = source.context("the interface has no address of its own")?;
     let socket = AdvertSocket::open(&interface.name, interface.index, source, &[])?;
     let message = Advertisement::of_one(role.virtual_router_id, Priority::RESIGN, role.interval, role.address);
     let mut bytes = [0; MAX_LEN];
@@ -35,9 +37,9 @@ fn resign(role: &VipRole) -> Result<()> {
     socket.send(&bytes[..length]).context("cannot send")
 }
 
-/// The first permanent address: VIPs are leases.
-fn primary_address(kernel: &mut Kernel, index: u32) -> Option<Ipv4Addr> {
-    let addresses = kernel.addresses().ok()?;
-    let own = addresses.iter().find(|held| held.index == index && held.permanent && !held.secondary);
-    own.map(|held| held.address)
+/// The node's own address when it is on the interface, else the first that is no VIP.
+fn primary_address(kernel: &mut Kernel, index: u32, node: Ipv4Addr, vips: &[Ipv4Addr]) -> Option<Ipv4Addr> {
+    let held = kernel.addresses().ok()?.into_iter().filter(|held| held.index == index).map(|held| held.address);
+    let own: Vec<Ipv4Addr> = held.filter(|address| !vips.contains(address)).collect();
+    own.iter().find(|address| **address == node).or(own.first()).copied()
 }

@@ -152,10 +152,21 @@ impl Role {
         }
     }
 
-    /// Kills it when it has been silent too long. `late_by`: our own lateness is no proof against it.
-    pub(crate) fn judge(&mut self, now: Instant, late_by: Duration) {
+    /// Its silence so far was our own lateness.
+    pub(crate) fn forgive(&mut self, now: Instant) {
+        if let Some(life) = &mut self.life {
+            life.last_word = now;
+        }
+    }
+
+    /// Killed, or hung up, and not yet buried.
+    pub(crate) fn is_dying(&self) -> bool {
+        self.life.as_ref().is_some_and(|life| life.dying)
+    }
+
+    /// Kills it when it has been silent too long.
+    pub(crate) fn judge(&mut self, now: Instant) {
         let Some(life) = &mut self.life else { return };
-        life.last_word += late_by;
         let silent = now.saturating_duration_since(life.last_word);
         if silent > life.patience(self.frozen_after) && !life.dying {
             life.dying = true;
@@ -172,7 +183,10 @@ impl Role {
 
     pub(crate) fn kill(&self) {
         if let Some(pid) = self.pid().and_then(|pid| i32::try_from(pid).ok()) {
-            let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
+            match kill(Pid::from_raw(pid), Signal::SIGKILL) {
+                Ok(()) | Err(nix::Error::ESRCH) => {}
+                Err(errno) => warn!(role = self.name, %errno, "cannot kill it: the unit must grant CAP_KILL"),
+            }
         }
     }
 

@@ -31,7 +31,7 @@ impl Sketch {
             address: vip.address,
             virtual_router_id: vip.virtual_router_id.get(),
             interface: vip.interface_on(node).map_or_else(String::new, ToString::to_string),
-            owner: Owner::Nobody,
+            owner: Owner::Unknown,
             role: Role::Initialize,
             since: now,
             reason: "the proxy is dead".to_owned(),
@@ -65,15 +65,15 @@ impl Sketch {
             roles: process_roles(processes),
             vips: self.vips.iter().map(|vip| self.with_role(vip, roles)).collect(),
             peers: self.peers.clone(),
-            safe_to_patch: SafeToPatch { safe: true, why: "this node serves nothing: its proxy is dead".to_owned() },
+            safe_to_patch: SafeToPatch { safe: false, why: "its proxy is down: ask another node".to_owned() },
             alarms: Vec::new(),
         }
     }
 
     fn with_role(&self, vip: &VipStatus, roles: &[VipRole]) -> VipStatus {
         let known = roles.iter().find(|role| role.address == vip.address);
-        let role = known.map_or(Role::Initialize, |role| if role.active { Role::Active } else { Role::Backup });
-        let owner = if role == Role::Active { Owner::Node(self.node.clone()) } else { Owner::Nobody };
+        let role = known.map_or(Role::Initialize, |known| role_word(known.role));
+        let owner = if role == Role::Active { Owner::Node(self.node.clone()) } else { Owner::Unknown };
         VipStatus { role, owner, ..vip.clone() }
     }
 }
@@ -92,4 +92,14 @@ fn process(life: &ProcessLife) -> Process {
         (None, _) => ProcessState::Restarting,
     };
     Process { state, pid: life.pid, since: Moment::from_unix_ms(life.since), restarts: life.restarts }
+}
+
+/// The election's role in the API's words; to an operator, a node that hands over still serves.
+pub(crate) fn role_word(role: fmc_vrrp::router::role::Role) -> Role {
+    use fmc_vrrp::router::role::Role as Elected;
+    match role {
+        Elected::Initialize => Role::Initialize,
+        Elected::Backup => Role::Backup,
+        Elected::Active | Elected::Leaving => Role::Active,
+    }
 }

@@ -2,14 +2,14 @@
 
 use std::io::{Read, Write};
 use std::os::unix::net::{UnixListener, UnixStream};
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use fmc_api::command::{Failover, FailoverAnswer, Move, MoveOutcome, VipChoice};
 use fmc_api::status::{Alarm, Status};
 use fmc_api::{API_VERSION, API_VERSION_HEADER, Moment, Refusal, RefusalKind, path};
 use serde::Serialize;
 
-/// A client that does not send its request within this is let go: the supervisor has other things to watch.
+/// A client whose whole request has not come within this is let go: the supervisor has other things to watch.
 const CLIENT_TIMEOUT: Duration = Duration::from_millis(50);
 
 /// The longest request.
@@ -18,30 +18,26 @@ const MAX_REQUEST: usize = 4096;
 /// Clients answered in one turn; the others wait in the listen queue.
 const CLIENTS_A_TURN: usize = 4;
 
-/// What an operator wants done.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Wish {
-    /// Every VIP shall leave this node.
-    GiveAway,
+/// Answers whoever is waiting, from `status`.
+pub(crate) fn answer(listener: &UnixListener, status: impl Fn() -> Status) {
+    for _ in 0..CLIENTS_A_TURN {
+        let Ok((client, _)) = listener.accept() else { return };
+        serve(client, &status);
+    }
 }
 
-/// Answers whoever is waiting, from `status`; says what was wished for.
-pub(crate) fn answer(listener: &UnixListener, status: impl Fn() -> Status) -> Option<Wish> {
-    let clients = std::iter::from_fn(|| listener.accept().ok()).take(CLIENTS_A_TURN);
-    clients.filter_map(|(client, _)| serve(client, &status)).last()
-}
-
-fn serve(mut client: UnixStream, status: &impl Fn() -> Status) -> Option<Wish> {
-    let (body, code, wish) = match read_request(&mut client) {
-        Ok(request) => respond(&request, may_ask(&client), status()),
-        Err(refusal) => refused(&refusal),
-    };
+fn serve(mut client: UnixStream, status: &impl Fn() -> Status) {
+    let answer = if may_ask(&client) { read_request(&mut client) } else { Err(root_only()) };
+    let (body, code) = answer.map_or_else(|refusal| refused(&refusal), |request| respond(&request, status()));
     let head = format!(
         "HTTP/1.1 {code} -\r\ncontent-type: application/json\r\ncontent-length: {}\r\nconnection: close\r\n{API_VERSION_HEADER}: {API_VERSION}\r\n\r\n",
         body.len()
     );
     let _ = client.write_all(head.as_bytes()).and_then(|()| client.write_all(&body));
-    wish
+}
+
+fn root_only() -> Refusal {
+    Refusal::new(RefusalKind::NotPermitted, "the proxy is dead and the supervisor answers root only", "use sudo")
 }
 
 fn may_ask(client: &UnixStream) -> bool {
@@ -57,17 +53,19 @@ struct Request {
 fn read_request(client: &mut UnixStream) -> Result<Request, Refusal> {
     let broken = |what: &str| Refusal::new(RefusalKind::BadRequest, what, "use fmc-lbctl");
     let io = |_| broken("no request came");
-    client.set_nonblocking(false).and_then(|()| client.set_read_timeout(Some(CLIENT_TIMEOUT))).map_err(io)?;
-    client.set_write_timeout(Some(CLIENT_TIMEOUT)).map_err(io)?;
+    let deadline = Instant::now() + CLIENT_TIMEOUT;
+    client.set_nonblocking(false).and_then(|()| client.set_write_timeout(Some(CLIENT_TIMEOUT))).map_err(io)?;
     let mut bytes = Vec::with_capacity(MAX_REQUEST);
     let mut chunk = [0; MAX_REQUEST];
     while bytes.len() < MAX_REQUEST {
+        let left = deadline.saturating_duration_since(Instant::now()).max(Duration::from_micros(1));
+        client.set_read_timeout(Some(left)).map_err(io)?;
         let length = client.read(&mut chunk).map_err(io)?;
         bytes.extend_from_slice(&chunk[..length]);
         if let Some(request) = parse(&bytes).map_err(broken)? {
             return Ok(request);
         }
-        if length == 0 {
+        if length == 0 || Instant::now() >= deadline {
             break;
         }
     }
@@ -88,18 +86,14 @@ fn parse(bytes: &[u8]) -> Result<Option<Request>, &'static str> {
     Ok(Some(Request { method: text(head.method), path: text(head.path), body: body.to_vec() }))
 }
 
-type Response = (Vec<u8>, u16, Option<Wish>);
+type Response = (Vec<u8>, u16);
 
-fn respond(request: &Request, permitted: bool, mut status: Status) -> Response {
-    if !permitted {
-        let error = "the proxy is dead and the supervisor answers root only";
-        return refused(&Refusal::new(RefusalKind::NotPermitted, error, "use sudo"));
-    }
+fn respond(request: &Request, mut status: Status) -> Response {
     match (request.method.as_str(), request.path.as_str()) {
         ("GET", path::STATUS) => {
             let alarm = proxy_is_dead(status.roles.proxy.since);
             status.alarms.insert(0, alarm);
-            ok(&status, None)
+            ok(&status)
         }
         ("POST", path::FAILOVER) => match serde_json::from_slice::<Failover>(&request.body) {
             Ok(failover) => give_away(&failover, &status),
@@ -130,7 +124,7 @@ fn give_away(failover: &Failover, status: &Status) -> Response {
     });
     let moves = moves.collect();
     let answer = FailoverAnswer { now: Moment::from(SystemTime::now()), dry_run: failover.dry_run, moves };
-    ok(&answer, (!failover.dry_run).then_some(Wish::GiveAway))
+    ok(&answer)
 }
 
 fn proxy_is_dead(since: Moment) -> Alarm {
@@ -142,12 +136,12 @@ fn proxy_is_dead(since: Moment) -> Alarm {
     }
 }
 
-fn ok<T: Serialize>(value: &T, wish: Option<Wish>) -> Response {
-    (serde_json::to_vec(value).unwrap_or_default(), 200, wish)
+fn ok<T: Serialize>(value: &T) -> Response {
+    (serde_json::to_vec(value).unwrap_or_default(), 200)
 }
 
 fn refused(refusal: &Refusal) -> Response {
-    (serde_json::to_vec(refusal).unwrap_or_default(), refusal.http_status(), None)
+    (serde_json::to_vec(refusal).unwrap_or_default(), refusal.http_status())
 }
 
 #[cfg(test)]

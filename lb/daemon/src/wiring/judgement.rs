@@ -11,7 +11,7 @@ use fmc_vrrp::driver::Command;
 use fmc_vrrp::tier::{Fitness, Tier};
 
 use crate::fitness::{self, BackendCount, Facts, Judgement};
-use crate::message::{FROZEN_AFTER, ToKeeper};
+use crate::message::ToKeeper;
 use crate::proxy::appliance::Appliance;
 
 /// Judges every VIP anew and tells the keeper; notes what changed.
@@ -54,7 +54,7 @@ fn facts(appliance: &Appliance, vip: &Vip, checked: &[ServerStatus]) -> Facts {
     Facts {
         maintenance: appliance.admin != AdminState::Ready,
         dead_listener: dead_listener(appliance, vip),
-        loop_alive: appliance.data_plane.pulse().age() < FROZEN_AFTER,
+        loop_alive: appliance.relay_loop.is_alive(),
         scarce: appliance.scarce,
         backends: backends_behind(appliance, vip).map(|backend| count(appliance, backend, checked)).collect(),
     }
@@ -86,6 +86,6 @@ fn count(appliance: &Appliance, backend: &Backend, checked: &[ServerStatus]) -> 
         name: backend.name.to_string(),
         healthy: serving().filter(|server| server.verdict != Verdict::Unhealthy).count(),
         accepting: serving().filter(accepts).count(),
-        all: backend.servers.len(),
+        all: serving().count(),
     }
 }

@@ -9,19 +9,21 @@ use fmc_api::events::EventKind;
 use fmc_api::word::Severity;
 use fmc_config::model::name::VipName;
 use fmc_lb::EndedBy;
-use fmc_vrrp::driver::{LogLevel, Report};
+use fmc_vrrp::clock;
+use fmc_vrrp::driver::{LogLevel, Report, Snapshot};
 use fmc_vrrp::lease::FAREWELL;
-use fmc_vrrp::router::role::{Reason, Role, RoleChange};
+use fmc_vrrp::router::role::{Reason, Role};
 
-use super::alarm;
+use super::{alarm, reason};
 use crate::proxy::appliance::Appliance;
 use crate::proxy::metrics;
 
 /// One report of the election that is not a snapshot.
 pub(crate) fn hear(report: Report, appliance: &mut Appliance) {
     match report {
-        Report::RoleChanged { vip, change } => role_changed(&vip, &change, appliance),
+        Report::RoleChanged { vip, change } => enter(&vip, change.to, &change.reason, Duration::ZERO, appliance),
         Report::MoveRefused { vip, why } => {
+            let why = reason::of_refusal(why, &appliance.config.nodes);
             if let Some(state) = appliance.vip_mut(&vip) {
                 state.settle(|_| MoveOutcome::Refused { why: why.clone() });
             }
@@ -34,6 +36,15 @@ pub(crate) fn hear(report: Report, appliance: &mut Appliance) {
         Report::AddressInstalled { vip } => tracing::debug!(%vip, "address installed"),
         Report::AddressRemoved { vip } => tracing::debug!(%vip, "address removed"),
         Report::Snapshot(_) => {}
+    }
+}
+
+/// Makes up for role changes whose report was lost: the keeper never waits for us.
+pub(crate) fn reconcile(snapshot: &Snapshot, appliance: &mut Appliance) {
+    let now = clock::now();
+    for vip in &snapshot.vips {
+        let ago = now.saturating_duration_since(vip.since);
+        enter(&vip.name, vip.role, &vip.reason, ago, appliance);
     }
 }
 
@@ -51,63 +62,59 @@ pub(crate) fn keeper_gone(appliance: &mut Appliance) {
         if state.role.holds_address() {
             state.lost_at = Some(Instant::now());
         }
+        state.settle(|_| MoveOutcome::Refused { why: "the keeper died; see fmc-lbctl events".to_owned() });
         state.role = Role::Initialize;
         state.since = Moment::from(SystemTime::now());
         "there is no keeper".clone_into(&mut state.reason);
     }
 }
 
-fn role_changed(vip: &VipName, change: &RoleChange, appliance: &mut Appliance) {
-    let reason = sentence(&change.reason, &appliance.config.nodes);
-    let data_plane = appliance.data_plane.clone();
-    let taken_by = match change.reason {
-        Reason::TakenOver(source) => appliance.others().find(|node| node.owns(source)).map(|node| node.name.clone()),
+/// A VIP is in a role since `ago`. What follows depends on the role that we knew, not on the one that the keeper came from:
+/// reports in between may be lost.
+fn enter(vip: &VipName, to: Role, why: &Reason, ago: Duration, appliance: &mut Appliance) {
+    let sentence = reason::of_change(why, &appliance.config.nodes);
+    let taken_by = match why {
+        Reason::TakenOver(source) => appliance.others().find(|node| node.owns(*source)).map(|node| node.name.clone()),
         _ => None,
     };
+    let data_plane = appliance.data_plane.clone();
     let Some(state) = appliance.vip_mut(vip) else { return };
-    state.taken_by = taken_by;
-    state.role = change.to;
-    state.since = Moment::from(SystemTime::now());
-    state.reason.clone_from(&reason);
+    let from = std::mem::replace(&mut state.role, to);
+    if from == to && state.reason == sentence {
+        return;
+    }
+    state.since = Moment::from(SystemTime::now().checked_sub(ago).unwrap_or(SystemTime::UNIX_EPOCH));
+    state.reason.clone_from(&sentence);
     let address = state.vip.address;
-    let subject = Some(format!("vip {}", state.vip.name));
-    match (change.from, change.to) {
+    let handed_over = from.holds_address() && matches!(why, Reason::TakenOver(_));
+    match (from, to) {
+        // One line for one move: the one that says how it ended.
         (_, Role::Leaving) => return,
         (Role::Leaving, Role::Active) => state.settle(|waited_ms| MoveOutcome::NobodyCame { waited_ms }),
-        (Role::Leaving, _) => {
+        (_, Role::Active) => state.lost_at = None,
+        _ if handed_over => {
+            state.taken_by = taken_by;
             state.settle(|took_ms| MoveOutcome::Moved { took_ms });
             tokio::task::spawn_local(say_farewell(data_plane, address));
         }
-        (Role::Active, _) => {
+        (Role::Active | Role::Leaving, _) => {
             state.lost_at = Some(Instant::now());
-            state.settle(|_| MoveOutcome::Refused { why: reason.clone() });
+            state.settle(|_| MoveOutcome::Refused { why: sentence.clone() });
         }
-        (_, Role::Active) => state.lost_at = None,
-        (Role::Initialize | Role::Backup, Role::Initialize | Role::Backup) => {}
+        (Role::Initialize | Role::Backup, _) => {}
     }
-    appliance.note(severity(change), EventKind::Role, subject, format!("{} {address}: {reason}", change.to));
+    let lost = from.holds_address() && !to.holds_address() && !handed_over;
+    let severity = if lost || *why == Reason::NobodyTookOver { Severity::Warning } else { Severity::Info };
+    appliance.note(severity, EventKind::Role, Some(format!("vip {vip}")), format!("{to} {address}: {sentence}"));
 }
 
-/// Resets what is open on an address that another node has taken over, while resets can still leave from it, and what an
-/// unlucky client opens meanwhile: it connects again, to the new owner.
+/// Resets what was open on an address when another node took it over, while resets can still leave from it. What an unlucky
+/// client opens meanwhile has until the address goes.
 async fn say_farewell(data_plane: fmc_lb::Handle, address: Ipv4Addr) {
-    let until = Instant::now() + FAREWELL;
-    while Instant::now() < until {
-        data_plane.sessions().end_all(|session| *session.vip().ip() == address, EndedBy::VipMoved);
-        tokio::time::sleep(Duration::from_millis(1)).await;
-    }
-}
-
-fn severity(change: &RoleChange) -> Severity {
-    let lost_it = change.from == Role::Active && change.to != Role::Leaving;
-    if lost_it || change.reason == Reason::NobodyTookOver { Severity::Warning } else { Severity::Info }
-}
-
-/// The reason with the nodes' names in place of their addresses.
-fn sentence(reason: &Reason, nodes: &[fmc_config::model::node::Node]) -> String {
-    let named =
-        nodes.iter().fold(reason.to_string(), |text, node| text.replace(&node.address.to_string(), node.name.as_str()));
-    nodes.iter().fold(named, |text, node| text.replace(&format!("node {}", node.rank), node.name.as_str()))
+    let moved = || data_plane.sessions().end_all(|session| *session.vip().ip() == address, EndedBy::VipMoved);
+    moved();
+    tokio::time::sleep(FAREWELL.mul_f32(0.8)).await;
+    moved();
 }
 
 fn severity_of(level: LogLevel) -> Severity {

@@ -6,16 +6,15 @@ use fmc_api::Moment;
 use fmc_api::status::{
     Fitness, FrontendStatus, LoadedConfig, Owner, PeerRole, PeerStatus, Process, Roles, SafeToPatch, Status, VipStatus,
 };
-use fmc_api::word::{Answerer, ProcessState, Role as RoleWord, Tier as TierWord};
+use fmc_api::word::{Answerer, ProcessState, Tier as TierWord};
 use fmc_config::model::name::{NodeName, VipName};
 use fmc_lb::{EndedBy, Frontend, ListenerState};
-use fmc_vrrp::router::role::Role;
 use fmc_vrrp::tier::Tier;
 
 use super::now;
 use crate::proxy::appliance::{Appliance, VipState};
 use crate::proxy::view::{could_take, is_alive, live_peers, owner, snapshot_of};
-use crate::supervisor::sketch::process_roles;
+use crate::supervisor::sketch::{process_roles, role_word};
 
 /// The whole status.
 pub(crate) fn status(appliance: &Appliance) -> Status {
@@ -153,14 +152,6 @@ fn roles(appliance: &Appliance) -> Roles {
     match &appliance.processes {
         Some(processes) => process_roles(processes),
         None => Roles { supervisor: unknown(None), keeper: unknown(None), proxy: unknown(Some(std::process::id())) },
-    }
-}
-
-fn role_word(role: Role) -> RoleWord {
-    match role {
-        Role::Initialize => RoleWord::Initialize,
-        Role::Backup => RoleWord::Backup,
-        Role::Active | Role::Leaving => RoleWord::Active,
     }
 }
 
