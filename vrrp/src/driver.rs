@@ -126,9 +126,10 @@ impl Keeper {
 
     fn next_turn(&self, control: BootInstant, now: BootInstant) -> BootInstant {
         let routers = self.vips.iter().filter_map(|vip| vip.router.next_deadline());
+        let answers = self.vips.iter().filter_map(VirtualAddress::answer_due);
         let others = [Some(control), self.pair.next_at(), self.held_until, self.ends_by];
         let ports = self.ports.iter().filter_map(|port| port.deadline(now));
-        routers.chain(ports).chain(others.into_iter().flatten()).fold(now + IDLE_TURN, BootInstant::min)
+        routers.chain(answers).chain(ports).chain(others.into_iter().flatten()).fold(now + IDLE_TURN, BootInstant::min)
     }
 
     fn sleep(&self, until: BootInstant, control: &impl Control) {

@@ -9,9 +9,11 @@
 //!
 //! A renewal that comes after the expiry would add the address again, perhaps while another node serves it. So a lease whose
 //! renewal is late by half of its length is never renewed: the address is removed and reported lost, and the router
-//! decides anew. When the thread itself dies or freezes, the kernel removes the address 1 to 2 seconds after the last renewal.
+//! decides anew. An address that is not installed within half a lease counts as lost too, and a command that was overtaken
+//! while the kernel kept the thread waiting is not carried out any more. When the thread itself dies or freezes, the kernel removes the address 1 to 2 seconds after the last renewal.
 
 mod leftovers;
+mod newest;
 mod record;
 mod thread;
 mod tick;
@@ -27,6 +29,7 @@ use std::time::Duration;
 use crate::kernel::{Interface, Kernel};
 use crate::router::AddressLoss;
 use crate::socket::{AdvertSocket, ArpSocket};
+use newest::Newest;
 
 pub use leftovers::{CleanupError, Foreign, Removed, cleanup, foreign, is_ours, label};
 pub use record::Record;
@@ -123,6 +126,7 @@ pub struct Seen {
 pub struct AddressThread {
     commands: Option<SyncSender<AddressCommand>>,
     reports: Receiver<AddressReport>,
+    newest: Newest,
     wake: UnixStream,
     thread: Option<JoinHandle<()>>,
 }
@@ -174,13 +178,17 @@ impl AddressThread {
         let (wake, waker) = UnixStream::pair()?;
         wake.set_nonblocking(true)?;
         waker.set_nonblocking(true)?;
-        let run = move || thread::run(outfit, &taken, &thread::Desk { reports: given, waker });
+        let newest = Newest::new(outfit.holdings.len());
+        let desk = thread::Desk { reports: given, waker, newest: newest.clone() };
+        let run = move || thread::run(outfit, &taken, &desk);
         let thread = std::thread::Builder::new().name("address".to_owned()).spawn(run)?;
-        Ok(Self { commands: Some(commands), reports, wake, thread: Some(thread) })
+        Ok(Self { commands: Some(commands), reports, newest, wake, thread: Some(thread) })
     }
 
-    /// Gives it a command without waiting. `Err`: it has not taken any for long, and gets nothing done.
+    /// Gives it a command without waiting. `Err`: it has not taken any for long, and gets nothing done. Taken or not, the epoch
+    /// of the command overtakes earlier ones: what they ask for is not installed, renewed or announced any more.
     pub fn command(&self, command: AddressCommand) -> Result<(), Untaken> {
+        self.newest.note(command);
         let commands = self.commands.as_ref().ok_or(Untaken)?;
         commands.try_send(command).map_err(|_| Untaken)
     }

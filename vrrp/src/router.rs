@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!                    +--------------+
-//!        +---------->|  Initialize  |<----------- any obstacle (stopped, link down, no proxy, address contested)
+//!        +---------->|  Initialize  |<----------- any obstacle (stopped, link down, no proxy, no address)
 //!        |           +--------------+
 //!        |        no obstacle | listen
 //!        |                    v
@@ -28,11 +28,14 @@
 //! - A priority change in Backup moves the running timer by the difference of skews; a resignation never lengthens it.
 //! - A heartbeat that says "I am Active" holds back a claim when advertisements stop; nothing else does.
 //! - An Active router that was stalled so long that another may have taken over listens for an interval and a half before it speaks.
+//! - An Active router whose address expires, or does not come in half a lease, resigns; in the second case it takes no part
+//!   until the request is answered.
 //!
 //! Events are described by the methods of [`VirtualRouter`]; the driver drains [`VirtualRouter::poll_action`] after each one.
 
 mod action;
 mod active;
+mod address;
 mod backup;
 mod event;
 mod explanation;
@@ -65,19 +68,13 @@ use crate::priority::Priority;
 use crate::tier::{Cause, Fitness, Tier};
 use action::Outbox;
 use active::Active;
+use address::FIGHTS;
 use backup::Backup;
 use event::{Event, Heard, PeerHeard};
 use leaving::Leaving;
 use notice::Notices;
 use peers::Peers;
 use role::{Obstacle, Reason, Rival, Role, RoleChange};
-
-/// How long an address that was contested stays away from this node.
-const CONTESTED_FOR: Duration = Duration::from_secs(10);
-
-/// Removals of the address by somebody else in [`CONTESTED_FOR`] that are answered by adding it again at once; the next one
-/// makes the router yield to a peer that serves.
-const FIGHTS: usize = 3;
 
 /// One virtual router on one node.
 #[derive(Debug, Clone)]
@@ -93,6 +90,8 @@ pub struct VirtualRouter {
     contested_until: Option<BootInstant>,
     /// When somebody else removed the address, of late.
     removals: ArrayVec<BootInstant, FIGHTS>,
+    /// The address was asked for and did not come: no claim before the request is answered.
+    unanswered: bool,
     /// An operator moved the address away: no fail-back of our own accord until this router was Active again.
     sent_away: bool,
     since: BootInstant,
@@ -135,6 +134,7 @@ impl VirtualRouter {
             link: Link::Up,
             contested_until: None,
             removals: ArrayVec::new(),
+            unanswered: false,
             sent_away: false,
             since: now,
             reason: Reason::Obstacle(Obstacle::Stopped),
@@ -196,11 +196,6 @@ impl VirtualRouter {
     pub fn handle_link(&mut self, link: Link, now: BootInstant) {
         self.link = link;
         self.reconsider(now);
-    }
-
-    /// The kernel says that the address is gone though this router holds it.
-    pub fn handle_address_lost(&mut self, loss: AddressLoss, now: BootInstant) {
-        self.step(Event::AddressLost(loss), now);
     }
 
     /// How fit this node is now. A rise acts at once; a fall by [`Cause::Local`] too; a fall by [`Cause::Backend`] at once in
@@ -317,7 +312,7 @@ impl VirtualRouter {
             source: self.parameters.source,
             role: self.role(),
             tier: self.fitness.tier,
-            serving: self.fitness.serving,
+            serving: self.fitness.serving && !self.unanswered,
             priority: self.priority(),
             claim,
         }
@@ -372,6 +367,8 @@ impl VirtualRouter {
             Some(Obstacle::LinkDown)
         } else if !self.fitness.serving {
             Some(Obstacle::NotServing)
+        } else if self.unanswered {
+            Some(Obstacle::AddressUnanswered)
         } else {
             self.contested_until.filter(|until| now < *until).map(|_| Obstacle::AddressContested)
         }

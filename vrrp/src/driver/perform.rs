@@ -12,6 +12,10 @@ use crate::priority::Priority;
 use crate::router::role::Reason;
 use crate::router::{Action, AddressLoss};
 
+/// For the log, when the address does not come in time.
+const UNANSWERED: &str = "the address was not installed in half a second: the kernel does not answer; this node resigns, and \
+                          takes no part until it does";
+
 impl Keeper {
     /// Does what the router of `vip` asks, in its order: advertisement, address, announcement, and the words about it.
     pub(super) fn perform(&mut self, vip: VipIndex, now: BootInstant, control: &mut impl Control) {
@@ -49,10 +53,9 @@ impl Keeper {
     fn install(&mut self, vip: VipIndex, now: BootInstant, control: &mut impl Control) {
         let virtual_address = &mut self.vips[vip];
         virtual_address.epoch = virtual_address.epoch.wrapping_add(1);
-        virtual_address.address = Address::Installing;
+        virtual_address.address = Address::Installing { since: now };
         if let Err(untaken) = self.addresses.command(AddressCommand::Install(vip, virtual_address.epoch)) {
-            // Nobody will renew it either: as good as expired.
-            self.lose(vip, AddressLoss::Expired, now);
+            self.lose(vip, AddressLoss::Unanswered, now);
             self.complain(vip, untaken.to_string(), now, control);
         }
     }
@@ -66,7 +69,7 @@ impl Keeper {
             _ => AddressCommand::Remove(vip, virtual_address.epoch),
         };
         if let Err(untaken) = self.addresses.command(command) {
-            // A thread that takes no commands renews nothing: the lease ends by itself.
+            // The epoch has overtaken whatever the thread still has to do: it installs and renews nothing, and the lease ends.
             virtual_address.address = Address::Absent;
             self.complain(vip, untaken.to_string(), now, control);
         }
@@ -85,6 +88,7 @@ impl Keeper {
 
     pub(super) fn run_deadlines(&mut self, now: BootInstant, control: &mut impl Control) {
         for vip in 0..self.vips.len() {
+            self.run_answer_deadline(vip, now, control);
             if let Some(due) = self.vips[vip].router.next_deadline().filter(|due| *due <= now) {
                 self.vips[vip].router.handle_deadline(now, now.saturating_duration_since(due));
                 self.perform(vip, now, control);
@@ -92,6 +96,18 @@ impl Keeper {
         }
         if self.held_until.is_some_and(|until| until <= now) {
             self.hold(None, now, control);
+        }
+    }
+
+    /// A thread that did not take the removal either is asked again: what it answers lets the router take part anew.
+    fn run_answer_deadline(&mut self, vip: VipIndex, now: BootInstant, control: &mut impl Control) {
+        if self.vips[vip].answer_due().is_some_and(|due| due <= now) {
+            self.complain(vip, UNANSWERED.to_owned(), now, control);
+            self.lose(vip, AddressLoss::Unanswered, now);
+            self.perform(vip, now, control);
+        }
+        if self.vips[vip].router.awaits_address_answer() && self.vips[vip].address == Address::Absent {
+            self.remove(vip, now, control);
         }
     }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::boot_instant::BootInstant;
-use crate::lease::{Epoch, InterfaceIndex};
+use crate::lease::{Epoch, InterfaceIndex, LEASE};
 use crate::router::{AddressLoss, VirtualRouter};
 
 use super::settings::VipSettings;
@@ -11,6 +11,9 @@ use super::snapshot::{LastHeard, VipSnapshot};
 
 /// A renewal is heard of each 250 ms; an address that vanishes this long after the last one was not renewed.
 const RENEWED_WITHIN: Duration = crate::lease::LATEST_RENEWAL;
+
+/// An address that does not come in half a lease counts as lost. Meanwhile other nodes obey our adverts and nobody serves.
+const INSTALLED_WITHIN: Duration = Duration::from_millis(LEASE.as_millis() as u64 / 2);
 
 /// A VIP.
 #[derive(Debug)]
@@ -33,8 +36,8 @@ const COMPLAIN_EVERY: Duration = Duration::from_secs(10);
 pub(super) enum Address {
     /// Not on this node by our doing.
     Absent,
-    /// The address thread was told to install it.
-    Installing,
+    /// The address thread was told to install it, at this moment.
+    Installing { since: BootInstant },
     /// It is installed. `present`: the kernel's last event says so too.
     Installed { renewed_at: BootInstant, present: bool },
     /// The address thread was told to remove it.
@@ -80,6 +83,14 @@ impl VirtualAddress {
         }
     }
 
+    /// When an answer to the request to install it is overdue.
+    pub(super) fn answer_due(&self) -> Option<BootInstant> {
+        match self.address {
+            Address::Installing { since } => Some(since + INSTALLED_WITHIN),
+            Address::Absent | Address::Installed { .. } | Address::Removing => None,
+        }
+    }
+
     pub(super) fn snapshot(&self, interface: &str) -> VipSnapshot {
         let explanation = self.router.explain();
         let report = self.router.report();
@@ -97,5 +108,59 @@ impl VirtualAddress {
             last_heard: self.last_heard,
             statistics: self.router.statistics(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use fmc_config::model::election::{Centiseconds, Failback};
+    use fmc_config::model::vip::VirtualRouterId;
+
+    use super::*;
+    use crate::router::Parameters;
+    use crate::tier::TierPriorities;
+
+    const START: BootInstant = BootInstant::from_nanos(1_000_000_000);
+
+    fn virtual_address() -> VirtualAddress {
+        let virtual_router_id = VirtualRouterId::new(32).unwrap();
+        let (address, settle) = ([192, 168, 0, 32].into(), Duration::from_secs(2));
+        let parameters = Parameters {
+            virtual_router_id,
+            address,
+            source: [192, 168, 0, 30].into(),
+            rank: 0,
+            interval: Centiseconds::new(10).unwrap(),
+            priorities: TierPriorities::new(254, 0).unwrap(),
+            failback: Failback::Never,
+            settle,
+            lease: LEASE,
+            peers: [].into_iter().collect(),
+        };
+        let name = "api".parse().unwrap();
+        let settings = VipSettings { name, address, virtual_router_id, interface: None, settle };
+        VirtualAddress::new(settings, 0, VirtualRouter::new(parameters, START))
+    }
+
+    #[test]
+    fn only_an_installation_waits_for_an_answer_and_for_half_a_lease() {
+        let mut vip = virtual_address();
+        let installed = Address::Installed { renewed_at: START, present: true };
+        for address in [Address::Absent, installed, Address::Removing] {
+            vip.address = address;
+            assert_eq!(vip.answer_due(), None, "{address:?}");
+        }
+        vip.address = Address::Installing { since: START };
+        assert_eq!(vip.answer_due(), Some(START + Duration::from_millis(500)));
+    }
+
+    #[test]
+    fn an_address_that_vanished_was_removed_when_its_lease_was_fresh_and_expired_when_it_was_not() {
+        let mut vip = virtual_address();
+        vip.address = Address::Installed { renewed_at: START, present: true };
+        assert_eq!(vip.loss(START + Duration::from_secs(9)), None);
+        vip.gone();
+        assert_eq!(vip.loss(START + Duration::from_millis(750)), Some(AddressLoss::Removed));
+        assert_eq!(vip.loss(START + Duration::from_millis(751)), Some(AddressLoss::Expired));
     }
 }

@@ -6,6 +6,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
 use std::time::Duration;
 
 use super::leftovers::{is_ours, label};
+use super::newest::Newest;
 use super::{
     AddressCommand, AddressReport, Epoch, FAREWELL, FRESH, InterfaceIndex, LATEST_RENEWAL, LEASE, Outcome, Outfit,
     Port, RENEWAL, Seen, VipIndex,
@@ -28,6 +29,7 @@ const IDLE: Duration = Duration::from_secs(3600);
 pub(super) struct Desk {
     pub(super) reports: SyncSender<AddressReport>,
     pub(super) waker: UnixStream,
+    pub(super) newest: Newest,
 }
 
 impl Desk {
@@ -113,13 +115,18 @@ impl Thread<'_> {
     fn install(&mut self, vip: VipIndex) {
         // Before the request: the kernel counts from some moment after it.
         let asked_at = clock::now();
+        if self.is_overtaken(vip) {
+            return;
+        }
         if self.outfit.tick.age(asked_at) > FRESH {
             return self.report(vip, Outcome::Lost(AddressLoss::Expired));
         }
         match self.add(vip) {
             Ok(()) => {
                 self.leases[vip] = Some(Lease::from(asked_at));
-                if self.is_in_time(vip, asked_at) {
+                if self.is_overtaken(vip) {
+                    self.delete(vip);
+                } else if self.is_in_time(vip, asked_at) {
                     self.report(vip, Outcome::Installed);
                 }
             }
@@ -128,6 +135,11 @@ impl Thread<'_> {
                 self.report(vip, Outcome::Failed(sentence));
             }
         }
+    }
+
+    /// The election has given a newer command for this address, which says what becomes of it.
+    fn is_overtaken(&self, vip: VipIndex) -> bool {
+        self.desk.newest.overtakes(vip, self.epochs[vip])
     }
 
     /// A freeze between a look at the clock and the request can bring an expired address back: then it goes at once.
@@ -222,9 +234,9 @@ impl Thread<'_> {
         let _ = self.outfit.record.remove(interface, holding.address);
     }
 
-    /// Only an installed address is announced (RFC 9568 §8.1.2).
+    /// Only an installed address is announced (RFC 9568 §8.1.2), and none that was given up while the announcement waited.
     fn announce(&mut self, vip: VipIndex) {
-        if self.leases[vip].is_none_or(|lease| lease.leave_at.is_some()) {
+        if self.leases[vip].is_none_or(|lease| lease.leave_at.is_some()) || self.is_overtaken(vip) {
             return;
         }
         let holding = &self.outfit.holdings[vip];
@@ -253,9 +265,9 @@ impl Thread<'_> {
         if !self.is_in_time(vip, lease.renewed_at) {
             return;
         }
-        let is_fresh = self.outfit.tick.age(now) <= FRESH;
+        let is_wanted = self.outfit.tick.age(now) <= FRESH && !self.is_overtaken(vip);
         let grant = self.grant(vip);
-        if is_fresh && self.outfit.kernel.renew_address(&grant).is_ok() && self.is_in_time(vip, lease.renewed_at) {
+        if is_wanted && self.outfit.kernel.renew_address(&grant).is_ok() && self.is_in_time(vip, lease.renewed_at) {
             self.leases[vip] = Some(Lease::from(now));
         } else if let Some(lease) = &mut self.leases[vip] {
             lease.try_at = now + RETRY;

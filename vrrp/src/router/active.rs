@@ -5,9 +5,8 @@ use std::time::Duration;
 
 use super::event::{Heard, PeerHeard};
 use super::peers::Ground;
-use super::request::AddressLoss;
 use super::role::{Obstacle, Reason, Rival, Role};
-use super::{Alarm, CONTESTED_FOR, State, VirtualRouter};
+use super::{Alarm, State, VirtualRouter};
 use crate::announce::Announcements;
 use crate::boot_instant::BootInstant;
 use crate::priority::Priority;
@@ -25,11 +24,11 @@ const HANDED_OVER_FOR: Duration = Duration::from_millis(40);
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Active {
     pub(super) adver_at: BootInstant,
-    announcements: Announcements,
+    pub(super) announcements: Announcements,
     /// Stalled so long that another may have taken over; silent until the next Adver_Timer.
-    doubtful: bool,
+    pub(super) doubtful: bool,
     /// The address was removed too often to add it again at once; it comes back with the next advertisement.
-    address_missing: bool,
+    pub(super) address_missing: bool,
     pub(super) fall: Option<Fall>,
     last_assertion: Option<BootInstant>,
     two_active: Option<TwoActive>,
@@ -230,7 +229,7 @@ impl VirtualRouter {
         }
     }
 
-    fn announce_if_due(&mut self, active: &mut Active, now: BootInstant) {
+    pub(super) fn announce_if_due(&mut self, active: &mut Active, now: BootInstant) {
         if active.announcements.take_due(now) {
             self.outbox.announce();
         }
@@ -296,28 +295,5 @@ impl VirtualRouter {
         }
         active.two_active = Some(two);
         lasting
-    }
-
-    pub(super) fn active_loses_address(&mut self, mut active: Active, loss: AddressLoss, now: BootInstant) {
-        if loss == AddressLoss::Expired {
-            self.give_address_up();
-            return self.step_down(self.parameters.interval, Reason::AddressExpired, now);
-        }
-        self.removals.retain(|removal| *removal + CONTESTED_FOR > now);
-        if self.removals.try_push(now).is_ok() {
-            self.outbox.alarm(Alarm::AddressRemoved);
-            self.outbox.add_address();
-            active.announcements.contest_won(now);
-            self.announce_if_due(&mut active, now);
-        } else if self.peers.somebody_serves(now) {
-            self.outbox.alarm(Alarm::AddressContested);
-            self.contested_until = Some(now + CONTESTED_FOR);
-            return self.drop_out(Obstacle::AddressContested, now);
-        } else {
-            // Nobody to yield to: keep fighting, but no faster than we advertise.
-            self.outbox.alarm(Alarm::AddressContested);
-            active.address_missing = true;
-        }
-        self.state = State::Active(active);
     }
 }

@@ -5,7 +5,6 @@ use std::time::Duration;
 use fmc_config::model::election::Centiseconds;
 
 use super::event::{Heard, PeerHeard};
-use super::request::AddressLoss;
 use super::role::{Obstacle, Reason, Role};
 use super::{Alarm, Run, State, VirtualRouter};
 use crate::boot_instant::BootInstant;
@@ -71,7 +70,7 @@ impl VirtualRouter {
         }
     }
 
-    fn left(&mut self, interval: Centiseconds, reason: Reason, now: BootInstant) {
+    pub(super) fn left(&mut self, interval: Centiseconds, reason: Reason, now: BootInstant) {
         self.give_address_up();
         match self.stop_if_stopping() {
             Some(obstacle) => self.enter(State::Initialize(obstacle), reason, now),
@@ -89,13 +88,6 @@ impl VirtualRouter {
         } else {
             self.outbox.alarm(Alarm::NobodyTookOver);
             self.become_active(Reason::NobodyTookOver, now);
-        }
-    }
-
-    pub(super) fn leaving_loses_address(&mut self, loss: AddressLoss, now: BootInstant) {
-        match loss {
-            AddressLoss::Expired => self.left(self.parameters.interval, Reason::AddressExpired, now),
-            AddressLoss::Removed => self.outbox.add_address(),
         }
     }
 }

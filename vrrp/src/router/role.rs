@@ -52,6 +52,8 @@ pub enum Obstacle {
     NotServing,
     /// Somebody keeps removing the address from the interface.
     AddressContested,
+    /// The kernel, or our address thread, does not answer when asked for the address.
+    AddressUnanswered,
 }
 
 impl fmt::Display for Obstacle {
@@ -61,6 +63,7 @@ impl fmt::Display for Obstacle {
             Self::LinkDown => "its interface is down or has no address",
             Self::NotServing => "no proxy answers on the address",
             Self::AddressContested => "somebody on this node keeps removing the address",
+            Self::AddressUnanswered => "nothing answers the request to install the address",
         })
     }
 }

@@ -1,3 +1,4 @@
+mod address;
 mod fitness;
 pub(super) mod harness;
 mod heartbeat;

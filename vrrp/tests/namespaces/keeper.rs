@@ -21,7 +21,7 @@ use fmc_vrrp::driver::{
 use fmc_vrrp::router::role::Role;
 use fmc_vrrp::tier::Fitness;
 
-use crate::lab::{API, Namespace, Scratch, WEB, eventually};
+use crate::lab::{API, Blockade, Namespace, Scratch, WEB, eventually};
 
 /// 100 ms adverts, two nodes, two VIPs.
 pub(crate) fn settings(rank: u8) -> KeeperSettings {
@@ -92,7 +92,7 @@ pub(crate) struct Running {
     pub(crate) reports: Arc<Mutex<Vec<Report>>>,
     freeze: Arc<AtomicU64>,
     thread: Option<JoinHandle<()>>,
-    _scratch: Scratch,
+    scratch: Scratch,
 }
 
 impl Running {
@@ -113,7 +113,7 @@ impl Running {
         let mut desk = Desk { commands: taken, wake, reports: Arc::clone(&reports), freeze: Arc::clone(&freeze) };
         let keeper = keeper.unwrap();
         let thread = std::thread::spawn(move || keeper.run(&mut desk));
-        Self { commands, wake: waker, reports, freeze, thread: Some(thread), _scratch: scratch }
+        Self { commands, wake: waker, reports, freeze, thread: Some(thread), scratch }
     }
 
     pub(crate) fn command(&self, command: Command) {
@@ -145,6 +145,11 @@ impl Running {
             found.is_some()
         });
         found.unwrap()
+    }
+
+    /// Its address thread waits at the next address that it installs.
+    pub(crate) fn block_addresses(&self) -> Blockade {
+        self.scratch.block()
     }
 
     pub(crate) fn roles(&self) -> [Role; 2] {

@@ -1,7 +1,8 @@
 //! Namespaces, links and waiting.
 
-use std::fs::File;
+use std::fs::{File, OpenOptions};
 use std::net::Ipv4Addr;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -9,8 +10,10 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use fmc_vrrp::kernel::Kernel;
+use nix::fcntl::OFlag;
 use nix::sched::{CloneFlags, setns};
-use nix::unistd::geteuid;
+use nix::sys::stat::Mode;
+use nix::unistd::{geteuid, mkfifo};
 
 pub(crate) const API: Ipv4Addr = Ipv4Addr::new(192, 168, 0, 32);
 pub(crate) const WEB: Ipv4Addr = Ipv4Addr::new(192, 168, 0, 33);
@@ -152,6 +155,35 @@ impl Scratch {
 
     pub(crate) fn path(&self) -> &Path {
         &self.0
+    }
+
+    /// Whoever records an address waits from now on.
+    pub(crate) fn block(&self) -> Blockade {
+        let pipe = self.0.join("addresses.new");
+        mkfifo(&pipe, Mode::S_IRWXU).unwrap();
+        Blockade { pipe, reader: None }
+    }
+}
+
+/// Keeps an address thread waiting as the kernel's rtnl lock would: the next record is to be written to a pipe that nobody
+/// reads. Ends when it is lifted or dropped.
+pub(crate) struct Blockade {
+    pipe: PathBuf,
+    reader: Option<File>,
+}
+
+impl Blockade {
+    pub(crate) fn lift(&mut self) {
+        let nonblocking = OpenOptions::new().read(true).custom_flags(OFlag::O_NONBLOCK.bits()).open(&self.pipe);
+        self.reader = Some(nonblocking.unwrap());
+    }
+}
+
+impl Drop for Blockade {
+    fn drop(&mut self) {
+        if self.reader.is_none() {
+            self.lift();
+        }
     }
 }
 

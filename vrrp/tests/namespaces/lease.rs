@@ -17,13 +17,13 @@ use crate::keeper::{Running, refusal, settings};
 use crate::lab::{API, Namespace, Scratch, WEB, always, eventually, pair};
 
 /// An address thread for the API's VIP in the first namespace.
-struct Leased {
-    thread: AddressThread,
-    tick: Tick,
-    scratch: Scratch,
+pub(crate) struct Leased {
+    pub(crate) thread: AddressThread,
+    pub(crate) tick: Tick,
+    pub(crate) scratch: Scratch,
 }
 
-fn leased(namespace: &Namespace) -> Leased {
+pub(crate) fn leased(namespace: &Namespace) -> Leased {
     let scratch = Scratch::new();
     let tick = Tick::default();
     tick.stamp(clock::now());
@@ -45,7 +45,7 @@ fn leased(namespace: &Namespace) -> Leased {
 }
 
 impl Leased {
-    fn outcome(&self) -> (u32, Outcome) {
+    pub(crate) fn outcome(&self) -> (u32, Outcome) {
         let mut found = None;
         eventually("a report", Duration::from_secs(3), || {
             found = self.thread.report();

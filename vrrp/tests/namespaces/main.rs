@@ -15,4 +15,5 @@ mod links;
 mod realtime;
 mod refusals;
 mod sniffer;
+mod unanswered;
 mod wire;

@@ -20,7 +20,7 @@ const VRRP: IpNextHeaderProtocol = IpNextHeaderProtocol(112);
 
 /// An advert as it arrived.
 #[derive(Debug, Clone)]
-struct Advert {
+pub(crate) struct Advert {
     at: Instant,
     source: Ipv4Addr,
     destination: Ipv4Addr,
@@ -28,10 +28,10 @@ struct Advert {
     ttl: u8,
     tos: u8,
     checksum_is_right: bool,
-    message: Vec<u8>,
+    pub(crate) message: Vec<u8>,
 }
 
-fn adverts(sniffer: &Sniffer, vrid: u8) -> Vec<Advert> {
+pub(crate) fn adverts(sniffer: &Sniffer, vrid: u8) -> Vec<Advert> {
     let decode = |(at, frame): (Instant, Vec<u8>)| {
         let ethernet = EthernetPacket::new(&frame)?;
         let ip = Ipv4Packet::new(ethernet.payload()).filter(|_| ethernet.get_ethertype() == EtherTypes::Ipv4)?;
@@ -49,7 +49,7 @@ fn adverts(sniffer: &Sniffer, vrid: u8) -> Vec<Advert> {
     sniffer.frames().into_iter().filter_map(decode).collect()
 }
 
-fn announcements(sniffer: &Sniffer, address: Ipv4Addr) -> Vec<(Instant, ArpOperation, MacAddr)> {
+pub(crate) fn announcements(sniffer: &Sniffer, address: Ipv4Addr) -> Vec<(Instant, ArpOperation, MacAddr)> {
     let decode = |(at, frame): (Instant, Vec<u8>)| {
         let ethernet = EthernetPacket::new(&frame)?;
         let arp = ArpPacket::new(ethernet.payload()).filter(|_| ethernet.get_ethertype() == EtherTypes::Arp)?;

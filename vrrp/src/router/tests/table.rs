@@ -25,6 +25,7 @@ enum Given {
     BackendFall,
     AddressExpired,
     AddressRemoved,
+    AddressUnanswered,
     Resign,
     Claim,
     PeerSaysActive,
@@ -33,7 +34,7 @@ enum Given {
 
 use Given::*;
 
-const EVENTS: [Given; 22] = [
+const EVENTS: [Given; 23] = [
     Startup,
     Shutdown,
     ShutdownLingering,
@@ -52,6 +53,7 @@ const EVENTS: [Given; 22] = [
     BackendFall,
     AddressExpired,
     AddressRemoved,
+    AddressUnanswered,
     Resign,
     Claim,
     PeerSaysActive,
@@ -67,7 +69,7 @@ fn expected(role: Role, event: Given) -> (Role, &'static str) {
         (Initialize, Shutdown | ShutdownLingering | LinkDown | LinkUp) => (Initialize, ""),
         (Initialize, PriorityZero | HigherPriority | EqualPriorityHigherAddress | EqualPriorityLowerAddress) => (Initialize, ""),
         (Initialize, LowerRankSameTier | LowerTier | ForeignLowerPriority | Deadline) => (Initialize, ""),
-        (Initialize, NotServing | LocalFall | BackendFall | AddressExpired | AddressRemoved) => (Initialize, ""),
+        (Initialize, NotServing | LocalFall | BackendFall | AddressExpired | AddressRemoved | AddressUnanswered) => (Initialize, ""),
         (Initialize, Resign | Claim | PeerSaysActive | PeerSaysLeaving) => (Initialize, ""),
 
         (Backup, Startup | LinkUp) => (Backup, ""),
@@ -75,7 +77,7 @@ fn expected(role: Role, event: Given) -> (Role, &'static str) {
         (Backup, PriorityZero | HigherPriority | EqualPriorityHigherAddress | EqualPriorityLowerAddress) => (Backup, ""),
         (Backup, LowerRankSameTier | LowerTier | ForeignLowerPriority) => (Backup, ""),
         (Backup, Deadline | Claim) => (Active, "advert 253, add, announce"),
-        (Backup, LocalFall | BackendFall | AddressExpired | AddressRemoved) => (Backup, ""),
+        (Backup, LocalFall | BackendFall | AddressExpired | AddressRemoved | AddressUnanswered) => (Backup, ""),
         (Backup, Resign | PeerSaysActive | PeerSaysLeaving) => (Backup, ""),
 
         (Active, Startup | LinkUp) => (Active, ""),
@@ -85,8 +87,9 @@ fn expected(role: Role, event: Given) -> (Role, &'static str) {
         (Active, HigherPriority | EqualPriorityHigherAddress) => (Backup, "advert 253, remove"),
         (Active, EqualPriorityLowerAddress | LowerRankSameTier | LowerTier | ForeignLowerPriority) => (Active, "advert 253, announce"),
         (Active, BackendFall | Claim | PeerSaysActive | PeerSaysLeaving) => (Active, ""),
-        (Active, AddressExpired) => (Backup, "remove"),
+        (Active, AddressExpired) => (Backup, "advert 0, remove"),
         (Active, AddressRemoved) => (Active, "add, announce"),
+        (Active, AddressUnanswered) => (Initialize, "advert 0, remove"),
 
         (Leaving, Startup | ShutdownLingering | LinkUp | PriorityZero) => (Leaving, ""),
         (Leaving, Shutdown | LinkDown | NotServing) => (Initialize, "remove"),
@@ -95,6 +98,7 @@ fn expected(role: Role, event: Given) -> (Role, &'static str) {
         (Leaving, Deadline) => (Active, "advert 253, add, announce"),
         (Leaving, AddressExpired) => (Backup, "remove"),
         (Leaving, AddressRemoved) => (Leaving, "add"),
+        (Leaving, AddressUnanswered) => (Initialize, "remove"),
         (Leaving, LocalFall | BackendFall | Resign | Claim | PeerSaysLeaving) => (Leaving, ""),
     }
 }
@@ -121,6 +125,7 @@ fn perform(bench: &mut Bench, event: Given) -> String {
         BackendFall => return bench.set_fitness(BACKEND_UNFIT),
         AddressExpired => bench.router.handle_address_lost(AddressLoss::Expired, now),
         AddressRemoved => bench.router.handle_address_lost(AddressLoss::Removed, now),
+        AddressUnanswered => bench.router.handle_address_lost(AddressLoss::Unanswered, now),
         Resign => drop(bench.router.resign(None, now)),
         Claim => drop(bench.router.claim(0, now)),
         PeerSaysActive => return bench.hear_peer(0, Role::Active, Tier::Fit),
