@@ -1,8 +1,9 @@
 //! What others ask of a virtual router, and how it refuses. [core]
 
+use serde::{Deserialize, Serialize};
+
 use super::role::Obstacle;
 use crate::tier::Tier;
-use serde::{Deserialize, Serialize};
 
 /// Whether the interface can carry the virtual router.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
