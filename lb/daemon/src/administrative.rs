@@ -1,5 +1,6 @@
-//! The administrative layer: what operators have asked of this node and of its servers, kept apart from what is configured
-//! and from what is observed. [core]
+//! The administrative layer: what operators have asked of this node and of its servers. [core]
+//!
+//! Kept apart from what is configured and from what is observed.
 //!
 //! ```text
 //! command ── apply ──▶ effects (performed by the wiring)     text of the record ──▶ state directory
