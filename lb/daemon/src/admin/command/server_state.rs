@@ -8,7 +8,7 @@ use fmc_api::word::{AdminState, Severity};
 use fmc_api::{Refusal, RefusalKind, Target};
 use fmc_config::model::backend::Weight;
 use fmc_config::model::name::ServerName;
-use fmc_lb::{Administrative, EndedBy, Pool, Session};
+use fmc_lb::{Administrative, EndedBy, Health, Pool, Session};
 
 use crate::admin::read::{self, admin_state};
 use crate::admin::response::Answer;
@@ -37,6 +37,10 @@ fn change(
     let before =
         snapshot.member(server.as_str()).map_or(AdminState::Ready, |member| admin_state(member.administrative));
     if !dry_run {
+        if before == AdminState::Maint && state != AdminState::Maint {
+            // It was not probed meanwhile: what was believed is old.
+            pool.set_health(server.as_str(), Health::Unknown);
+        }
         pool.set_administrative(server.as_str(), administrative(state));
         match state {
             AdminState::Maint => {
