@@ -110,14 +110,15 @@ impl<'lab> Balancer<'lab> {
         serde_json::from_str(&self.expect_ctl(&["--json", "backends"])).expect("backends as the API types say")
     }
 
-    /// Waits until a server has the health asked for.
+    /// Waits until a server has the health asked for in every backend that has it.
     ///
     /// # Panics
-    /// When it has not within `limit`.
+    /// When it has not within `limit`, or no backend has a server of that name.
     pub fn wait_for_health(&self, server: &str, health: Health, limit: Duration) -> Duration {
         let has = |list: BackendList| {
             let servers = list.backends.into_iter().flat_map(|backend| backend.servers);
-            servers.filter(|status| status.name.as_str() == server).all(|status| status.health == health)
+            let mut wanted = servers.filter(|status| status.name.as_str() == server).peekable();
+            wanted.peek().is_some() && wanted.all(|status| status.health == health)
         };
         eventually(&format!("{server} is {health} for {}", self.node), limit, || has(self.backends()))
     }
@@ -188,8 +189,10 @@ impl<'lab> Balancer<'lab> {
     }
 
     fn signal_all(&self, signal: Signal) -> Instant {
-        let moments = self.roles().into_iter().map(|pid| signal_pid(pid, signal));
-        moments.last().unwrap_or_else(Instant::now)
+        for pid in self.roles() {
+            signal_pid(pid, signal);
+        }
+        Instant::now()
     }
 
     /// All three process ids, children first.

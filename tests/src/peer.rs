@@ -77,8 +77,12 @@ impl<'lab> Peer<'lab> {
     /// # Panics
     /// When the program does not run.
     pub fn signal(&self, program: Program, signal: Signal) -> Instant {
-        let moments = self.pids(program).into_iter().map(|pid| signal_pid(pid, signal));
-        moments.last().unwrap_or_else(|| panic!("no {} runs on {}", program.name(), self.node))
+        let pids = self.pids(program);
+        assert!(!pids.is_empty(), "no {} runs on {}", program.name(), self.node);
+        for pid in pids {
+            signal_pid(pid, signal);
+        }
+        Instant::now()
     }
 
     /// Stops Keepalived as `systemctl stop` does, and returns the moment from which it knows.
