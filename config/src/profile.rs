@@ -23,7 +23,6 @@ pub(crate) struct FrontendDefaults {
 pub(crate) struct BackendDefaults {
     pub(crate) balance: Balance,
     pub(crate) connect_timeout: Duration,
-    pub(crate) attempts: u8,
     pub(crate) check: CheckKind,
     pub(crate) interval: Duration,
     pub(crate) fast_interval: Duration,
@@ -110,8 +109,6 @@ const BACKEND_COMMON: BackendDefaults = BackendDefaults {
     // Two silent servers in a row still cost a new client under a second. A connection in a LAN opens in a millisecond, and
     // waiting for the first retransmission of a SYN (1 s, RFC 6298 §2) would be too late for that.
     connect_timeout: Duration::from_millis(400),
-    // Each on another server: with three of them, every one is asked.
-    attempts: 3,
     check: CheckKind::Tcp,
     // A settled server costs half a probe a second; with the two below a dead one is out after 2 s + 3 x 1 s + 2 x 0.3 s at
     // the worst (jitter aside), and a failed connection of a client asks at once.
@@ -170,9 +167,8 @@ mod tests {
             ] {
                 assert!(PAGE.contains(&format!("\n| `{key}` | `\"{default}\"`")), "{key} is not {default} on the page");
             }
-            for (key, default) in [("count", frontend.keepalive.count), ("attempts", backend.attempts.into())] {
-                assert!(PAGE.contains(&format!("\n| `{key}` | `{default}` |")), "{key} is not {default} on the page");
-            }
+            let count = frontend.keepalive.count;
+            assert!(PAGE.contains(&format!("\n| `count` | `{count}` |")), "count is not {count} on the page");
         }
         assert!(PAGE.contains(&format!("\n| `max_connections` | `{MAX_CONNECTIONS}` |")));
     }

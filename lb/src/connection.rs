@@ -10,6 +10,7 @@ use tokio::sync::Semaphore;
 use crate::dial::{Attempt, Dial, Dialed, OnDialFailed};
 use crate::ended_by::EndedBy;
 use crate::listen::Permit;
+use crate::pool::Administrative;
 use crate::relay::Relay;
 use crate::server::InFlight;
 use crate::session::{Reached, Session};
@@ -104,6 +105,7 @@ impl Connection {
             registration.pulse().now(),
         );
         log_line::failed_attempts(session, &failed);
+        end_in_maintenance(session);
         let relay = Relay::new(client, stream, Arc::clone(session));
         Opened { relay, _in_flight: in_flight, registration, _permit: permit }
     }
@@ -130,6 +132,16 @@ impl Opened {
         self.relay.close(ended_by);
         log_line::ended(self.registration.session(), ended_by);
         self.registration.close(ended_by);
+    }
+}
+
+/// Maintenance that began during the dial did not find this connection among those that go to the server.
+fn end_in_maintenance(session: &Session) {
+    let Some(reached) = session.reached() else { return };
+    let snapshot = session.frontend().pool().snapshot();
+    let member = snapshot.member(reached.server.name().as_str());
+    if member.is_some_and(|member| member.administrative == Administrative::Maint) {
+        session.end(EndedBy::ServerDrained);
     }
 }
 

@@ -14,7 +14,7 @@ use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::timeout;
 
-use crate::pool::{Policy, Pool};
+use crate::pool::{Policy, Pool, Snapshot};
 use crate::proxy_protocol;
 use crate::pulse::Pulse;
 use crate::server::{InFlight, Server};
@@ -70,29 +70,46 @@ pub(crate) struct Attempt {
     pub(crate) failure: Failure,
 }
 
+/// When no other server is left to try, an attempt lasts at least this long: past the first retransmission of a lost SYN, which
+/// comes after one second (RFC 6298 §2).
+const LAST_HOPE: Duration = Duration::from_millis(1_300);
+
 impl Dial<'_> {
     /// Tries servers until one accepts, the policy's attempts are used up or none is left; never one twice.
     ///
     /// # Errors
     /// Every attempt with its failure; empty when no server may take new connections.
     pub(crate) async fn connect(&self) -> Result<Dialed, Vec<Attempt>> {
-        let snapshot = Arc::clone(&self.pool.snapshot());
         let (mut tried, mut failed) = (Vec::new(), Vec::new());
-        while failed.len() < usize::from(snapshot.policy.attempts) {
-            let Some((position, in_flight)) = self.pool.choose(&snapshot, &tried, self.pulse.precise_now()) else {
-                break;
-            };
-            tried.push(position);
-            match self.attempt(in_flight.server(), snapshot.policy).await {
-                Ok((stream, took)) => return Ok(Dialed { stream, in_flight, took, failed }),
-                Err(failure) => failed.push(self.note_failure(in_flight.server(), failure)),
+        loop {
+            // A snapshot an attempt: an operator may have drained a server meanwhile.
+            let snapshot = Arc::clone(&self.pool.snapshot());
+            let positions = positions_of(&snapshot, &tried);
+            if failed.len() >= usize::from(snapshot.policy.attempts) {
+                return Err(failed);
             }
+            let Some((position, in_flight)) = self.pool.choose(&snapshot, &positions, self.pulse.precise_now()) else {
+                return Err(failed);
+            };
+            let patience = match snapshot.has_other(&positions, position) {
+                true => snapshot.policy.connect_timeout,
+                false => snapshot.policy.connect_timeout.max(LAST_HOPE),
+            };
+            let server = Arc::clone(in_flight.server());
+            match self.attempt(&server, snapshot.policy, patience).await {
+                Ok((stream, took)) => return Ok(Dialed { stream, in_flight, took, failed }),
+                Err(failure) => failed.push(self.note_failure(&server, failure)),
+            }
+            tried.push(server);
         }
-        Err(failed)
     }
 
-    async fn attempt(&self, server: &Server, policy: Policy) -> Result<(TcpStream, Duration), Failure> {
-        let deadline = policy.connect_timeout;
+    async fn attempt(
+        &self,
+        server: &Server,
+        policy: Policy,
+        deadline: Duration,
+    ) -> Result<(TcpStream, Duration), Failure> {
         let socket = unconnected(Instant::now() + deadline).await.map_err(|e| Failure::of(&e))?;
         let started = Instant::now();
         let stream =
@@ -122,6 +139,12 @@ impl Dial<'_> {
         }
         Attempt { server: server.name().clone(), failure }
     }
+}
+
+fn positions_of(snapshot: &Snapshot, servers: &[Arc<Server>]) -> Vec<usize> {
+    let members = snapshot.members.iter().enumerate();
+    let tried = members.filter(|(_, member)| servers.iter().any(|server| Arc::ptr_eq(server, &member.server)));
+    tried.map(|(position, _)| position).collect()
 }
 
 /// A new socket. Without a free descriptor it waits until `deadline` for one: the accept loop pauses meanwhile, relays end,

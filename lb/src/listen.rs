@@ -151,7 +151,10 @@ impl Listener {
         }
         let stream = match TcpStream::from_std(std::net::TcpStream::from(stream)) {
             Ok(stream) => stream,
-            Err(error) => return self.record.count(AcceptError::of(&error)),
+            Err(error) => {
+                traffic.count_end(crate::EndedBy::LocalFault);
+                return self.record.count(AcceptError::of(&error));
+            }
         };
         let registration = surroundings.sessions.open(&self.frontend, self.route, client);
         tokio::spawn(Connection::new(stream, registration, permit, Arc::clone(surroundings)).run());
@@ -171,7 +174,7 @@ impl Listener {
             return;
         }
         if *pause == FIRST_PAUSE {
-            tracing::warn!(vip = %self.record.address(), %error, "cannot accept, clients wait; raise LimitNOFILE of the unit or lower max_connections");
+            tracing::warn!(vip = %self.record.address(), %error, "cannot accept, clients wait: when descriptors are short, raise LimitNOFILE of the unit or lower max_connections");
         }
         self.record.paused();
         tokio::time::sleep(*pause).await;

@@ -47,9 +47,9 @@ impl Relay {
         poll_fn(|context| self.poll(context, pulse)).await
     }
 
-    /// Closes both sockets, with RST when the streams were cut.
+    /// Closes both sockets, with RST when the streams were cut: also when an idle end leaves bytes that were never delivered.
     pub(crate) fn close(self, ended_by: EndedBy) {
-        if ended_by.resets() {
+        if ended_by.resets() || self.to_client.has_rest() || self.to_server.has_rest() {
             socket_options::reset_on_close(&self.client);
             socket_options::reset_on_close(&self.server);
         }
@@ -61,6 +61,10 @@ impl Relay {
         }
         // The server's bytes first: those it sent before a reset still reach the client.
         let to_client = self.poll_to_client(context, pulse);
+        if self.to_client.is_spent() || self.to_server.is_spent() {
+            // A loop that ends turns does turn, however long the queue of relays is before the pulse's own task.
+            pulse.beat();
+        }
         if let Poll::Ready(Err(ended_by)) = to_client {
             return Poll::Ready(ended_by);
         }

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use fmc_tests::balancer::Balancer;
+use fmc_tests::balancer::{Balancer, Role};
 use fmc_tests::capture::Capture;
 use fmc_tests::certificate::Authority;
 use fmc_tests::configuration::Configuration;
@@ -12,6 +12,7 @@ use fmc_tests::ownership::Ownership;
 use fmc_tests::pair::{API, NODES, WEB};
 use fmc_tests::peer::{Peer, Program};
 use fmc_tests::server::Server;
+use nix::sys::signal::Signal;
 
 /// Longer than Keepalived's down interval (3 adverts and the skew) by far.
 const LONG: Duration = Duration::from_secs(2);
@@ -32,8 +33,8 @@ fn keepalived_stays_backup_under_our_adverts_and_takes_over_when_we_resign() {
         assert_eq!(ownership.claims(address), 1, "an address moved");
     }
 
-    let stopped = Instant::now();
-    assert!(ours.terminate(Duration::from_secs(12)).success());
+    let stopped = ours.signal(Role::Supervisor, Signal::SIGTERM);
+    assert!(ours.wait(Duration::from_secs(12)).success());
     for address in [API, WEB] {
         let taken = ownership.changed_within(stopped, NODES[1], address, true, LONG);
         figure(&format!("we stop: Keepalived owns {address} after"), taken);
@@ -59,8 +60,7 @@ fn we_obey_a_better_keepalived_and_take_over_when_it_dies_or_resigns() {
         "a Backup is silent"
     );
 
-    let died = Instant::now();
-    peer.kill(Program::Keepalived);
+    let died = peer.kill(Program::Keepalived);
     let taken = ownership.changed_within(died, NODES[1], WEB, true, LONG);
     figure("Keepalived is killed: we own after", taken);
     drop(peer);
@@ -68,8 +68,7 @@ fn we_obey_a_better_keepalived_and_take_over_when_it_dies_or_resigns() {
 
     let peer = Peer::keepalived_v3(&lab, NODES[0], 255);
     ownership.wait_for(NODES[0], WEB, Duration::from_secs(5));
-    let stopped = Instant::now();
-    peer.stop_keepalived();
+    let stopped = peer.stop_keepalived();
     let taken = ownership.changed_within(stopped, NODES[1], WEB, true, LONG);
     figure("Keepalived is stopped: we own after", taken);
     assert!(taken < Duration::from_secs(1), "its resignation was not heard: {taken:?}");

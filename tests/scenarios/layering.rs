@@ -34,6 +34,7 @@ const CORES: &[&str] = &[
     "vrrp/src/driver/lateness.rs",
     "vrrp/src/heartbeat.rs",
     "vrrp/src/interval.rs",
+    "vrrp/src/lease/newest.rs",
     "vrrp/src/lease/tick.rs",
     "vrrp/src/packet.rs",
     "vrrp/src/priority.rs",

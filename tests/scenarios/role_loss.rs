@@ -47,17 +47,17 @@ fn a_keeper_frozen_past_its_lease_never_owns_beside_the_other() {
     let pair = Pair::start(&lab, &Configuration::flatcar_micro_cloud());
     let keeper = pair.first.pid(Role::Keeper);
 
-    let frozen = Instant::now();
-    pair.first.signal(Role::Keeper, Signal::SIGSTOP);
+    let frozen = pair.first.signal(Role::Keeper, Signal::SIGSTOP);
     let gone = pair.ownership.changed_within(frozen, NODES[0], WEB, false, Duration::from_millis(2600));
     figure("keeper frozen: VIP gone after", gone);
     pair.wait_for(NODES[1]);
     std::thread::sleep(Duration::from_millis(2500).saturating_sub(frozen.elapsed()));
-    let resumed = Instant::now();
+    // Only one owns it now, and that must stay so through the resumption.
+    let alone = Instant::now();
     fmc_tests::process::signal_pid(keeper, Signal::SIGCONT);
     std::thread::sleep(Duration::from_secs(3));
     for address in [API, WEB] {
-        let overlap = pair.ownership.longest_overlap_since(resumed, address);
+        let overlap = pair.ownership.longest_overlap_since(alone, address);
         assert_eq!(overlap, Duration::ZERO, "two owners of {address} after the keeper resumed");
     }
     pair.first.wait_until_ready();
@@ -72,9 +72,8 @@ fn a_proxy_replaced_behind_a_late_keepers_back_still_costs_the_address() {
     let _workers = Server::workers(&lab);
     let pair = Pair::start(&lab, &Configuration::flatcar_micro_cloud());
 
-    let killed = Instant::now();
     pair.first.signal(Role::Keeper, Signal::SIGSTOP);
-    pair.first.signal(Role::Proxy, Signal::SIGKILL);
+    let killed = pair.first.signal(Role::Proxy, Signal::SIGKILL);
     std::thread::sleep(Duration::from_millis(60));
     pair.first.signal(Role::Keeper, Signal::SIGCONT);
     pair.ownership.changed_within(killed, NODES[1], WEB, true, MARGIN);
@@ -94,8 +93,7 @@ fn a_frozen_supervisor_stops_no_client() {
     let load = Load::start(lab.client(), Target::http("192.168.0.33:80"), PACE);
     std::thread::sleep(Duration::from_millis(300));
 
-    let frozen = Instant::now();
-    pair.first.signal(Role::Supervisor, Signal::SIGSTOP);
+    let frozen = pair.first.signal(Role::Supervisor, Signal::SIGSTOP);
     std::thread::sleep(Duration::from_secs(3));
     pair.first.signal(Role::Supervisor, Signal::SIGCONT);
     std::thread::sleep(Duration::from_secs(1));
@@ -114,8 +112,7 @@ fn the_other_node_serves_after(role: Role, signal: Signal) {
     let load = Load::start(lab.client(), Target::http("192.168.0.33:80"), PACE);
     std::thread::sleep(Duration::from_millis(500));
 
-    let lost = Instant::now();
-    pair.first.signal(role, signal);
+    let lost = pair.first.signal(role, signal);
     pair.ownership.changed_within(lost, NODES[1], WEB, true, Duration::from_secs(3));
     pair.wait_for(NODES[1]);
     std::thread::sleep(Duration::from_millis(500));
@@ -138,8 +135,7 @@ fn the_addresses_leave_after(role: Role, signal: Signal) {
     let load = Load::start(lab.client(), Target::http("192.168.0.33:80"), PACE);
     std::thread::sleep(Duration::from_millis(300));
 
-    let lost = Instant::now();
-    pair.first.signal(role, signal);
+    let lost = pair.first.signal(role, signal);
     for address in [API, WEB] {
         let gone = pair.ownership.changed_within(lost, NODES[0], address, false, MARGIN);
         figure(&format!("{role:?} {signal}: {address} gone after"), gone);

@@ -26,8 +26,7 @@ fn a_worker_that_dies_costs_no_connection_and_milliseconds_at_most() {
     let load = Load::start(lab.client(), Target::http("192.168.0.33:80"), PACE);
     let started = Instant::now();
     std::thread::sleep(Duration::from_millis(1500));
-    let died = Instant::now();
-    workers[0].kill();
+    let died = workers[0].kill();
     std::thread::sleep(Duration::from_millis(2000));
     workers[0].start();
     let back = pair.first.wait_for_health("worker1", Health::Healthy, Duration::from_secs(8));
@@ -77,8 +76,7 @@ fn a_worker_that_goes_silent_delays_a_new_client_a_second_at_most() {
 
     let load = Load::start(lab.client(), Target::http("192.168.0.33:80"), PACE);
     std::thread::sleep(Duration::from_millis(1000));
-    workers[0].silence();
-    let silent = Instant::now();
+    let silent = workers[0].silence();
     let detected = pair.first.wait_for_health("worker1", Health::Unhealthy, Duration::from_secs(10));
     let known = Instant::now();
     std::thread::sleep(Duration::from_millis(1000));
@@ -131,7 +129,9 @@ fn with_every_master_dead_clients_are_reset_at_once_and_served_when_one_returns(
     let api = Target::https("192.168.0.32:6443", &authority);
     wait_until_served(&lab, &api, Duration::from_secs(5));
 
-    masters.iter_mut().for_each(Server::kill);
+    for master in &mut masters {
+        master.kill();
+    }
     // The first clients find out by dialling, the later ones by the verdict; all are refused at once.
     for _ in 0..20 {
         let attempt = fetch(lab.client(), &api);

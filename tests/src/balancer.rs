@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::{Command, ExitStatus, Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use fmc_api::backends::BackendList;
 use fmc_api::status::Status;
@@ -110,14 +110,15 @@ impl<'lab> Balancer<'lab> {
         serde_json::from_str(&self.expect_ctl(&["--json", "backends"])).expect("backends as the API types say")
     }
 
-    /// Waits until a server has the health asked for.
+    /// Waits until a server has the health asked for in every backend that has it.
     ///
     /// # Panics
-    /// When it has not within `limit`.
+    /// When it has not within `limit`, or no backend has a server of that name.
     pub fn wait_for_health(&self, server: &str, health: Health, limit: Duration) -> Duration {
         let has = |list: BackendList| {
             let servers = list.backends.into_iter().flat_map(|backend| backend.servers);
-            servers.filter(|status| status.name.as_str() == server).all(|status| status.health == health)
+            let mut wanted = servers.filter(|status| status.name.as_str() == server).peekable();
+            wanted.peek().is_some() && wanted.all(|status| status.health == health)
         };
         eventually(&format!("{server} is {health} for {}", self.node), limit, || has(self.backends()))
     }
@@ -136,27 +137,31 @@ impl<'lab> Balancer<'lab> {
         eventually_some(&what, Duration::from_secs(3), || child(self.process.pid(), word)).0
     }
 
-    /// Sends a signal to a role.
-    pub fn signal(&self, role: Role, signal: Signal) {
-        signal_pid(self.pid(role), signal);
+    /// Sends a signal to a role, and returns the moment from which it has it.
+    pub fn signal(&self, role: Role, signal: Signal) -> Instant {
+        signal_pid(self.pid(role), signal)
     }
 
-    /// Stops every role from running, the parent last so that it does not see the children stop.
-    pub fn freeze_all(&self) {
-        self.roles().into_iter().for_each(|pid| signal_pid(pid, Signal::SIGSTOP));
+    /// Stops every role from running, the parent last so that it does not see the children stop. Returns the moment
+    /// from which all are stopped.
+    pub fn freeze_all(&self) -> Instant {
+        self.signal_all(Signal::SIGSTOP)
     }
 
-    /// Ends [`Balancer::freeze_all`].
-    pub fn thaw_all(&self) {
-        self.roles().into_iter().for_each(|pid| signal_pid(pid, Signal::SIGCONT));
+    /// Ends [`Balancer::freeze_all`], and returns the moment from which all run again.
+    pub fn thaw_all(&self) -> Instant {
+        self.signal_all(Signal::SIGCONT)
     }
 
     /// Kills everything so that no process can act on another's death, as a crash of the machine's user space would.
-    pub fn kill_all(&mut self) {
+    /// Returns the moment from which all are dead.
+    pub fn kill_all(&mut self) -> Instant {
         let roles = self.roles();
         self.freeze_all();
-        roles.into_iter().for_each(|pid| signal_pid(pid, Signal::SIGKILL));
-        self.process.kill();
+        for pid in roles {
+            signal_pid(pid, Signal::SIGKILL);
+        }
+        self.process.kill()
     }
 
     /// SIGTERM as systemd sends it, and waits for the end.
@@ -181,6 +186,13 @@ impl<'lab> Balancer<'lab> {
     /// A path in its runtime directory.
     pub fn path(&self, name: &str) -> PathBuf {
         self.runtime_dir.join(name)
+    }
+
+    fn signal_all(&self, signal: Signal) -> Instant {
+        for pid in self.roles() {
+            signal_pid(pid, signal);
+        }
+        Instant::now()
     }
 
     /// All three process ids, children first.

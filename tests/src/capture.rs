@@ -4,9 +4,8 @@ use std::net::Ipv4Addr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use pnet::datalink::{self, Channel, Config, DataLinkReceiver};
 use pnet::packet::Packet;
 use pnet::packet::arp::{ArpOperations, ArpPacket};
 use pnet::packet::ethernet::{EtherTypes, EthernetPacket};
@@ -14,6 +13,10 @@ use pnet::packet::ip::IpNextHeaderProtocol;
 use pnet::packet::ipv4::Ipv4Packet;
 
 use crate::lab::Lab;
+
+mod tap;
+
+use tap::Tap;
 
 /// VRRP's IP protocol number (RFC 9568 §5.1.1.4).
 const VRRP: IpNextHeaderProtocol = IpNextHeaderProtocol(112);
@@ -43,10 +46,10 @@ pub enum Said {
     },
 }
 
-/// A frame and when it was read.
+/// A frame and when the kernel received it.
 #[derive(Debug, Clone)]
 pub struct Frame {
-    /// When.
+    /// When it arrived, however late it was read.
     pub at: Instant,
     /// What.
     pub said: Said,
@@ -67,9 +70,9 @@ impl Capture {
     /// When the hypervisor has no such bridge.
     pub fn start(lab: &Lab, bridge: &'static str) -> Self {
         let (stop, frames) = (Arc::new(AtomicBool::new(false)), Arc::new(Mutex::new(Vec::new())));
-        let mut receiver = lab.hypervisor().run(|| open(bridge));
+        let mut tap = lab.hypervisor().run(|| Tap::open(bridge));
         let (stopped, seen) = (Arc::clone(&stop), Arc::clone(&frames));
-        let thread = std::thread::spawn(move || read(&mut *receiver, &stopped, &seen));
+        let thread = std::thread::spawn(move || read(&mut tap, &stopped, &seen));
         Self { stop, frames, thread: Some(thread) }
     }
 
@@ -109,24 +112,11 @@ impl Drop for Capture {
     }
 }
 
-fn open(bridge: &str) -> Box<dyn DataLinkReceiver> {
-    let interfaces = datalink::interfaces();
-    let interface = interfaces.iter().find(|interface| interface.name == bridge);
-    let interface = interface.unwrap_or_else(|| panic!("the hypervisor has no {bridge}"));
-    // The timeout is how soon a dropped capture ends.
-    let config = Config { read_timeout: Some(Duration::from_millis(100)), ..Config::default() };
-    match datalink::channel(interface, config) {
-        Ok(Channel::Ethernet(_sender, receiver)) => receiver,
-        Ok(_) => panic!("{bridge} is no Ethernet"),
-        Err(error) => panic!("capture on {bridge}: {error}"),
-    }
-}
-
-fn read(receiver: &mut dyn DataLinkReceiver, stop: &AtomicBool, frames: &Mutex<Vec<Frame>>) {
+fn read(tap: &mut Tap, stop: &AtomicBool, frames: &Mutex<Vec<Frame>>) {
     while !stop.load(Ordering::Relaxed) {
-        // A timeout is an error here; so is a bridge that is gone, which the stop flag soon follows.
-        if let Some(said) = receiver.next().ok().and_then(decode) {
-            lock(frames).push(Frame { at: Instant::now(), said });
+        let Some((at, bytes)) = tap.next() else { continue };
+        if let Some(said) = decode(bytes) {
+            lock(frames).push(Frame { at, said });
         }
     }
 }

@@ -63,6 +63,8 @@ impl fmt::Debug for Target {
 pub struct Attempt {
     /// When the client called connect.
     pub started: Instant,
+    /// When the handshake was complete; `None`: it never was.
+    pub connected: Option<Instant>,
     /// When it had the whole answer, or gave up.
     pub finished: Instant,
     /// Who served it, or what went wrong in words.
@@ -89,17 +91,18 @@ pub fn fetch(machine: &Namespace, target: &Target) -> Attempt {
 
 /// Makes one exchange where the calling thread is.
 pub(crate) async fn attempt(target: &Target) -> Attempt {
-    let started = Instant::now();
-    let outcome = match tokio::time::timeout(target.patience, exchange(target)).await {
+    let (started, mut connected) = (Instant::now(), None);
+    let outcome = match tokio::time::timeout(target.patience, exchange(target, &mut connected)).await {
         Ok(Ok(server)) => Ok(server),
         Ok(Err(error)) => Err(error.to_string()),
         Err(_elapsed) => Err(format!("no answer in {:?}", target.patience)),
     };
-    Attempt { started, finished: Instant::now(), outcome }
+    Attempt { started, connected, finished: Instant::now(), outcome }
 }
 
-async fn exchange(target: &Target) -> std::io::Result<String> {
+async fn exchange(target: &Target, connected: &mut Option<Instant>) -> std::io::Result<String> {
     let stream = TcpStream::connect(target.address).await?;
+    *connected = Some(Instant::now());
     stream.set_nodelay(true)?;
     match &target.tls {
         None => ask(stream).await,

@@ -96,9 +96,10 @@ impl Lab {
         Instant::now()
     }
 
-    /// Puts them back.
-    pub fn plug(&self, name: &str) {
+    /// Puts them back, and returns the moment from which every frame passes.
+    pub fn plug(&self, name: &str) -> Instant {
         self.with_ports(name, |port| port.plug());
+        Instant::now()
     }
 
     /// A path in the lab's directory, which the service's users can read.

@@ -12,7 +12,7 @@ use tokio::time::MissedTickBehavior;
 use crate::exchange::{Attempt, Target, attempt};
 use crate::namespace::Namespace;
 
-/// An exchange takes well under a millisecond, and the moment of a move is known to 2 ms or so.
+/// The moment of a move is known to 2 ms or so on an idle machine; the rest is for a busy one.
 const UNDER_WAY: Duration = Duration::from_millis(8);
 
 /// New connections at a steady pace, each a whole exchange. In flight at once: the pace times the target's patience.
@@ -107,11 +107,14 @@ impl Record {
     }
 
     /// The waiting time that `share` (0 to 1) of the served connections did not exceed.
+    ///
+    /// # Panics
+    /// When none was served: no bound may pass for want of a measurement.
     pub fn latency(&self, share: f64) -> Duration {
         let mut latencies: Vec<Duration> = self.served().map(Attempt::latency).collect();
+        assert!(!latencies.is_empty(), "none of {} connections was served, so none has a latency", self.attempts.len());
         latencies.sort();
-        let last = latencies.len().saturating_sub(1);
-        latencies.get((last as f64 * share) as usize).copied().unwrap_or_default()
+        latencies[((latencies.len() - 1) as f64 * share) as usize]
     }
 
     /// The part that started between two moments.
@@ -122,12 +125,8 @@ impl Record {
 
     /// Those that failed although they were not under way at any of `moments`, give or take 8 ms.
     pub fn failures_not_under_way_at(&self, moments: &[Instant]) -> Vec<&Attempt> {
-        let near = |attempt: &Attempt, moment: &Instant| {
-            let from = attempt.started.checked_sub(UNDER_WAY).unwrap_or(attempt.started);
-            (from..attempt.started + UNDER_WAY).contains(moment)
-        };
         let failures = self.failures().into_iter();
-        failures.filter(|attempt| !moments.iter().any(|moment| near(attempt, moment))).collect()
+        failures.filter(|attempt| !moments.iter().any(|&moment| under_way_at(attempt, moment))).collect()
     }
 
     /// # Panics
@@ -141,5 +140,58 @@ impl Record {
 
     fn served(&self) -> impl Iterator<Item = &Attempt> {
         self.attempts.iter().filter(|attempt| attempt.outcome.is_ok())
+    }
+}
+
+/// A connection is under way from its start to its end, so that a slow one that is cut is explained. One that was never
+/// established is so only at its start: a SYN that is lost after one move must not wait until the next excuses it.
+fn under_way_at(attempt: &Attempt, moment: Instant) -> bool {
+    let end = if attempt.connected.is_some() { attempt.finished } else { attempt.started };
+    attempt.started <= moment + UNDER_WAY && moment <= end + UNDER_WAY
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn failed(origin: Instant, started: u64, connected: Option<u64>, finished: u64) -> Record {
+        let at = |milliseconds| origin + Duration::from_millis(milliseconds);
+        let outcome = Err("reset".to_owned());
+        let attempt = Attempt { started: at(started), connected: connected.map(at), finished: at(finished), outcome };
+        Record { attempts: vec![attempt] }
+    }
+
+    fn is_explained(record: &Record, moments: &[Instant]) -> bool {
+        record.failures_not_under_way_at(moments).is_empty()
+    }
+
+    #[test]
+    fn a_slow_connection_cut_by_a_move_is_explained_by_it() {
+        let origin = Instant::now();
+        let record = failed(origin, 100, Some(101), 160);
+        assert!(is_explained(&record, &[origin + Duration::from_millis(150)]));
+    }
+
+    #[test]
+    fn a_connection_that_ended_before_a_move_or_began_after_it_is_not_explained_by_it() {
+        let origin = Instant::now();
+        let move_at = [origin + Duration::from_millis(100)];
+        assert!(!is_explained(&failed(origin, 109, Some(110), 115), &move_at));
+        assert!(is_explained(&failed(origin, 108, Some(110), 115), &move_at));
+        assert!(!is_explained(&failed(origin, 85, Some(86), 91), &move_at));
+    }
+
+    #[test]
+    fn a_syn_lost_after_one_move_is_not_explained_by_the_next() {
+        let origin = Instant::now();
+        let moves = [100, 700].map(|milliseconds| origin + Duration::from_millis(milliseconds));
+        assert!(!is_explained(&failed(origin, 120, None, 4120), &moves));
+        assert!(is_explained(&failed(origin, 97, None, 4097), &moves));
+    }
+
+    #[test]
+    #[should_panic(expected = "none of 1 connections was served")]
+    fn a_record_in_which_nothing_was_served_has_no_latency() {
+        failed(Instant::now(), 0, None, 1).latency(0.5);
     }
 }

@@ -13,6 +13,10 @@ use crate::lab::Lab;
 /// Addresses are read this often: the error of every moment reported here.
 const RESOLUTION: Duration = Duration::from_millis(2);
 
+/// The thread that causes a change may lose its processor before it takes the moment; the change may then be seen this
+/// much before that moment, and is still its effect.
+const OVERTAKEN: Duration = Duration::from_millis(20);
+
 /// A machine began or ceased to hold an address.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Change {
@@ -76,10 +80,12 @@ impl Ownership {
         self.holders(address)[0]
     }
 
-    /// From `moment` to the first change after it by which `machine` began (or ceased) to hold `address`.
+    /// From `moment`, taken when the cause was complete, to the first change after it by which `machine` began (or
+    /// ceased) to hold `address`; zero when the change was up to 20 ms faster than the taking of the moment.
     pub fn changed_after(&self, moment: Instant, machine: &str, address: &str, held: bool) -> Option<Duration> {
-        let wanted = |change: &&Change| change.at >= moment && change.machine == machine && change.held == held;
-        self.of(address).iter().find(wanted).map(|change| change.at - moment)
+        let caused = |change: &Change| change.at + OVERTAKEN >= moment;
+        let wanted = |change: &&Change| caused(change) && change.machine == machine && change.held == held;
+        self.of(address).iter().find(wanted).map(|change| change.at.saturating_duration_since(moment))
     }
 
     /// The same, waited for.

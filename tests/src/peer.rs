@@ -1,6 +1,6 @@
 //! The distribution's HAProxy and Keepalived on a machine of the lab.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
 
@@ -63,21 +63,35 @@ impl<'lab> Peer<'lab> {
     }
 
     /// Kills a program and all its processes with SIGKILL, so that none can act on another's death: Keepalived's child
-    /// would still resign.
-    pub fn kill(&self, program: Program) {
+    /// would still resign. Returns the moment from which all have it.
+    ///
+    /// # Panics
+    /// When the program does not run.
+    pub fn kill(&self, program: Program) -> Instant {
         self.signal(program, Signal::SIGSTOP);
-        self.signal(program, Signal::SIGKILL);
+        self.signal(program, Signal::SIGKILL)
     }
 
-    /// Sends a signal to all processes of a program.
-    pub fn signal(&self, program: Program, signal: Signal) {
-        self.pids(program).into_iter().for_each(|pid| signal_pid(pid, signal));
+    /// Sends a signal to all processes of a program, and returns the moment from which all have it.
+    ///
+    /// # Panics
+    /// When the program does not run.
+    pub fn signal(&self, program: Program, signal: Signal) -> Instant {
+        let pids = self.pids(program);
+        assert!(!pids.is_empty(), "no {} runs on {}", program.name(), self.node);
+        for pid in pids {
+            signal_pid(pid, signal);
+        }
+        Instant::now()
     }
 
-    /// Stops Keepalived as `systemctl stop` does.
-    pub fn stop_keepalived(&self) {
+    /// Stops Keepalived as `systemctl stop` does, and returns the moment from which it knows.
+    ///
+    /// # Panics
+    /// When it does not run.
+    pub fn stop_keepalived(&self) -> Instant {
         let parent = self.pids(Program::Keepalived).into_iter().min();
-        signal_pid(parent.expect("keepalived runs"), Signal::SIGTERM);
+        signal_pid(parent.expect("keepalived runs"), Signal::SIGTERM)
     }
 
     /// Kills both programs at once, as a crash of the machine would.

@@ -3,7 +3,7 @@
 use std::fs::{File, OpenOptions};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -79,15 +79,16 @@ impl Process {
         &self.log
     }
 
-    /// Sends a signal; a process that has ended ignores it.
-    pub fn signal(&self, signal: Signal) {
-        signal_pid(self.pid(), signal);
+    /// Sends a signal, and returns the moment from which it has it; a process that has ended ignores it.
+    pub fn signal(&self, signal: Signal) -> Instant {
+        signal_pid(self.pid(), signal)
     }
 
-    /// SIGKILL, and waits for the end.
-    pub fn kill(&mut self) {
+    /// SIGKILL, and waits for the end. Returns the moment from which it has ended and its sockets are closed.
+    pub fn kill(&mut self) -> Instant {
         let _ended_already_is_fine = self.child.kill();
         let _status = self.child.wait();
+        Instant::now()
     }
 
     /// Whether it still runs.
@@ -111,9 +112,11 @@ impl Drop for Process {
     }
 }
 
-/// Sends a signal to a process that need not be a child, for example a role of the daemon.
-pub fn signal_pid(pid: i32, signal: Signal) {
+/// Sends a signal to a process that need not be a child, for example a role of the daemon. Returns the moment from which
+/// it has it: what is measured from there cannot have happened before the cause.
+pub fn signal_pid(pid: i32, signal: Signal) -> Instant {
     let _gone_already_is_fine = kill(Pid::from_raw(pid), signal);
+    Instant::now()
 }
 
 /// The children of `pid`, each with its command line split at the NUL bytes.

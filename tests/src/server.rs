@@ -10,7 +10,7 @@ use crate::lab::Lab;
 use crate::link;
 use crate::process::{Process, Spawn};
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// The port on which every worker echoes, for long streams.
 pub const ECHO_PORT: u16 = 7;
@@ -64,9 +64,10 @@ impl<'lab> Server<'lab> {
         self.name
     }
 
-    /// The process ends; its machine refuses new connections, as after a crash.
-    pub fn kill(&mut self) {
+    /// The process ends; its machine refuses new connections, as after a crash. Returns the moment from which it does.
+    pub fn kill(&mut self) -> Instant {
         self.process = None;
+        Instant::now()
     }
 
     /// The process starts again.
@@ -86,9 +87,11 @@ impl<'lab> Server<'lab> {
         self.signal(Signal::SIGCONT);
     }
 
-    /// The machine hears nothing any more, as when it lost power but its address is still resolved.
-    pub fn silence(&self) {
+    /// The machine hears nothing any more, as when it lost power but its address is still resolved. Returns the moment
+    /// from which it does not.
+    pub fn silence(&self) -> Instant {
         link::drop_incoming(self.lab.machine(self.name), "");
+        Instant::now()
     }
 
     /// Ends [`Server::silence`].

@@ -10,7 +10,8 @@
 //! A renewal that comes after the expiry would add the address again, perhaps while another node serves it. So a lease whose
 //! renewal is late by half of its length is never renewed: the address is removed and reported lost, and the router
 //! decides anew. An address that is not installed within half a lease counts as lost too, and a command that was overtaken
-//! while the kernel kept the thread waiting is not carried out any more. When the thread itself dies or freezes, the kernel removes the address 1 to 2 seconds after the last renewal.
+//! while the kernel kept the thread waiting is not carried out any more. When the thread itself dies or freezes, the kernel
+//! removes the address 1 to 2 seconds after the last renewal.
 
 mod leftovers;
 mod newest;

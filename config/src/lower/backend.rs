@@ -7,7 +7,7 @@ use crate::model::backend::{Backend, Server, Weight};
 use crate::model::frontend::{Frontend, Profile};
 use crate::profile::{self, BackendDefaults};
 use crate::toml::RawConfig;
-use crate::toml::backends::{RawBackend, RawServer, RawServers};
+use crate::toml::backends::{ATTEMPTS, RawBackend, RawServer, RawServers};
 use crate::toml::frontends::RawFrontend;
 use crate::words;
 
@@ -41,19 +41,24 @@ fn one(raw: &RawBackend, users: &[&RawFrontend], frontends: &[Frontend], finding
     if profile.is_some() {
         check::report_options(&raw.check, &defaults, findings);
     }
-    let BackendDefaults { balance, connect_timeout, attempts, .. } = defaults;
+    let BackendDefaults { balance, connect_timeout, .. } = defaults;
     let servers = raw.servers.as_ref().map(|servers| self::servers(servers, findings));
     let (name, servers) = (name?, servers?);
     let leading: Vec<_> = frontends.iter().filter(|frontend| frontend.backend == name).collect();
     Some(Backend {
+        attempts: raw.attempts.as_ref().map_or(every_one(servers.len()), |typed| typed.value),
         servers: servers.into_iter().map(|server| port::with_serving_ports(server, &leading)).collect(),
         name,
         balance: raw.balance.as_ref().map_or(balance, |typed| typed.value),
         check: check::lower(&raw.check, &defaults),
         proxy_protocol: raw.proxy_protocol.as_ref().map(|typed| typed.value),
         connect_timeout: raw.connect_timeout.as_ref().map_or(connect_timeout, |typed| typed.value),
-        attempts: raw.attempts.as_ref().map_or(attempts, |typed| typed.value),
     })
+}
+
+/// By default a connection asks every server before its client is refused; in a large backend, as many as may be typed.
+fn every_one(servers: usize) -> u8 {
+    u8::try_from(servers).unwrap_or(u8::MAX).min(*ATTEMPTS.end())
 }
 
 /// Its own word, else that of the frontends that lead to it; `None`: one of them was wrong and is reported.

@@ -15,7 +15,7 @@ use crate::model::frontend::Profile;
 use crate::words;
 
 const CONNECT_TIMEOUT: RangeInclusive<Duration> = Duration::from_millis(10)..=Duration::from_secs(10);
-const ATTEMPTS: RangeInclusive<u8> = 1..=16;
+pub(crate) const ATTEMPTS: RangeInclusive<u8> = 1..=16;
 const WEIGHT: RangeInclusive<u16> = 0..=256;
 
 /// One table of `[backends]`; each `None` was not typed, or was wrong and reported.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use fmc_api::Client;
-use fmc_api::command::{Move, SetState as Request, StateChange};
+use fmc_api::command::{Move, SetState as Request, StateAnswer, StateChange};
 use fmc_api::word::AdminState;
 
 use super::confirm;
@@ -17,22 +17,35 @@ use crate::render::{self, Output};
 pub(super) const DEADLINE: Duration = Duration::from_secs(60);
 
 pub(super) async fn drain(client: &Client, asked: &SetState, output: &mut Output) -> anyhow::Result<Exit> {
-    change(client, asked, AdminState::Drain, Some(Awaited::Empty), output).await
+    change(client, asked, AdminState::Drain, Some(Awaited::Empty), answer, output).await
 }
 
 pub(super) async fn ready(client: &Client, asked: &SetState, output: &mut Output) -> anyhow::Result<Exit> {
-    change(client, asked, AdminState::Ready, Some(Awaited::InService), output).await
+    change(client, asked, AdminState::Ready, Some(Awaited::InService), answer, output).await
 }
 
 /// With `--wait` the target is drained first, so that nothing is cut unless the wait runs out.
 pub(super) async fn maint(client: &Client, asked: &SetState, output: &mut Output) -> anyhow::Result<Exit> {
     if asked.wait {
-        let drained = drain(client, asked, output).await?;
+        let drained = change(client, asked, AdminState::Drain, Some(Awaited::Empty), remark, output).await?;
         if drained != Exit::Done {
             return Ok(drained);
         }
     }
-    change(client, asked, AdminState::Maint, None, output).await
+    change(client, asked, AdminState::Maint, None, answer, output).await
+}
+
+/// How what was done is told.
+type Tell = fn(&mut Output, &StateAnswer) -> anyhow::Result<()>;
+
+/// The answer of the whole command, one on standard output.
+fn answer(output: &mut Output, done: &StateAnswer) -> anyhow::Result<()> {
+    output.answer(done, render::change::states)
+}
+
+/// A step on the way.
+fn remark(output: &mut Output, done: &StateAnswer) -> anyhow::Result<()> {
+    Ok(output.say(done, render::change::states)?)
 }
 
 async fn change(
@@ -40,6 +53,7 @@ async fn change(
     asked: &SetState,
     state: AdminState,
     awaited: Option<Awaited>,
+    tell: Tell,
     output: &mut Output,
 ) -> anyhow::Result<Exit> {
     let client = client.clone().with_deadline(DEADLINE);
@@ -54,13 +68,15 @@ async fn change(
         output.note("nothing was changed")?;
         return Ok(Exit::No);
     }
-    let answer = client.set_state(state, &request(false)?).await?;
-    output.answer(&answer, render::change::states)?;
-    output.unsaved(answer.unsaved.as_deref())?;
-    match awaited {
-        Some(awaited) if asked.wait => wait::until(&client, awaited, &answer.changes, asked.timeout, output).await,
-        _ => Ok(exit(&answer.moves)),
-    }
+    let done = client.set_state(state, &request(false)?).await?;
+    // A reader that has gone does not end a command in its middle.
+    let told = tell(output, &done);
+    let warned = output.unsaved(done.unsaved.as_deref());
+    let exit = match awaited {
+        Some(awaited) if asked.wait => wait::until(&client, awaited, &done.changes, asked.timeout, output).await?,
+        _ => exit(&done.moves),
+    };
+    told.and(warned.map_err(Into::into)).map(|()| exit)
 }
 
 /// Connections that are cut. A node's own count is the sum over the VIPs that move.

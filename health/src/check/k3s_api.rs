@@ -18,7 +18,7 @@
 use std::fs::File;
 use std::io::{self, Read};
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use fmc_config::model::health_check::K3sApiProbe;
 
@@ -62,7 +62,7 @@ impl K3sApi {
     /// The first rung; the inner error is the way down.
     async fn readyz(&self, address: SocketAddr, attempt: &mut Attempt) -> Result<Result<Answer, Descent>, ProbeError> {
         const PATH: &str = "/readyz";
-        let bearer = match self.bearer(attempt).await {
+        let bearer = match self.bearer(attempt).await? {
             Ok(bearer) => bearer,
             Err(descent) => return Ok(Err(descent)),
         };
@@ -90,18 +90,24 @@ impl K3sApi {
         Ok(attempt.answer(detail, Some(rung)))
     }
 
-    async fn bearer(&self, attempt: &Attempt) -> Result<Bearer, Descent> {
-        let Some(path) = self.token_file.clone() else { return Err(None) };
+    /// The outer error is this node's: a file that cannot be read in time says nothing about the server.
+    async fn bearer(&self, attempt: &Attempt) -> Result<Result<Bearer, Descent>, ProbeError> {
+        let Some(path) = self.token_file.clone() else { return Ok(Err(None)) };
         if !self.tls.verifies() {
-            return Err(Some("token not sent: without ca_file nobody knows who would receive it".to_owned()));
+            let why = "token not sent: without ca_file nobody knows who would receive it";
+            return Ok(Err(Some(why.to_owned())));
         }
-        let words = |error: io::Error| Some(format!("token_file {}: {error}", path.display()));
         let opened = path.clone();
         let reading = tokio::task::spawn_blocking(move || token(&opened));
-        let read = attempt.within(Awaited::File(&path), reading).await.map_err(|error| Some(error.to_string()))?;
-        let token = read.map_err(|panicked| words(io::Error::other(panicked)))?.map_err(words)?;
-        Bearer::new(&token).ok_or_else(|| words(io::Error::other("holds characters that no token has")))
+        let read = attempt.within(Awaited::File(&path), reading).await?;
+        Ok(bearer_of(read.unwrap_or_else(|panicked| Err(io::Error::other(panicked))), &path))
     }
+}
+
+fn bearer_of(read: io::Result<String>, path: &Path) -> Result<Bearer, Descent> {
+    let words = |error: io::Error| Some(format!("token_file {}: {error}", path.display()));
+    let token = read.map_err(words)?;
+    Bearer::new(&token).ok_or_else(|| words(io::Error::other("holds characters that no token has")))
 }
 
 /// The token in `path`, without the white space around it. Only a regular file: reading a pipe might never end.

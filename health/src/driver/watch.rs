@@ -21,6 +21,7 @@ use crate::verdict::{Health, Transition, Verdict};
 pub(super) struct Watch {
     target: Arc<Target>,
     health: Health,
+    rise_fall: (u8, u8),
     schedule: Schedule,
     entropy: Entropy,
     metrics: ServerMetrics,
@@ -43,6 +44,7 @@ impl Watch {
         let mut entropy = Entropy::from_system();
         Self {
             health: Health::new(check.rise, check.fall, now),
+            rise_fall: (check.rise, check.fall),
             schedule: Schedule::new(check.interval, check.fast_interval, now, entropy.next()),
             metrics: ServerMetrics::new(&target.backend, &target.server),
             target,
@@ -55,7 +57,7 @@ impl Watch {
     /// Until nobody listens any more, or for ever.
     pub(super) async fn run(mut self) {
         loop {
-            self.target.until_attended().await;
+            self.until_attended().await;
             match self.wait().await {
                 Event::Due if !self.target.is_attended() => {}
                 Event::Recheck => self.schedule.recheck(now()),
@@ -65,6 +67,15 @@ impl Watch {
                     }
                 }
             }
+        }
+    }
+
+    /// What was believed before a pause is no longer known: the first answer after it decides.
+    async fn until_attended(&mut self) {
+        if !self.target.is_attended() {
+            self.target.until_attended().await;
+            self.health = Health::new(self.rise_fall.0, self.rise_fall.1, now());
+            self.target.publish(&self.health);
         }
     }
 
@@ -79,6 +90,10 @@ impl Watch {
     async fn round(&mut self) -> ControlFlow<()> {
         self.schedule.start(now());
         let outcome = self.target.probe().await;
+        if !self.target.is_attended() {
+            // It began before the pause: nobody waits for it any more.
+            return ControlFlow::Continue(());
+        }
         let at = now();
         let transition = self.health.observe(outcome.clone(), at);
         self.schedule.finish(self.pace(&outcome), at, self.entropy.next());

@@ -72,12 +72,8 @@ pub(crate) fn main() -> Result<ExitCode> {
     let recorder = admin::install_recorder()?;
     metrics::describe();
     let (failed_dials, failed_dials_inbox) = mpsc::channel(FAILED_DIALS_WAITING);
-    let data_plane = match DataPlane::bind(&config, report_failed_dials(failed_dials)) {
-        Ok(data_plane) => data_plane,
-        Err(errors) => {
-            errors.iter().for_each(|error| eprintln!("fmc-lb: {error}"));
-            return Ok(ExitCode::from(exit::FAILED));
-        }
+    let Some(data_plane) = bind(&config, report_failed_dials(failed_dials)) else {
+        return Ok(ExitCode::from(exit::FAILED));
     };
     let settings = keeper_settings(&config, &node)?;
     let state_dir = StateDir::at(begin.state_dir);
@@ -151,6 +147,12 @@ fn text_of(file: OwnedFd) -> Result<String> {
     let mut text = String::new();
     file.read_to_string(&mut text).context("cannot read the configuration")?;
     Ok(text)
+}
+
+/// Every listener, or `None` after saying what stands in the way of each that cannot be bound.
+fn bind(config: &Config, on_dial_failed: OnDialFailed) -> Option<DataPlane> {
+    let bound = DataPlane::bind(config, on_dial_failed);
+    bound.inspect_err(|errors| errors.iter().for_each(|error| eprintln!("fmc-lb: {error}"))).ok()
 }
 
 fn report_failed_dials(sender: mpsc::Sender<(BackendName, ServerName)>) -> OnDialFailed {

@@ -16,11 +16,13 @@ pub enum AcceptError {
     Memory,
     /// The listening socket is not one: nothing will ever be accepted on it.
     Fatal,
+    /// Anything that accept(2) does not name, for example EACCES by SELinux: it may come again at once, so wait.
+    Other,
 }
 
 impl AcceptError {
     /// Every variant, in order.
-    pub const ALL: [Self; 4] = [Self::Peer, Self::Descriptors, Self::Memory, Self::Fatal];
+    pub const ALL: [Self; 5] = [Self::Peer, Self::Descriptors, Self::Memory, Self::Fatal, Self::Other];
 
     /// The words of the metric label.
     pub const fn words(self) -> &'static str {
@@ -29,6 +31,7 @@ impl AcceptError {
             Self::Descriptors => "descriptors",
             Self::Memory => "memory",
             Self::Fatal => "fatal",
+            Self::Other => "other",
         }
     }
 
@@ -37,7 +40,20 @@ impl AcceptError {
             Some(Errno::EMFILE | Errno::ENFILE) => Self::Descriptors,
             Some(Errno::ENOBUFS | Errno::ENOMEM | Errno::ENOSPC) => Self::Memory,
             Some(Errno::EBADF | Errno::EINVAL | Errno::ENOTSOCK | Errno::EOPNOTSUPP | Errno::EFAULT) => Self::Fatal,
-            _ => Self::Peer,
+            Some(
+                Errno::ECONNABORTED
+                | Errno::EPROTO
+                | Errno::EINTR
+                | Errno::EPERM
+                | Errno::ENETDOWN
+                | Errno::ENOPROTOOPT
+                | Errno::EHOSTDOWN
+                | Errno::ENONET
+                | Errno::EHOSTUNREACH
+                | Errno::ENETUNREACH
+                | Errno::ETIMEDOUT,
+            ) => Self::Peer,
+            _ => Self::Other,
         }
     }
 }
@@ -52,6 +68,7 @@ mod tests {
         assert_eq!(of(Errno::EMFILE), AcceptError::Descriptors);
         assert_eq!(of(Errno::ENOBUFS), AcceptError::Memory);
         assert_eq!(of(Errno::EBADF), AcceptError::Fatal);
+        assert_eq!(of(Errno::EACCES), AcceptError::Other, "SELinux refuses before the client is taken from the queue");
         for passing in [Errno::ECONNABORTED, Errno::EPROTO, Errno::ENETDOWN, Errno::EINTR, Errno::EPERM] {
             assert_eq!(of(passing), AcceptError::Peer, "{passing}");
         }

@@ -118,6 +118,13 @@ impl Snapshot {
         Some((chosen, server.enter()))
     }
 
+    /// True when a server is left beside those tried and the one at `position`.
+    pub(crate) fn has_other(&self, tried: &[usize], position: usize) -> bool {
+        let mut others =
+            self.members.iter().enumerate().filter(|(other, _)| *other != position && !tried.contains(other));
+        others.any(|(_, member)| member.takes_new_connections())
+    }
+
     /// Those of the best rank that is left.
     fn candidates(&self, tried: &[usize], now: Ticks) -> Vec<Candidate> {
         let left = || {

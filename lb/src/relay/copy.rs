@@ -18,7 +18,7 @@ const LARGEST_READ: usize = 64 * 1024;
 const SMALLEST_READ: usize = 16 * 1024;
 
 /// Bytes that a direction moves in one turn; then the other relays of the loop have theirs.
-const TURN: usize = 256 * 1024;
+const TURN: usize = 64 * 1024;
 
 thread_local! {
     static BUFFER: RefCell<Box<[u8]>> = RefCell::new(vec![0; LARGEST_READ].into_boxed_slice());
@@ -30,6 +30,8 @@ pub(super) struct Direction {
     state: State,
     /// The most that the next read takes; grows while the receiver keeps up.
     reach: u32,
+    /// It stopped at the end of its turn, with more to move.
+    spent: bool,
     /// Read and not yet written; `None` costs nothing.
     rest: Option<Box<Rest>>,
 }
@@ -59,13 +61,23 @@ pub(super) enum Fault {
 
 impl Default for Direction {
     fn default() -> Self {
-        Self { state: State::Running, reach: SMALLEST_READ as u32, rest: None }
+        Self { state: State::Running, reach: SMALLEST_READ as u32, spent: false, rest: None }
     }
 }
 
 impl Direction {
     pub(super) fn is_running(&self) -> bool {
         self.state == State::Running
+    }
+
+    /// True when the last poll ended because the turn was over.
+    pub(super) fn is_spent(&self) -> bool {
+        self.spent
+    }
+
+    /// True while bytes are kept that the receiver has not taken.
+    pub(super) fn has_rest(&self) -> bool {
+        self.rest.is_some()
     }
 
     /// Ready when FIN is passed on, or a socket failed. `moved` hears of every byte written.
@@ -100,10 +112,12 @@ impl Direction {
         moved: &mut impl FnMut(usize),
     ) -> Poll<Result<(), Fault>> {
         let mut left = TURN;
+        self.spent = false;
         BUFFER.with_borrow_mut(|buffer| {
             loop {
                 ready!(self.poll_rest(context, to, moved))?;
                 if left == 0 {
+                    self.spent = true;
                     context.waker().wake_by_ref();
                     return Poll::Pending;
                 }

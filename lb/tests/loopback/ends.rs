@@ -25,7 +25,10 @@ fn a_reset_of_the_server_resets_the_client() {
     let (address, accepted) = manual_server();
     let running = Setup::with(&[address]).start();
     let mut client = running.connect();
-    reset(accepted.recv().unwrap());
+    let server = accepted.recv().unwrap();
+    let sessions = running.handle.sessions();
+    eventually("the relay is open", || sessions.list(|s| s.phase() == Phase::Open).len() == 1);
+    reset(server);
     assert_eq!(end_of(&mut client), Err(ErrorKind::ConnectionReset));
     running.await_end(EndedBy::ServerReset);
 }

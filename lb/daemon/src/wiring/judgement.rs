@@ -78,7 +78,7 @@ fn count(appliance: &Appliance, backend: &Backend, checked: &[ServerStatus]) -> 
     let pool = appliance.data_plane.pool(backend.name.as_str()).map(|pool| pool.snapshot());
     let in_service = |name: &ServerName| {
         let member = pool.as_ref().and_then(|pool| pool.member(name.as_str()));
-        member.is_some_and(|member| member.administrative == Administrative::Ready)
+        member.is_some_and(Member::takes_new_connections)
     };
     let serving = || checked.iter().filter(|server| server.backend == backend.name && in_service(&server.server));
     let accepts = |server: &&ServerStatus| {

@@ -3,7 +3,8 @@
 use fmc_api::Asked;
 use fmc_api::events::EventKind;
 use fmc_api::word::{AdminState, Severity};
-use fmc_lb::{Administrative as InPool, EndedBy};
+use fmc_config::model::name::ServerName;
+use fmc_lb::{Administrative as InPool, EndedBy, Health, Pool};
 
 use super::tell_fitness;
 use crate::administrative::{Effect, Subject, Wanted};
@@ -36,7 +37,7 @@ pub(crate) fn carry_out(effects: &[Effect], appliance: &mut Appliance) {
             }
             Effect::State(backend, server, state) => {
                 if let Some(pool) = appliance.data_plane.pool(backend.as_str()) {
-                    pool.set_administrative(server.as_str(), in_pool(*state));
+                    set_state(pool, server, *state);
                 }
                 if *state == AdminState::Maint {
                     appliance.checker.pause(backend, server);
@@ -49,6 +50,15 @@ pub(crate) fn carry_out(effects: &[Effect], appliance: &mut Appliance) {
         }
     }
     tell_fitness(appliance);
+}
+
+fn set_state(pool: &Pool, server: &ServerName, state: AdminState) {
+    let was = pool.snapshot().member(server.as_str()).map(|member| member.administrative);
+    if was == Some(InPool::Maint) && state != AdminState::Maint {
+        // It was not probed meanwhile: what was believed is old.
+        pool.set_health(server.as_str(), Health::Unknown);
+    }
+    pool.set_administrative(server.as_str(), in_pool(state));
 }
 
 /// Hands the layer as it is now to the disk. `None`: it could not even be written down, and the log says why.

@@ -61,14 +61,11 @@ impl Contender for Distribution<'_> {
     }
 
     fn fail_over(&mut self) -> Instant {
-        let asked = Instant::now();
-        self.first().stop_keepalived();
-        asked
+        self.first().stop_keepalived()
     }
 
     fn kill_data_plane(&mut self) -> Instant {
-        self.first().kill(Program::Haproxy);
-        Instant::now()
+        self.first().kill(Program::Haproxy)
     }
 
     fn restore(&mut self) {
