@@ -56,8 +56,11 @@ pub(crate) enum Verb {
     /// Take a server or a node out of service now, ending what is open on it; with --wait, drain it first.
     Maint(SetState),
 
-    /// Change a server's share of new connections until the next restart.
+    /// Change a server's share of new connections.
     Weight(Weight),
+
+    /// Take back the last drain, ready, maint or weight; says first what it was, and how many connections that cuts.
+    Undo(Undo),
 
     /// End one connection.
     Kill {
@@ -161,6 +164,17 @@ pub(crate) struct Weight {
     /// 0 to 256; 0 gets nothing new.
     #[arg(value_name = "N", value_parser = clap::value_parser!(u16).range(0..=256))]
     pub(crate) weight: u16,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Undo {
+    /// Say what would be taken back, and change nothing.
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+
+    /// Do not ask, even on a terminal.
+    #[arg(long, short)]
+    pub(crate) yes: bool,
 }
 
 #[derive(Debug, Args)]

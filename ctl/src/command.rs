@@ -13,6 +13,7 @@ mod kill;
 mod look;
 mod sessions;
 mod state;
+mod undo;
 mod wait;
 mod weight;
 
@@ -29,6 +30,7 @@ pub(crate) async fn run(cli: &Cli, output: &mut Output) -> anyhow::Result<Exit> 
         Verb::Ready(asked) => state::ready(&client, asked, output).await,
         Verb::Maint(asked) => state::maint(&client, asked, output).await,
         Verb::Weight(asked) => weight::run(&client, asked, output).await,
+        Verb::Undo(asked) => undo::run(&client, asked, output).await,
         Verb::Kill { session } => kill::run(&client, *session, output).await,
         Verb::Failover(asked) => failover::run(&client, asked, output).await,
     }

@@ -23,6 +23,7 @@ const LEFT_TO_THE_DAEMON: [&str; 5] = ["toml", "clap", "tracing-subscriber", "me
 const CORES: &[&str] = &[
     "health/src/schedule.rs",
     "health/src/verdict.rs",
+    "lb/daemon/src/administrative.rs",
     "lb/daemon/src/fitness.rs",
     "lb/src/balance.rs",
     "lb/src/proxy_protocol.rs",

@@ -256,7 +256,14 @@ static REFUSALS: AtomicU32 = AtomicU32::new(0);
 fn run_words(lab: &Lab, instance: &str, configuration: &Configuration) -> Vec<OsString> {
     let file = configuration.write(lab, &format!("{instance}.toml"));
     let words = [product("fmc-lb").into(), "run".into(), "--config".into(), file.into()];
-    words.into_iter().chain(["--runtime-dir".into(), runtime_dir(lab, instance).into()]).collect()
+    let directories = ["--runtime-dir".into(), runtime_dir(lab, instance).into()];
+    let state = ["--state-dir".into(), state_dir(lab, instance).into()];
+    words.into_iter().chain(directories).chain(state).collect()
+}
+
+/// Survives the balancer, as long as its lab.
+pub fn state_dir(lab: &Lab, instance: &str) -> PathBuf {
+    lab.path(&format!("{instance}.state"))
 }
 
 fn runtime_dir(lab: &Lab, instance: &str) -> PathBuf {

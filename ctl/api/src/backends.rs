@@ -5,8 +5,8 @@ use std::net::Ipv4Addr;
 use fmc_config::model::name::{BackendName, NodeName, ServerName};
 use serde::{Deserialize, Serialize};
 
-use crate::Moment;
 use crate::word::{AdminState, Health};
+use crate::{Asked, Moment};
 
 /// Every backend.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -49,10 +49,16 @@ pub struct ServerStatus {
     pub last_check: Option<CheckResult>,
     /// What an operator has asked.
     pub admin: AdminState,
+    /// Who asked for that, and when; `null` when nobody did.
+    #[serde(default)]
+    pub admin_asked: Option<Asked>,
     /// In force, 0-256.
     pub weight: u16,
     /// As in the configuration; differs from `weight` after `fmc-lbctl weight`.
     pub configured_weight: u16,
+    /// Who asked for another one, and when; `null` when the configuration's is in force.
+    #[serde(default)]
+    pub weight_asked: Option<Asked>,
     /// Open now.
     pub connections: u64,
     /// Connected since the proxy started.

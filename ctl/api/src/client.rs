@@ -17,7 +17,9 @@ use tokio::net::UnixStream;
 use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::backends::BackendList;
-use crate::command::{Failover, FailoverAnswer, Kill, KillAnswer, SetState, SetWeight, StateAnswer, WeightAnswer};
+use crate::command::{
+    Failover, FailoverAnswer, Kill, KillAnswer, SetState, SetWeight, StateAnswer, Undo, UndoAnswer, WeightAnswer,
+};
 use crate::events::{EventList, EventQuery};
 use crate::refusal::{Refusal, RefusalKind};
 use crate::sessions::{SessionList, SessionQuery};
@@ -191,6 +193,14 @@ impl Client {
     /// See [`ClientError`].
     pub async fn set_weight(&self, request: &SetWeight) -> Result<WeightAnswer, ClientError> {
         self.post(path::WEIGHT, request).await
+    }
+
+    /// Takes back the last `drain`, `ready`, `maint` or `weight`.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn undo(&self, request: Undo) -> Result<UndoAnswer, ClientError> {
+        self.post(path::UNDO, &request).await
     }
 
     /// Ends one connection.

@@ -35,6 +35,9 @@ pub struct StateAnswer {
     pub changes: Vec<StateChange>,
     /// For a node: each VIP that it gives away; otherwise empty.
     pub moves: Vec<Move>,
+    /// Why it would be forgotten by a restart of the service; `null` when it is saved, and in a dry run.
+    #[serde(default)]
+    pub unsaved: Option<String>,
 }
 
 /// One thing's state, before and after.
@@ -69,6 +72,9 @@ pub struct WeightAnswer {
     pub now: Moment,
     /// One for each server.
     pub changes: Vec<WeightChange>,
+    /// Why it would be forgotten by a restart of the service; `null` when it is saved, and in a dry run.
+    #[serde(default)]
+    pub unsaved: Option<String>,
 }
 
 /// One server's weight, before and after.
@@ -82,6 +88,51 @@ pub struct WeightChange {
     pub before: u16,
     /// From now on.
     pub after: u16,
+}
+
+/// Body of `POST /v1/undo`: take back the last `drain`, `ready`, `maint` or `weight`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Undo {
+    /// Only if the last act is this one, as a dry run has numbered it; `null`: whichever is.
+    #[serde(default)]
+    pub act: Option<u64>,
+    /// Say what would be taken back, and change nothing.
+    #[serde(default)]
+    pub dry_run: bool,
+}
+
+/// One `drain`, `ready`, `maint` or `weight` that changed something.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Act {
+    /// Counts up from 1 over the node's life.
+    pub number: u64,
+    /// When.
+    pub at: Moment,
+    /// By which user id.
+    pub uid: u32,
+    /// As it would be typed: `drain masters/master2`.
+    pub what: String,
+}
+
+/// What was, or would be, taken back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UndoAnswer {
+    /// The answering node's clock.
+    pub now: Moment,
+    /// Nothing was changed.
+    pub dry_run: bool,
+    /// What is taken back.
+    pub act: Act,
+    /// One for each server whose state it had changed, or one for the node; servers that are no longer configured are left out.
+    pub changes: Vec<StateChange>,
+    /// One for each server whose weight it had changed.
+    pub weights: Vec<WeightChange>,
+    /// For a node that goes out of service again: each VIP that it gives away; otherwise empty.
+    pub moves: Vec<Move>,
+    /// Why it would be forgotten by a restart of the service; `null` when it is saved, and in a dry run.
+    #[serde(default)]
+    pub unsaved: Option<String>,
 }
 
 /// Body of `POST /v1/kill`.

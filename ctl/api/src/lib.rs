@@ -20,9 +20,11 @@ pub mod status;
 pub mod target;
 pub mod word;
 
+mod asked;
 mod moment;
 mod refusal;
 
+pub use asked::Asked;
 pub use client::Client;
 pub use moment::Moment;
 pub use refusal::{Refusal, RefusalKind};

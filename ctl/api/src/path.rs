@@ -18,6 +18,8 @@ pub const READY: &str = "/v1/ready";
 pub const MAINT: &str = "/v1/maint";
 /// `POST` [`crate::command::SetWeight`], answered by [`crate::command::WeightAnswer`].
 pub const WEIGHT: &str = "/v1/weight";
+/// `POST` [`crate::command::Undo`], answered by [`crate::command::UndoAnswer`].
+pub const UNDO: &str = "/v1/undo";
 /// `POST` [`crate::command::Kill`], answered by [`crate::command::KillAnswer`].
 pub const KILL: &str = "/v1/kill";
 /// `POST` [`crate::command::Failover`], answered by [`crate::command::FailoverAnswer`].

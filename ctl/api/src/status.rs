@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use fmc_config::model::name::{BackendName, FrontendName, NodeName, VipName};
 use serde::{Deserialize, Serialize};
 
-use crate::Moment;
 use crate::word::{AdminState, Answerer, ProcessState, Role, Severity, Tier};
+use crate::{Asked, Moment};
 
 /// One node's view of itself and of its peers.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -20,6 +20,9 @@ pub struct Status {
     pub node: NodeName,
     /// What an operator has asked of this node: `drain` and `maint` give its VIPs away and keep them away.
     pub admin: AdminState,
+    /// Who asked for that, and when; `null` when nobody did.
+    #[serde(default)]
+    pub admin_asked: Option<Asked>,
     /// Of the running binary.
     pub version: String,
     /// When the supervisor started.

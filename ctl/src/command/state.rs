@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use fmc_api::Client;
-use fmc_api::command::{SetState as Request, StateAnswer};
+use fmc_api::command::{Move, SetState as Request, StateAnswer, StateChange};
 use fmc_api::word::AdminState;
 
 use super::confirm;
@@ -14,7 +14,7 @@ use crate::exit::Exit;
 use crate::render::{self, Output};
 
 /// As for `failover`: a node's drain moves VIPs.
-const DEADLINE: Duration = Duration::from_secs(60);
+pub(super) const DEADLINE: Duration = Duration::from_secs(60);
 
 pub(super) async fn drain(client: &Client, asked: &SetState, output: &mut Output) -> anyhow::Result<Exit> {
     change(client, asked, AdminState::Drain, Some(Awaited::Empty), answer, output).await
@@ -61,29 +61,31 @@ async fn change(
     let plan = client.set_state(state, &request(true)?).await?;
     if asked.dry_run {
         output.answer(&plan, render::change::states)?;
-        return Ok(exit(&plan));
+        return Ok(exit(&plan.moves));
     }
     output.say(&plan, render::change::plan)?;
-    if !confirm::go_on(connections_cut(&plan) > 0, asked.yes, output)? {
+    if !confirm::go_on(cut(&plan.changes, &plan.moves) > 0, asked.yes, output)? {
         output.note("nothing was changed")?;
         return Ok(Exit::No);
     }
     let done = client.set_state(state, &request(false)?).await?;
     // A reader that has gone does not end a command in its middle.
     let told = tell(output, &done);
+    let warned = output.unsaved(done.unsaved.as_deref());
     let exit = match awaited {
         Some(awaited) if asked.wait => wait::until(&client, awaited, &done.changes, asked.timeout, output).await?,
-        _ => exit(&done),
+        _ => exit(&done.moves),
     };
-    told.map(|()| exit)
+    told.and(warned.map_err(Into::into)).map(|()| exit)
 }
 
-/// A node's own count is the sum over the VIPs that move.
-fn connections_cut(answer: &StateAnswer) -> u64 {
-    let of_targets: u64 = answer.changes.iter().map(|change| change.connections_cut).sum();
-    of_targets.max(cuts(&answer.moves))
+/// Connections that are cut. A node's own count is the sum over the VIPs that move.
+pub(super) fn cut(changes: &[StateChange], moves: &[Move]) -> u64 {
+    let of_targets: u64 = changes.iter().map(|change| change.connections_cut).sum();
+    of_targets.max(cuts(moves))
 }
 
-fn exit(answer: &StateAnswer) -> Exit {
-    if all_move(&answer.moves) { Exit::Done } else { Exit::No }
+/// Whether every VIP that was to leave has left.
+pub(super) fn exit(moves: &[Move]) -> Exit {
+    if all_move(moves) { Exit::Done } else { Exit::No }
 }

@@ -11,5 +11,6 @@ pub(super) async fn run(client: &Client, asked: &Weight, output: &mut Output) ->
     let request = SetWeight { target: asked.target.clone(), weight: asked.weight };
     let answer = client.set_weight(&request).await?;
     output.answer(&answer, render::change::weights)?;
+    output.unsaved(answer.unsaved.as_deref())?;
     Ok(Exit::Done)
 }

@@ -1,8 +1,8 @@
 //! `backends`: a line for each server; the first column is what `drain` takes.
 
-use fmc_api::Moment;
 use fmc_api::backends::{BackendList, BackendStatus, CheckResult, ServerStatus};
 use fmc_api::word::{AdminState, Health};
+use fmc_api::{Asked, Moment};
 
 use super::fact::span;
 use super::paint::{Paint, Tone};
@@ -14,7 +14,9 @@ pub(crate) fn write(list: &BackendList, paint: Paint) -> String {
     let rows =
         list.backends.iter().flat_map(|backend| backend.servers.iter().map(|server| row(backend, server, list.now)));
     let notes = list.backends.iter().filter_map(|backend| note(backend, paint));
-    table(HEADER, rows.collect(), paint) + &notes.collect::<String>()
+    let servers = list.backends.iter().flat_map(|backend| backend.servers.iter().map(move |server| (backend, server)));
+    let asked = servers.filter_map(|(backend, server)| asked(backend, server, list.now));
+    table(HEADER, rows.collect(), paint) + &notes.chain(asked).collect::<String>()
 }
 
 fn row(backend: &BackendStatus, server: &ServerStatus, now: Moment) -> [Cell; 9] {
@@ -66,6 +68,15 @@ fn check(server: &ServerStatus, now: Moment) -> String {
             format!("{rung}{words} in {latency_ms:.1} ms, {} ago{dials}", span(*at, now))
         }
     }
+}
+
+/// What of a server is an operator's and not the configuration's: `masters/master3: drain for 3 m by uid 0`.
+fn asked(backend: &BackendStatus, server: &ServerStatus, now: Moment) -> Option<String> {
+    let signed = |what: String, Asked { at, uid }: Asked| format!("{what} for {} by uid {uid}", span(at, now));
+    let state = server.admin_asked.map(|asked| signed(server.admin.to_string(), asked));
+    let weight = server.weight_asked.map(|asked| signed(format!("weight {}", server.weight), asked));
+    let said: Vec<String> = [state, weight].into_iter().flatten().collect();
+    (!said.is_empty()).then(|| format!("{}/{}: {}\n", backend.name, server.name, said.join(", ")))
 }
 
 fn note(backend: &BackendStatus, paint: Paint) -> Option<String> {

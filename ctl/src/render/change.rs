@@ -1,7 +1,7 @@
 //! What a command changed.
 
 use fmc_api::Target;
-use fmc_api::command::{KillAnswer, StateAnswer, StateChange, WeightAnswer, WeightChange};
+use fmc_api::command::{Act, KillAnswer, Move, StateAnswer, StateChange, UndoAnswer, WeightAnswer, WeightChange};
 use fmc_api::word::AdminState;
 
 use super::fact::{bytes, connections, span};
@@ -10,14 +10,18 @@ use super::{moves, sessions};
 
 /// What is about to be cut, before it is confirmed; nothing to say when nothing is.
 pub(crate) fn plan(answer: &StateAnswer, paint: Paint) -> String {
+    about_to_cut(&answer.changes, &answer.moves, paint)
+}
+
+fn about_to_cut(changes: &[StateChange], moves: &[Move], paint: Paint) -> String {
     // What a node cuts is said of each VIP that moves.
     let is_server = |change: &&StateChange| !matches!(change.target, Target::Node(_));
-    let servers = answer.changes.iter().filter(is_server).filter(|change| change.connections_cut > 0);
+    let servers = changes.iter().filter(is_server).filter(|change| change.connections_cut > 0);
     let servers = servers.map(|change| {
         let cut = paint.warn(&connections(change.connections_cut));
         format!("{} goes to {}, which cuts {cut}\n", change.target, change.after)
     });
-    servers.collect::<String>() + &moves::lines(&answer.moves, paint)
+    servers.collect::<String>() + &moves::lines(moves, paint)
 }
 
 pub(crate) fn states(answer: &StateAnswer, paint: Paint) -> String {
@@ -44,10 +48,37 @@ fn state(change: &StateChange, dry_run: bool) -> String {
 }
 
 pub(crate) fn weights(answer: &WeightAnswer, _: Paint) -> String {
-    let lines = answer.changes.iter().map(|WeightChange { backend, server, before, after }| {
-        format!("{backend}/{server} went from weight {before} to {after}\n")
-    });
-    lines.collect()
+    answer.changes.iter().map(|change| weight(change, false)).collect()
+}
+
+fn weight(change: &WeightChange, dry_run: bool) -> String {
+    let WeightChange { backend, server, before, after } = change;
+    match (before == after, dry_run) {
+        (true, _) => format!("{backend}/{server} has weight {after} already\n"),
+        (false, true) => format!("{backend}/{server} would go from weight {before} to {after}\n"),
+        (false, false) => format!("{backend}/{server} went from weight {before} to {after}\n"),
+    }
+}
+
+/// What is about to be taken back, before it is confirmed.
+pub(crate) fn undo_plan(answer: &UndoAnswer, paint: Paint) -> String {
+    format!("taking back: {}\n", act(answer)) + &about_to_cut(&answer.changes, &answer.moves, paint)
+}
+
+pub(crate) fn undone(answer: &UndoAnswer, paint: Paint) -> String {
+    let head = if answer.dry_run { format!("would take back: {}\n", act(answer)) } else { String::new() };
+    let states = answer.changes.iter().map(|change| state(change, answer.dry_run));
+    let weights = answer.weights.iter().map(|change| weight(change, answer.dry_run));
+    let changes: String = states.chain(weights).collect();
+    let nothing = "nothing is left of it: the configuration has replaced it since\n";
+    let changes = if changes.is_empty() { nothing.to_owned() } else { changes };
+    head + &changes + &moves::lines(&answer.moves, paint)
+}
+
+/// `drain masters/master2, asked by uid 0, 3 m ago`.
+fn act(answer: &UndoAnswer) -> String {
+    let Act { number: _, at, uid, what } = &answer.act;
+    format!("{what}, asked by uid {uid} {} ago", span(*at, answer.now))
 }
 
 pub(crate) fn killed(answer: &KillAnswer, _: Paint) -> String {

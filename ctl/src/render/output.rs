@@ -54,6 +54,13 @@ impl Output {
         writeln!(io::stderr(), "{line}")
     }
 
+    /// Says why what was just done would be forgotten by a restart, if it would.
+    pub(crate) fn unsaved(&mut self, why: Option<&str>) -> io::Result<()> {
+        let Some(why) = why else { return Ok(()) };
+        let text = format!("done, but not saved: {why}; unless that is mended, a restart of fmc-lb forgets it");
+        writeln!(io::stderr(), "{}", self.notes.warn(&text))
+    }
+
     /// Asks, without ending the line.
     pub(crate) fn prompt(&mut self, question: &str) -> io::Result<()> {
         write!(io::stderr(), "{question}")?;

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use fmc_api::Moment;
 use fmc_api::status::{Alarm, Owner, PeerStatus, Process, Status, VipStatus};
 use fmc_api::word::{AdminState, Answerer, ProcessState, Role};
+use fmc_api::{Asked, Moment};
 
 use super::fact::{connections, count, fitness, owner, severity_tone, span};
 use super::paint::Paint;
@@ -32,13 +32,19 @@ fn node(status: &Status, paint: Paint) -> String {
     }
     match status.admin {
         AdminState::Ready => {}
-        AdminState::Drain => line += &paint.warn(", drained"),
-        AdminState::Maint => line += &paint.warn(", in maintenance"),
+        AdminState::Drain => line += &paint.warn(&format!(", drained{}", asked(status))),
+        AdminState::Maint => line += &paint.warn(&format!(", in maintenance{}", asked(status))),
     }
     if status.answered_by == Answerer::Supervisor {
         line += &paint.bad(", PROXY DOWN: the supervisor answers");
     }
     line
+}
+
+/// Since when, and by whom.
+fn asked(status: &Status) -> String {
+    let asked = status.admin_asked.map(|Asked { at, uid }| format!(" for {} by uid {uid}", span(at, status.now)));
+    asked.unwrap_or_default()
 }
 
 fn vip(vip: &VipStatus, status: &Status, paint: Paint) -> String {

@@ -69,6 +69,8 @@ fn every_command_is_shown_as_its_golden_file_has_it_and_exits_with_its_answer() 
         ("drain master3", "/v1/drain", "drain_again", "drain_again", 0),
         ("maint masters/master3", "/v1/maint", "maint_plan", "maint_done", 0),
         ("drain node loadbalancer1", "/v1/drain", "drain_node_plan", "drain_node_done", 0),
+        ("undo", "/v1/undo", "undo_plan", "undo_done", 0),
+        ("undo", "/v1/undo", "undo_plan", "undo_nothing_left", 0),
     ] {
         let daemon = FakeDaemon::new(&[(path, 200, &[&json(plan), &json(done)])]);
         let ran = daemon.run(line);
@@ -84,6 +86,7 @@ fn a_dry_run_changes_nothing() {
     for (line, path, plan) in [
         ("failover --dry-run", "/v1/failover", "failover_plan"),
         ("maint master3 --dry-run", "/v1/maint", "maint_plan"),
+        ("undo --dry-run", "/v1/undo", "undo_plan"),
     ] {
         let daemon = FakeDaemon::new(&[(path, 200, &[&json(plan)])]);
         let ran = daemon.run(line);
@@ -91,6 +94,22 @@ fn a_dry_run_changes_nothing() {
         assert_eq!(ran.code, Some(0));
         assert_eq!(daemon.asked().len(), 1);
     }
+}
+
+#[test]
+fn undo_takes_back_what_it_has_shown_and_nothing_else() {
+    let daemon = FakeDaemon::new(&[("/v1/undo", 200, &[&json("undo_plan"), &json("undo_done")])]);
+    daemon.run("undo");
+    let asked = daemon.asked();
+    assert!(asked[0].contains(r#""act":null"#) && asked[1].contains(r#""act":7"#), "{asked:?}");
+}
+
+#[test]
+fn a_change_that_is_not_saved_is_done_and_says_so() {
+    let answer = json("weight").replacen('{', r#"{"unsaved": "No space left on device","#, 1);
+    let ran = FakeDaemon::new(&[("/v1/weight", 200, &[&answer])]).run("weight masters/master2 0");
+    assert_eq!(ran.code, Some(0));
+    assert!(ran.stderr.starts_with("done, but not saved: No space left on device; "), "{}", ran.stderr);
 }
 
 #[test]

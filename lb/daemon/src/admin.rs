@@ -137,19 +137,20 @@ async fn answer(request: Request<Incoming>, caller: Caller, shared: &Shared) -> 
     }
     match may_command(caller) {
         Err(refusal) => Answer::from(refusal),
-        Ok(()) => {
+        Ok(uid) => {
             let path = request.uri().path().to_owned();
             match Limited::new(request.into_body(), MAX_BODY).collect().await {
-                Ok(body) => command::answer(&path, &body.to_bytes(), shared).await,
+                Ok(body) => command::answer(&path, &body.to_bytes(), uid, shared).await,
                 Err(_) => refuse(RefusalKind::BadRequest, "the body is over 16 KiB or broken", "send one JSON object"),
             }
         }
     }
 }
 
-fn may_command(caller: Caller) -> Result<(), Refusal> {
+/// The user id under which it is done.
+fn may_command(caller: Caller) -> Result<u32, Refusal> {
     match caller {
-        Caller::Local { uid: 0 } => Ok(()),
+        Caller::Local { uid: 0 } => Ok(0),
         Caller::Local { uid } => Err(Refusal::new(
             RefusalKind::NotPermitted,
             format!("user id {uid} may look, only root may command"),
@@ -165,5 +166,5 @@ fn may_command(caller: Caller) -> Result<(), Refusal> {
 
 /// Whether a path is one of the commands.
 fn is_command(wanted: &str) -> bool {
-    [path::DRAIN, path::READY, path::MAINT, path::WEIGHT, path::KILL, path::FAILOVER].contains(&wanted)
+    [path::DRAIN, path::READY, path::MAINT, path::WEIGHT, path::UNDO, path::KILL, path::FAILOVER].contains(&wanted)
 }

@@ -1,6 +1,7 @@
 //! `fmc-lb`: the load balancer. One binary, one unit, three small roles; see ARCHITECTURE.md.
 
 mod admin;
+mod administrative;
 mod backoff;
 mod channel;
 mod check;
@@ -17,6 +18,7 @@ mod node;
 mod privilege;
 mod proxy;
 mod runtime_dir;
+mod state_dir;
 mod supervisor;
 mod wiring;
 
@@ -52,6 +54,9 @@ enum Command {
         /// Lock, admin socket and record of addresses.
         #[arg(long, value_name = "DIR", default_value = "/run/fmc-lb")]
         runtime_dir: PathBuf,
+        /// What must outlive the service: what operators have asked.
+        #[arg(long, value_name = "DIR", default_value = "/var/lib/fmc-lb")]
+        state_dir: PathBuf,
     },
     /// Check a configuration; exit 0 when it is valid, 1 with every error shown when not.
     Check {
@@ -85,7 +90,7 @@ fn main() -> ExitCode {
         }
     };
     let outcome = match cli.command {
-        Command::Run { config, node, runtime_dir } => run(Begin { config, node, runtime_dir }),
+        Command::Run { config, node, runtime_dir, state_dir } => run(Begin { config, node, runtime_dir, state_dir }),
         Command::Check { config, effective } => Ok(check::check(&config, effective)),
         Command::Cleanup { runtime_dir } => cleanup(runtime_dir),
         Command::Keeper => keeper::main(),

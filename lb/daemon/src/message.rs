@@ -68,6 +68,7 @@ pub(crate) struct Begin {
     pub(crate) config: PathBuf,
     pub(crate) node: Option<String>,
     pub(crate) runtime_dir: PathBuf,
+    pub(crate) state_dir: PathBuf,
 }
 
 /// Role to supervisor.

@@ -16,6 +16,7 @@ pub(crate) mod link;
 pub(crate) mod loop_pulse;
 pub(crate) mod metrics;
 mod relay;
+pub(crate) mod saver;
 pub(crate) mod view;
 
 use std::io::{Read, Seek};
@@ -39,6 +40,7 @@ use tokio::sync::mpsc;
 use crate::lifeline::{self, Lifeline};
 use crate::message::Order;
 use crate::privilege::PROXY;
+use crate::state_dir::StateDir;
 use crate::wiring::FAILED_DIALS_WAITING;
 use crate::{admin, check, exit, headroom, log, node};
 use control::Control;
@@ -74,6 +76,7 @@ pub(crate) fn main() -> Result<ExitCode> {
         return Ok(ExitCode::from(exit::FAILED));
     };
     let settings = keeper_settings(&config, &node)?;
+    let state_dir = StateDir::at(begin.state_dir);
     let (keeper, handle) = (KeeperLink::default(), data_plane.handle());
     let (news, news_inbox) = mpsc::channel(NEWS_WAITING);
     let (tell_end, ended) = sync_channel(THREADS);
@@ -85,6 +88,8 @@ pub(crate) fn main() -> Result<ExitCode> {
         file: begin.config,
         config_hash: settings.config_hash,
         node,
+        recovered: state_dir.recover(),
+        state_dir,
         data_plane: handle,
         keeper: keeper.clone(),
         recorder,

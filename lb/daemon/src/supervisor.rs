@@ -30,6 +30,7 @@ use crate::instance::Instance;
 use crate::message::{Begin, FROZEN_AFTER, HEARTBEAT, LATE_TURN, Order, Processes, VipRole, Word};
 use crate::privilege::{KEEPER, PROXY};
 use crate::runtime_dir::RuntimeDir;
+use crate::state_dir;
 use notify::Systemd;
 use role::{End, Role};
 use sketch::Sketch;
@@ -96,6 +97,10 @@ impl Supervisor {
         // Its judgement of the roles must come in time; without the privilege it forgives itself its lateness.
         let _ = realtime::schedule(SUPERVISOR_PRIORITY);
         runtime.create_leases(&keeper_user)?;
+        if let Err(error) = state_dir::create(&begin.state_dir, &proxy_user) {
+            // A balancer serves without a memory; its proxy raises the alarm when it cannot write.
+            warn!("{error:#}");
+        }
         let admin = runtime.bind_admin(proxy_user.gid)?;
         let now = Instant::now();
         Ok(Self {

@@ -9,6 +9,7 @@
 mod alarm;
 pub(crate) mod alarms;
 mod judgement;
+pub(crate) mod operator;
 mod reason;
 mod roles;
 

@@ -3,25 +3,35 @@
 mod failover;
 mod node_state;
 mod server_state;
+mod undo;
 
-use fmc_api::command::{Failover, Kill, KillAnswer, SetState, SetWeight};
+use fmc_api::command::{Failover, Kill, KillAnswer, SetState, SetWeight, Undo};
 use fmc_api::events::EventKind;
 use fmc_api::word::{AdminState, Severity};
-use fmc_api::{Refusal, RefusalKind, Target, path};
+use fmc_api::{Asked, Refusal, RefusalKind, Target, path};
 use fmc_lb::EndedBy;
 use serde::de::DeserializeOwned;
 
 use super::read;
 use super::response::Answer;
 use crate::proxy::appliance::Shared;
+use crate::proxy::saver::Receipt;
 
-/// Does what the path and the body say.
-pub(crate) async fn answer(path: &str, body: &[u8], shared: &Shared) -> Answer {
+/// Does what the path and the body say, under the name of `uid`.
+pub(crate) async fn answer(path: &str, body: &[u8], uid: u32, shared: &Shared) -> Answer {
+    let asked = Asked { at: read::now(), uid };
     let outcome = match path {
-        path::DRAIN => set_state(body, AdminState::Drain, shared).await,
-        path::READY => set_state(body, AdminState::Ready, shared).await,
-        path::MAINT => set_state(body, AdminState::Maint, shared).await,
-        path::WEIGHT => parse::<SetWeight>(body).and_then(|weight| server_state::set_weight(&weight, shared)),
+        path::DRAIN => set_state(body, AdminState::Drain, asked, shared).await,
+        path::READY => set_state(body, AdminState::Ready, asked, shared).await,
+        path::MAINT => set_state(body, AdminState::Maint, asked, shared).await,
+        path::WEIGHT => match parse::<SetWeight>(body) {
+            Ok(weight) => server_state::set_weight(&weight, asked, shared).await,
+            Err(refusal) => Err(refusal),
+        },
+        path::UNDO => match parse::<Undo>(body) {
+            Ok(wanted) => undo::undo(wanted, asked, shared).await,
+            Err(refusal) => Err(refusal),
+        },
         path::KILL => parse::<Kill>(body).and_then(|wanted| kill(wanted, shared)),
         path::FAILOVER => match parse::<Failover>(body) {
             Ok(failover) => failover::fail_over(&failover, shared).await,
@@ -39,11 +49,19 @@ fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Refusal> {
         .map_err(|error| Refusal::new(RefusalKind::BadRequest, format!("the body is wrong: {error}"), "use fmc-lbctl"))
 }
 
-async fn set_state(body: &[u8], state: AdminState, shared: &Shared) -> Result<Answer, Refusal> {
+async fn set_state(body: &[u8], state: AdminState, asked: Asked, shared: &Shared) -> Result<Answer, Refusal> {
     let wanted: SetState = parse(body)?;
     match &wanted.target {
-        Target::Node(node) => node_state::set(node, state, wanted.dry_run, shared).await,
-        target => server_state::set(target, state, wanted.dry_run, shared),
+        Target::Node(node) => node_state::set(node, state, wanted.dry_run, asked, shared).await,
+        target => server_state::set(target, state, wanted.dry_run, asked, shared).await,
+    }
+}
+
+/// Why what was asked would be forgotten by a restart; `None`: it is on the disk. Waits for the disk, but not for long.
+async fn unsaved(receipt: Option<Receipt>) -> Option<String> {
+    match receipt {
+        Some(receipt) => receipt.unsaved().await,
+        None => Some("it cannot be written down; see the log".to_owned()),
     }
 }
 

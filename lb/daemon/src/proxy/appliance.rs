@@ -10,7 +10,7 @@ use std::time::Instant;
 use fmc_api::Moment;
 use fmc_api::command::MoveOutcome;
 use fmc_api::events::EventKind;
-use fmc_api::word::{AdminState, Severity};
+use fmc_api::word::Severity;
 use fmc_config::model::Config;
 use fmc_config::model::name::{NodeName, VipName};
 use fmc_config::model::node::Node;
@@ -25,9 +25,12 @@ use tracing_appender::non_blocking::ErrorCounter;
 
 use super::link::KeeperLink;
 use super::loop_pulse::LoopPulse;
+use super::saver::Saver;
+use crate::administrative::Administrative;
 use crate::event_log::EventLog;
 use crate::fitness::{Judgement, Scarce};
 use crate::message::Processes;
+use crate::state_dir::StateDir;
 use crate::wiring::alarms::Alarms;
 
 /// One thread owns it; a borrow never lives across an await.
@@ -41,8 +44,11 @@ pub(crate) struct Appliance {
     pub(crate) config_hash: u64,
     pub(crate) configured_at: Moment,
     pub(crate) node: Node,
-    /// What an operator asked of this node.
-    pub(crate) admin: AdminState,
+    /// What operators asked of this node and of its servers.
+    pub(crate) administrative: Administrative,
+    /// Keeps it on the disk.
+    pub(crate) saver: Saver,
+    pub(crate) state_dir: StateDir,
     pub(crate) data_plane: DataPlaneHandle,
     pub(crate) checker: Checker,
     pub(crate) keeper: KeeperLink,

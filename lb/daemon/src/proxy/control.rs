@@ -11,7 +11,7 @@ use std::time::{Instant, SystemTime};
 use anyhow::{Context, Result};
 use fmc_api::Moment;
 use fmc_api::events::EventKind;
-use fmc_api::word::{AdminState, Severity};
+use fmc_api::word::Severity;
 use fmc_config::model::Config;
 use fmc_config::model::name::{BackendName, ServerName};
 use fmc_config::model::node::Node;
@@ -27,11 +27,13 @@ use super::control_pulse::ControlPulse;
 use super::link::{KeeperLink, News};
 use super::loop_pulse::LoopPulse;
 use super::relay::Relay;
+use super::saver::Saver;
 use crate::event_log::EventLog;
 use crate::lifeline::Lifeline;
 use crate::message::Word;
+use crate::state_dir::{Recovered, StateDir};
 use crate::wiring::alarms::Alarms;
-use crate::wiring::{self, Inbox};
+use crate::wiring::{self, Inbox, operator};
 use crate::{admin, exit};
 
 /// What the thread starts with.
@@ -40,6 +42,9 @@ pub(crate) struct Control {
     pub(crate) file: PathBuf,
     pub(crate) config_hash: u64,
     pub(crate) node: Node,
+    pub(crate) state_dir: StateDir,
+    /// What operators had asked before this start.
+    pub(crate) recovered: Recovered,
     pub(crate) data_plane: fmc_lb::Handle,
     pub(crate) keeper: KeeperLink,
     pub(crate) recorder: PrometheusHandle,
@@ -92,7 +97,9 @@ impl Control {
             config_hash: self.config_hash,
             configured_at: now,
             node: self.node,
-            admin: AdminState::Ready,
+            administrative: self.recovered.layer,
+            saver: Saver::start(self.state_dir.clone(), runtime.handle()),
+            state_dir: self.state_dir,
             data_plane: self.data_plane,
             checker,
             keeper: self.keeper,
@@ -106,6 +113,10 @@ impl Control {
             scarce: None,
             started: Instant::now(),
         }));
+        if let Some(refused) = self.recovered.refused {
+            shared.borrow_mut().note(Severity::Error, EventKind::Command, None, refused);
+        }
+        operator::resume(&mut shared.borrow_mut());
         self.admin.set_nonblocking(true)?;
         LocalSet::new().block_on(runtime, async {
             let unix = tokio::net::UnixListener::from_std(self.admin).context("cannot serve the admin socket")?;

@@ -58,6 +58,7 @@ impl Sketch {
             answered_by: Answerer::Supervisor,
             node: self.node.clone(),
             admin: AdminState::Ready,
+            admin_asked: None,
             version: env!("CARGO_PKG_VERSION").to_owned(),
             up_since: Moment::from_unix_ms(processes.since),
             observe: false,

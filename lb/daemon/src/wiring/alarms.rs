@@ -72,21 +72,25 @@ pub(crate) fn look(appliance: &mut Appliance) {
 struct Condition {
     severity: Severity,
     text: String,
-    fix: &'static str,
+    fix: String,
 }
 
 impl Condition {
     fn into_alarm(self) -> Alarm {
         let Self { severity, text, fix } = self;
-        Alarm { severity, since: Moment::from(SystemTime::now()), text, fix: Some(fix.to_owned()) }
+        Alarm { severity, since: Moment::from(SystemTime::now()), text, fix: Some(fix) }
     }
 }
 
 fn conditions(appliance: &Appliance) -> Vec<Condition> {
     let mut found = Vec::new();
-    let mut add = |severity, text: String, fix| found.push(Condition { severity, text, fix });
+    let mut add = |severity, text: String, fix: &str| found.push(Condition { severity, text, fix: fix.to_owned() });
     if appliance.snapshot.is_none() {
         add(Severity::Error, "the keeper is not running".to_owned(), "see journalctl -u fmc-lb");
+    }
+    if let Some(why) = appliance.saver.trouble() {
+        let fix = format!("make {} writable; it is tried again and again", appliance.state_dir.path().display());
+        add(Severity::Warning, format!("what operators asked is not saved, a restart would forget it: {why}"), &fix);
     }
     for state in &appliance.vips {
         let name = &state.vip.name;
@@ -119,7 +123,7 @@ mod tests {
     use super::*;
 
     fn orphan() -> Vec<Condition> {
-        vec![Condition { severity: Severity::Error, text: "nobody serves api".to_owned(), fix: "look" }]
+        vec![Condition { severity: Severity::Error, text: "nobody serves api".to_owned(), fix: "look".to_owned() }]
     }
 
     #[test]

@@ -6,7 +6,7 @@ use fmc_config::model::backend::Backend;
 use fmc_config::model::name::ServerName;
 use fmc_config::model::vip::Vip;
 use fmc_health::{ServerStatus, Verdict};
-use fmc_lb::{Health, ListenerState, Member};
+use fmc_lb::{Administrative, Health, ListenerState, Member};
 use fmc_vrrp::driver::Command;
 use fmc_vrrp::tier::{Fitness, Tier};
 
@@ -44,15 +44,17 @@ fn is_known(appliance: &Appliance, vip: &Vip) -> bool {
     let awaited = backends_behind(appliance, vip).any(|backend| {
         let waited_long = appliance.started.elapsed() > backend.check.timeout * 2;
         let pool = appliance.data_plane.pool(backend.name.as_str());
-        !waited_long
-            && pool.is_some_and(|pool| pool.snapshot().members.iter().any(|member| member.health == Health::Unknown))
+        // Nobody probes a server in maintenance.
+        let unknown =
+            |member: &Member| member.health == Health::Unknown && member.administrative != Administrative::Maint;
+        !waited_long && pool.is_some_and(|pool| pool.snapshot().members.iter().any(unknown))
     });
     !awaited
 }
 
 fn facts(appliance: &Appliance, vip: &Vip, checked: &[ServerStatus]) -> Facts {
     Facts {
-        maintenance: appliance.admin != AdminState::Ready,
+        maintenance: appliance.administrative.node() != AdminState::Ready,
         dead_listener: dead_listener(appliance, vip),
         loop_alive: appliance.relay_loop.is_alive(),
         scarce: appliance.scarce,

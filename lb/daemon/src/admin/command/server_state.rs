@@ -5,77 +5,121 @@ use std::sync::Arc;
 use fmc_api::command::{SetWeight, StateAnswer, StateChange, WeightAnswer, WeightChange};
 use fmc_api::events::EventKind;
 use fmc_api::word::{AdminState, Severity};
-use fmc_api::{Refusal, RefusalKind, Target};
+use fmc_api::{Asked, Refusal, RefusalKind, Target};
 use fmc_config::model::backend::Weight;
-use fmc_config::model::name::ServerName;
-use fmc_lb::{Administrative, EndedBy, Health, Pool, Session};
+use fmc_config::model::name::{BackendName, ServerName};
+use fmc_lb::{Member, Pool, Session};
 
+use super::node_state::verb;
+use super::unsaved;
 use crate::admin::read::{self, admin_state};
 use crate::admin::response::Answer;
+use crate::administrative::{Subject, Wanted};
 use crate::proxy::appliance::{Appliance, Shared};
+use crate::proxy::saver::Receipt;
+use crate::wiring::operator;
 
 /// Sets the state of every server that `target` names; `maint` ends what is open to it.
-pub(crate) fn set(target: &Target, state: AdminState, dry_run: bool, shared: &Shared) -> Result<Answer, Refusal> {
-    let mut appliance = shared.borrow_mut();
-    let chosen = choose(&appliance, target)?;
-    let changes = chosen.iter().map(|(pool, server)| change(&mut appliance, pool, server, state, dry_run)).collect();
-    Ok(Answer::json(&StateAnswer { now: read::now(), dry_run, changes, moves: Vec::new() }))
-}
-
-fn change(
-    appliance: &mut Appliance,
-    pool: &Arc<Pool>,
-    server: &ServerName,
+pub(crate) async fn set(
+    target: &Target,
     state: AdminState,
     dry_run: bool,
-) -> StateChange {
-    let target = Target::ServerOf(pool.name().clone(), server.clone());
-    let goes_there = |session: &Session| session.goes_to(pool.name().as_str(), server.as_str());
-    let sessions = appliance.data_plane.sessions();
-    let connections = sessions.list(goes_there).len() as u64;
-    let snapshot = pool.snapshot();
-    let before =
-        snapshot.member(server.as_str()).map_or(AdminState::Ready, |member| admin_state(member.administrative));
-    if !dry_run {
-        if before == AdminState::Maint && state != AdminState::Maint {
-            // It was not probed meanwhile: what was believed is old.
-            pool.set_health(server.as_str(), Health::Unknown);
-        }
-        pool.set_administrative(server.as_str(), administrative(state));
-        match state {
-            AdminState::Maint => {
-                appliance.checker.pause(pool.name(), server);
-                sessions.end_all(goes_there, EndedBy::ServerDrained);
-            }
-            AdminState::Ready | AdminState::Drain => {
-                appliance.checker.resume(pool.name(), server);
-            }
-        }
-        appliance.note(
-            Severity::Info,
-            EventKind::Command,
-            Some(target.to_string()),
-            format!("{before} became {state}"),
-        );
+    asked: Asked,
+    shared: &Shared,
+) -> Result<Answer, Refusal> {
+    let (changes, receipt) = change_all(target, state, dry_run, asked, &mut shared.borrow_mut())?;
+    let unsaved = if dry_run { None } else { unsaved(receipt).await };
+    Ok(Answer::json(&StateAnswer { now: read::now(), dry_run, changes, moves: Vec::new(), unsaved }))
+}
+
+fn change_all(
+    target: &Target,
+    state: AdminState,
+    dry_run: bool,
+    asked: Asked,
+    appliance: &mut Appliance,
+) -> Result<(Vec<StateChange>, Option<Receipt>), Refusal> {
+    let chosen = choose(appliance, target)?;
+    let changes: Vec<_> = chosen.iter().map(|(pool, server)| change(appliance, pool.name(), server, state)).collect();
+    if dry_run {
+        return Ok((changes, None));
     }
-    let connections_cut = if state == AdminState::Maint { connections } else { 0 };
-    StateChange { target, before, after: state, connections, connections_cut }
+    for change in &changes {
+        let text = format!("{} became {state}, asked by uid {}", change.before, asked.uid);
+        appliance.note(Severity::Info, EventKind::Command, Some(change.target.to_string()), text);
+    }
+    let what = format!("{} {target}", verb(state));
+    Ok((changes, operator::ask(Wanted::State(state), &subjects(&chosen), what, asked, appliance)))
+}
+
+/// What a state would do to one server.
+pub(super) fn change(
+    appliance: &Appliance,
+    backend: &BackendName,
+    server: &ServerName,
+    state: AdminState,
+) -> StateChange {
+    let goes_there = |session: &Session| session.goes_to(backend.as_str(), server.as_str());
+    let connections = appliance.data_plane.sessions().list(goes_there).len() as u64;
+    StateChange {
+        target: Target::ServerOf(backend.clone(), server.clone()),
+        before: member(appliance, backend, server, |member| admin_state(member.administrative))
+            .unwrap_or(AdminState::Ready),
+        after: state,
+        connections,
+        connections_cut: if state == AdminState::Maint { connections } else { 0 },
+    }
+}
+
+/// What a weight would do to one server.
+pub(super) fn weight_change(
+    appliance: &Appliance,
+    backend: &BackendName,
+    server: &ServerName,
+    weight: Weight,
+) -> WeightChange {
+    let before = member(appliance, backend, server, |member| member.weight.get()).unwrap_or(weight.get());
+    WeightChange { backend: backend.clone(), server: server.clone(), before, after: weight.get() }
+}
+
+fn member<T>(
+    appliance: &Appliance,
+    backend: &BackendName,
+    server: &ServerName,
+    read: impl FnOnce(&Member) -> T,
+) -> Option<T> {
+    let snapshot = appliance.data_plane.pool(backend.as_str())?.snapshot();
+    snapshot.member(server.as_str()).map(read)
 }
 
 /// Sets the weight of every server that the command names.
-pub(crate) fn set_weight(wanted: &SetWeight, shared: &Shared) -> Result<Answer, Refusal> {
+pub(crate) async fn set_weight(wanted: &SetWeight, asked: Asked, shared: &Shared) -> Result<Answer, Refusal> {
     let weight = Weight::new(wanted.weight).ok_or_else(|| {
         Refusal::new(RefusalKind::BadRequest, format!("{} is no weight", wanted.weight), "use 0 to 256")
     })?;
-    let mut appliance = shared.borrow_mut();
-    let mut changes = Vec::new();
-    for (pool, server) in choose(&appliance, &wanted.target)? {
-        let before = pool.set_weight(server.as_str(), weight).map_or(weight.get(), Weight::get);
-        let subject = Some(format!("{}/{server}", pool.name()));
-        appliance.note(Severity::Info, EventKind::Command, subject, format!("weight {before} became {}", weight.get()));
-        changes.push(WeightChange { backend: pool.name().clone(), server, before, after: weight.get() });
+    let (changes, receipt) = weigh_all(&wanted.target, weight, asked, &mut shared.borrow_mut())?;
+    Ok(Answer::json(&WeightAnswer { now: read::now(), changes, unsaved: unsaved(receipt).await }))
+}
+
+fn weigh_all(
+    target: &Target,
+    weight: Weight,
+    asked: Asked,
+    appliance: &mut Appliance,
+) -> Result<(Vec<WeightChange>, Option<Receipt>), Refusal> {
+    let chosen = choose(appliance, target)?;
+    let changes: Vec<_> =
+        chosen.iter().map(|(pool, server)| weight_change(appliance, pool.name(), server, weight)).collect();
+    for WeightChange { backend, server, before, after } in &changes {
+        let text = format!("weight {before} became {after}, asked by uid {}", asked.uid);
+        appliance.note(Severity::Info, EventKind::Command, Some(format!("{backend}/{server}")), text);
     }
-    Ok(Answer::json(&WeightAnswer { now: read::now(), changes }))
+    let what = format!("weight {target} {}", weight.get());
+    Ok((changes, operator::ask(Wanted::Weight(weight), &subjects(&chosen), what, asked, appliance)))
+}
+
+fn subjects(chosen: &Chosen) -> Vec<Subject> {
+    chosen.iter().map(|(pool, server)| Subject::Server(pool.name().clone(), server.clone())).collect()
 }
 
 type Chosen = Vec<(Arc<Pool>, ServerName)>;
@@ -100,12 +144,4 @@ fn choose(appliance: &Appliance, target: &Target) -> Result<Chosen, Refusal> {
         return Err(Refusal::new(RefusalKind::NotFound, error, "list them with fmc-lbctl backends"));
     }
     Ok(chosen)
-}
-
-fn administrative(state: AdminState) -> Administrative {
-    match state {
-        AdminState::Ready => Administrative::Ready,
-        AdminState::Drain => Administrative::Drain,
-        AdminState::Maint => Administrative::Maint,
-    }
 }

@@ -7,6 +7,7 @@ use fmc_lb::{Administrative, Health as PoolHealth, PoolStatus, ServerStatus as P
 
 use super::now;
 use super::sessions::moment_of;
+use crate::administrative::Standing;
 use crate::proxy::appliance::Appliance;
 
 /// Every backend, in the order of the configuration.
@@ -35,6 +36,7 @@ fn backend(appliance: &Appliance, pool: &PoolStatus, checked: &[Checked]) -> Bac
 fn server(appliance: &Appliance, pool: &PoolStatus, pooled: &Pooled, checked: Option<&Checked>) -> ServerStatus {
     let configured = appliance.config.backends.iter().find(|backend| backend.name == pool.backend);
     let configured = configured.and_then(|backend| backend.servers.iter().find(|server| server.name == pooled.name));
+    let asked = appliance.administrative.server(&pool.backend, &pooled.name);
     let since = checked.map_or(appliance.configured_at, |checked| moment_of(checked.since));
     ServerStatus {
         name: pooled.name.clone(),
@@ -44,8 +46,10 @@ fn server(appliance: &Appliance, pool: &PoolStatus, pooled: &Pooled, checked: Op
         since,
         last_check: checked.and_then(last_check),
         admin: admin_state(pooled.administrative),
+        admin_asked: asked.and_then(Standing::state_asked),
         weight: pooled.weight.get(),
         configured_weight: configured.map_or(pooled.weight.get(), |server| server.weight.get()),
+        weight_asked: asked.and_then(Standing::weight_asked),
         connections: pooled.in_flight.into(),
         connections_total: pooled.connections,
         dial_failures: pooled.failed_dials,

@@ -1,0 +1,101 @@
+//! `undo`: the last `drain`, `ready`, `maint` or `weight` is taken back.
+
+use fmc_api::command::{Act as ActWords, Move, StateChange, Undo, UndoAnswer, WeightChange};
+use fmc_api::events::EventKind;
+use fmc_api::word::Severity;
+use fmc_api::{Asked, Refusal, RefusalKind};
+
+use super::node_state::{self, Begun};
+use super::{server_state, unsaved};
+use crate::admin::read;
+use crate::admin::response::Answer;
+use crate::administrative::{Act, Administrative, Effect, Undone};
+use crate::proxy::appliance::{Appliance, Shared};
+use crate::proxy::saver::Receipt;
+use crate::wiring::operator;
+
+/// Takes the last act back, or says what that would do.
+pub(crate) async fn undo(wanted: Undo, asked: Asked, shared: &Shared) -> Result<Answer, Refusal> {
+    let Plan { after, undone, changes, weights, moves } = plan(wanted, &shared.borrow())?;
+    let Undone { act, effects } = undone;
+    let (moves, unsaved) = if wanted.dry_run {
+        (moves, None)
+    } else {
+        let (begun, receipt) = begin(after, &act, &effects, moves, asked, &mut shared.borrow_mut());
+        (node_state::await_all(begun, shared).await, unsaved(receipt).await)
+    };
+    let (now, dry_run, act) = (read::now(), wanted.dry_run, words(act));
+    Ok(Answer::json(&UndoAnswer { now, dry_run, act, changes, weights, moves, unsaved }))
+}
+
+struct Plan {
+    /// The layer as it will be.
+    after: Administrative,
+    undone: Undone,
+    changes: Vec<StateChange>,
+    weights: Vec<WeightChange>,
+    moves: Vec<Move>,
+}
+
+fn plan(wanted: Undo, appliance: &Appliance) -> Result<Plan, Refusal> {
+    check_number(wanted.act, appliance)?;
+    let mut after = appliance.administrative.clone();
+    let undone = after.undo(&appliance.config, &appliance.node.name).ok_or_else(nothing)?;
+    let mut plan = Plan { after, undone, changes: Vec::new(), weights: Vec::new(), moves: Vec::new() };
+    for effect in &plan.undone.effects {
+        match effect {
+            Effect::Node(state) => {
+                let node_state::Plan { change, moves } = node_state::plan(&appliance.node.name, *state, appliance)?;
+                plan.changes.push(change);
+                plan.moves.extend(moves);
+            }
+            Effect::State(backend, server, state) => {
+                plan.changes.push(server_state::change(appliance, backend, server, *state));
+            }
+            Effect::Weight(backend, server, weight) => {
+                plan.weights.push(server_state::weight_change(appliance, backend, server, *weight));
+            }
+        }
+    }
+    Ok(plan)
+}
+
+/// Somebody else may have acted since the caller looked.
+fn check_number(expected: Option<u64>, appliance: &Appliance) -> Result<(), Refusal> {
+    let last = appliance.administrative.last_act().ok_or_else(nothing)?;
+    match expected {
+        Some(number) if number != last.number => Err(Refusal::new(
+            RefusalKind::No,
+            format!("the last act is no longer number {number} but {}: {} by uid {}", last.number, last.what, last.uid),
+            "look again with fmc-lbctl undo --dry-run",
+        )),
+        _ => Ok(()),
+    }
+}
+
+fn nothing() -> Refusal {
+    let fix =
+        "drain, ready, maint and weight can be taken back; see fmc-lbctl status and backends for what is in force";
+    Refusal::new(RefusalKind::No, "there is nothing to take back", fix)
+}
+
+fn begin(
+    after: Administrative,
+    act: &Act,
+    effects: &[Effect],
+    moves: Vec<Move>,
+    asked: Asked,
+    appliance: &mut Appliance,
+) -> (Begun, Option<Receipt>) {
+    let begun = node_state::expect_all(moves, appliance);
+    let text = format!("uid {} took back: {}, asked by uid {} at {}", asked.uid, act.what, act.uid, act.at);
+    appliance.note(Severity::Info, EventKind::Command, None, text);
+    appliance.administrative = after;
+    operator::carry_out(effects, appliance);
+    (begun, operator::save(appliance))
+}
+
+fn words(act: Act) -> ActWords {
+    let Act { number, at, uid, what, before: _ } = act;
+    ActWords { number, at, uid, what }
+}

@@ -1,0 +1,99 @@
+//! What operators asked, carried out: in the pools, the checker, the sessions and the election.
+
+use fmc_api::Asked;
+use fmc_api::events::EventKind;
+use fmc_api::word::{AdminState, Severity};
+use fmc_config::model::name::ServerName;
+use fmc_lb::{Administrative as InPool, EndedBy, Health, Pool};
+
+use super::tell_fitness;
+use crate::administrative::{Effect, Subject, Wanted};
+use crate::proxy::appliance::Appliance;
+use crate::proxy::saver::Receipt;
+
+/// Takes a command into the administrative layer, carries it out, and has the layer saved.
+pub(crate) fn ask(
+    wanted: Wanted,
+    subjects: &[Subject],
+    what: String,
+    asked: Asked,
+    appliance: &mut Appliance,
+) -> Option<Receipt> {
+    let effects = appliance.administrative.apply(wanted, subjects, what, asked, &appliance.config);
+    carry_out(&effects, appliance);
+    save(appliance)
+}
+
+/// Makes the world agree.
+pub(crate) fn carry_out(effects: &[Effect], appliance: &mut Appliance) {
+    for effect in effects {
+        match effect {
+            // Judgements read the layer itself.
+            Effect::Node(_) => {}
+            Effect::Weight(backend, server, weight) => {
+                if let Some(pool) = appliance.data_plane.pool(backend.as_str()) {
+                    pool.set_weight(server.as_str(), *weight);
+                }
+            }
+            Effect::State(backend, server, state) => {
+                if let Some(pool) = appliance.data_plane.pool(backend.as_str()) {
+                    set_state(pool, server, *state);
+                }
+                if *state == AdminState::Maint {
+                    appliance.checker.pause(backend, server);
+                    let goes_there = |session: &fmc_lb::Session| session.goes_to(backend.as_str(), server.as_str());
+                    appliance.data_plane.sessions().end_all(goes_there, EndedBy::ServerDrained);
+                } else {
+                    appliance.checker.resume(backend, server);
+                }
+            }
+        }
+    }
+    tell_fitness(appliance);
+}
+
+fn set_state(pool: &Pool, server: &ServerName, state: AdminState) {
+    let was = pool.snapshot().member(server.as_str()).map(|member| member.administrative);
+    if was == Some(InPool::Maint) && state != AdminState::Maint {
+        // It was not probed meanwhile: what was believed is old.
+        pool.set_health(server.as_str(), Health::Unknown);
+    }
+    pool.set_administrative(server.as_str(), in_pool(state));
+}
+
+/// Hands the layer as it is now to the disk. `None`: it could not even be written down, and the log says why.
+pub(crate) fn save(appliance: &mut Appliance) -> Option<Receipt> {
+    match appliance.administrative.to_record() {
+        Ok(text) => Some(appliance.saver.save(text)),
+        Err(error) => {
+            let text = format!("what operators asked cannot be written down: {error}");
+            appliance.note(Severity::Error, EventKind::Command, None, text);
+            None
+        }
+    }
+}
+
+/// Puts what was in force before this start into force again; to be called before the first fitness is told.
+pub(crate) fn resume(appliance: &mut Appliance) {
+    let node = appliance.node.name.clone();
+    for stale in appliance.administrative.reconcile(&appliance.config, &node) {
+        let subject = Some(stale.of.to_string());
+        appliance.note(Severity::Warning, EventKind::Configuration, subject, stale.text);
+    }
+    for (subject, sentence) in appliance.administrative.sentences() {
+        let text = format!("still in force: {sentence}");
+        appliance.note(Severity::Info, EventKind::Command, Some(subject.to_string()), text);
+    }
+    let effects = appliance.administrative.in_force();
+    carry_out(&effects, appliance);
+    // Even when nothing has changed: a directory that takes no writes is known now, and not at the first command.
+    save(appliance);
+}
+
+fn in_pool(state: AdminState) -> InPool {
+    match state {
+        AdminState::Ready => InPool::Ready,
+        AdminState::Drain => InPool::Drain,
+        AdminState::Maint => InPool::Maint,
+    }
+}
