@@ -37,8 +37,14 @@ struct Text {
 struct Outcome {
     /// The newest revision on the disk.
     saved: u64,
-    /// Why a newer one is not; `None` while it is being tried for the first time.
-    failed: Option<String>,
+    /// The newest one that was tried in vain since, and why.
+    failed: Option<Failure>,
+}
+
+#[derive(Debug, Clone)]
+struct Failure {
+    revision: u64,
+    why: String,
 }
 
 /// One text's way to the disk.
@@ -66,7 +72,7 @@ impl Saver {
 
     /// Why a restart would forget what was asked last; `None`: it would not, as far as is known.
     pub(crate) fn trouble(&self) -> Option<String> {
-        self.outcome.borrow().failed.clone()
+        self.outcome.borrow().failed.as_ref().map(|failure| failure.why.clone())
     }
 }
 
@@ -74,13 +80,22 @@ impl Receipt {
     /// Waits for it to be on the disk, for a while; `Some`: why it is not.
     pub(crate) async fn unsaved(mut self) -> Option<String> {
         let revision = self.revision;
-        let settled = self.outcome.wait_for(|outcome| outcome.saved >= revision || outcome.failed.is_some());
+        // An older text's failure says nothing of this one, which is tried at once.
+        let settled =
+            self.outcome.wait_for(|outcome| outcome.saved >= revision || outcome.failure_of(revision).is_some());
         match timeout(SAVED_WITHIN, settled).await {
             Ok(Ok(outcome)) if outcome.saved >= revision => None,
-            Ok(Ok(outcome)) => outcome.failed.clone(),
+            Ok(Ok(outcome)) => outcome.failure_of(revision),
             Ok(Err(_)) => Some("the service is ending".to_owned()),
             Err(_) => Some("the disk does not answer".to_owned()),
         }
+    }
+}
+
+impl Outcome {
+    fn failure_of(&self, revision: u64) -> Option<String> {
+        let failure = self.failed.as_ref().filter(|failure| failure.revision >= revision);
+        failure.map(|failure| failure.why.clone())
     }
 }
 
@@ -91,29 +106,32 @@ async fn keep_saved(directory: StateDir, mut texts: watch::Receiver<Text>, tell:
         if let Ok(Err(_)) = timeout(patience, texts.changed()).await {
             return;
         }
-        let Text { revision, text } = texts.borrow_and_update().clone();
-        let failed = write(directory.clone(), text, &tell).await;
-        tell.send_modify(|outcome| {
-            outcome.saved = if failed.is_none() { revision } else { outcome.saved };
-            outcome.failed = failed;
+        let text = texts.borrow_and_update().clone();
+        let revision = text.revision;
+        let written = write(directory.clone(), text, &tell).await;
+        tell.send_modify(|outcome| match written {
+            Ok(()) => *outcome = Outcome { saved: revision, failed: None },
+            Err(why) => outcome.failed = Some(Failure { revision, why }),
         });
     }
 }
 
-/// Why it failed. A write that hangs is said to have failed until it has not.
-async fn write(directory: StateDir, text: Arc<str>, tell: &watch::Sender<Outcome>) -> Option<String> {
+/// Writes it; the error is why it failed. A write that hangs is said to have failed until it has not.
+async fn write(directory: StateDir, text: Text, tell: &watch::Sender<Outcome>) -> Result<(), String> {
+    let Text { revision, text } = text;
     let mut writing = tokio::task::spawn_blocking(move || directory.save(&text));
     let done = match timeout(SAVED_WITHIN, &mut writing).await {
         Ok(done) => done,
         Err(_) => {
-            tell.send_modify(|outcome| outcome.failed = Some("the disk does not answer".to_owned()));
+            let failure = Failure { revision, why: "the disk does not answer".to_owned() };
+            tell.send_modify(|outcome| outcome.failed = Some(failure));
             writing.await
         }
     };
     match done {
-        Ok(Ok(())) => None,
-        Ok(Err(error)) => Some(error.to_string()),
-        Err(panic) => Some(panic.to_string()),
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(error)) => Err(error.to_string()),
+        Err(panic) => Err(panic.to_string()),
     }
 }
 
@@ -133,13 +151,28 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_text_that_cannot_be_written_is_said_and_tried_again() {
+    async fn a_text_that_cannot_be_written_is_said() {
         let directory = tempfile::tempdir().unwrap();
         let absent = directory.path().join("absent");
         let saver = Saver::start(StateDir::at(absent.clone()), &Handle::current());
         let why = saver.save("a text".to_owned()).unsaved().await.expect("no directory");
         assert!(why.contains("No such file"), "{why}");
         assert_eq!(saver.trouble(), Some(why));
+        std::fs::create_dir(&absent).unwrap();
+        assert_eq!(
+            saver.save("a newer text".to_owned()).unsaved().await,
+            None,
+            "an old failure is not held against it"
+        );
+        assert_eq!(saver.trouble(), None);
+    }
+
+    #[tokio::test]
+    async fn a_text_that_nobody_replaces_is_tried_again_by_itself() {
+        let directory = tempfile::tempdir().unwrap();
+        let absent = directory.path().join("absent");
+        let saver = Saver::start(StateDir::at(absent.clone()), &Handle::current());
+        saver.save("a text".to_owned()).unsaved().await.expect("no directory");
         std::fs::create_dir(&absent).unwrap();
         let mut outcome = saver.outcome.clone();
         timeout(AGAIN_AFTER * 3, outcome.wait_for(|outcome| outcome.saved == 1)).await.unwrap().unwrap();
