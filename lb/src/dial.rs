@@ -14,7 +14,8 @@ use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::timeout;
 
-use crate::pool::{Policy, Pool};
+use crate::entropy::Entropy;
+use crate::pool::{Occasion, Policy, Pool};
 use crate::proxy_protocol;
 use crate::pulse::Pulse;
 use crate::server::{InFlight, Server};
@@ -46,10 +47,11 @@ pub(crate) struct Dial<'a> {
     pub(crate) pool: &'a Pool,
     pub(crate) route: PortRoute,
     pub(crate) options: SocketOptions,
-    /// The client and what it connected to, for a server that wants to be told.
+    /// The client and what it connected to, for a choice by source and for a server that wants to be told.
     pub(crate) client: SocketAddrV4,
     pub(crate) vip: SocketAddrV4,
     pub(crate) pulse: &'a Pulse,
+    pub(crate) entropy: &'a Entropy,
     pub(crate) on_failed: &'a OnDialFailed,
 }
 
@@ -79,7 +81,8 @@ impl Dial<'_> {
         let snapshot = Arc::clone(&self.pool.snapshot());
         let (mut tried, mut failed) = (Vec::new(), Vec::new());
         while failed.len() < usize::from(snapshot.policy.attempts) {
-            let Some((position, in_flight)) = self.pool.choose(&snapshot, &tried, self.pulse.precise_now()) else {
+            let occasion = self.occasion();
+            let Some((position, in_flight)) = self.pool.choose(&snapshot, &tried, occasion) else {
                 break;
             };
             tried.push(position);
@@ -89,6 +92,10 @@ impl Dial<'_> {
             }
         }
         Err(failed)
+    }
+
+    fn occasion(&self) -> Occasion {
+        Occasion { entropy: self.entropy.draw(), source: *self.client.ip(), now: self.pulse.precise_now() }
     }
 
     async fn attempt(&self, server: &Server, policy: Policy) -> Result<(TcpStream, Duration), Failure> {
