@@ -194,7 +194,7 @@ fn under_source_hash_only_the_clients_of_a_server_that_is_away_move_and_they_com
     let pool = hashing(4);
     let before = servers_of_clients(&pool);
     for away in [Health::Unhealthy, Health::Unknown] {
-        (1..=4).for_each(|n| drop(pool.set_health(&format!("s{n}"), Health::Healthy)));
+        set_all(&pool, &["s1", "s2", "s3", "s4"], Health::Healthy);
         pool.set_health("s3", away);
         let during = servers_of_clients(&pool);
         assert!(before.iter().zip(&during).all(|(before, during)| *during != 2 && (before == during || *before == 2)));
@@ -233,7 +233,7 @@ fn backups_take_no_slots_from_the_others_and_agree_among_themselves() {
     (3..5).for_each(|at| backend.servers[at].backup = true);
     let pool = Pool::new(&backend);
     assert_eq!(servers_of_clients(&pool), servers_of_clients(&hashing(3)));
-    (1..=3).for_each(|n| drop(pool.set_health(&format!("s{n}"), Health::Unhealthy)));
+    set_all(&pool, &["s1", "s2", "s3"], Health::Unhealthy);
     let on_backups = servers_of_clients(&pool);
     assert!(on_backups.contains(&3) && on_backups.contains(&4) && on_backups.iter().all(|at| *at >= 3));
     assert_eq!(on_backups, servers_of_clients(&pool));
@@ -269,6 +269,12 @@ fn hashing(servers: u8) -> Pool {
 
 fn servers_of_clients(pool: &Pool) -> Vec<usize> {
     (0..2000).map(|number| pool.choose(&pool.snapshot(), &[], asked(number)).unwrap().0).collect()
+}
+
+fn set_all(pool: &Pool, servers: &[&str], health: Health) {
+    for server in servers {
+        pool.set_health(server, health);
+    }
 }
 
 fn open(pool: &Pool) -> Vec<u32> {

@@ -2,10 +2,12 @@
 
 mod failover;
 mod node_state;
+mod rebalance;
 mod server_state;
 
 use fmc_api::command::{Failover, Kill, KillAnswer, SetState, SetWeight};
 use fmc_api::events::EventKind;
+use fmc_api::rebalance::Rebalance;
 use fmc_api::word::{AdminState, Severity};
 use fmc_api::{Refusal, RefusalKind, Target, path};
 use fmc_lb::EndedBy;
@@ -25,6 +27,10 @@ pub(crate) async fn answer(path: &str, body: &[u8], shared: &Shared) -> Answer {
         path::KILL => parse::<Kill>(body).and_then(|wanted| kill(wanted, shared)),
         path::FAILOVER => match parse::<Failover>(body) {
             Ok(failover) => failover::fail_over(&failover, shared).await,
+            Err(refusal) => Err(refusal),
+        },
+        path::REBALANCE => match parse::<Rebalance>(body) {
+            Ok(wanted) => rebalance::rebalance(&wanted, shared).await,
             Err(refusal) => Err(refusal),
         },
         other => {

@@ -104,6 +104,7 @@ impl Control {
             log_lines: self.log_lines,
             relay_loop: self.relay_loop,
             scarce: None,
+            rebalancing: Vec::new(),
             started: Instant::now(),
         }));
         self.admin.set_nonblocking(true)?;
