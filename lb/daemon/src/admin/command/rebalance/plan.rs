@@ -70,9 +70,9 @@ impl Plan {
         now.eq(self.servers.iter().map(|planned| (Arc::as_ptr(&planned.server), planned.weight)))
     }
 
-    /// The first is closed at once, the last after as many pauses as there are others.
+    /// At the rate asked for.
     pub(super) fn takes_ms(&self, closes: u64) -> u64 {
-        closes.saturating_sub(1) * 1000 / u64::from(self.per_second)
+        closes * 1000 / u64::from(self.per_second)
     }
 
     pub(super) fn too_few_idle(&self) -> RebalanceOutcome {
