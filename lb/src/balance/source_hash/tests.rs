@@ -97,7 +97,7 @@ fn real_clients_spread_in_proportion_to_the_weights() {
 #[test]
 fn a_server_that_is_away_moves_its_own_clients_and_nobody_else_and_they_spread_over_the_others() {
     let table = table(&[("a", 1), ("b", 2), ("c", 1)]);
-    let mut moved = vec![0; 3];
+    let mut moved = [0; 3];
     for source in sources() {
         let before = choose(&candidates(&[0, 1, 2]), source, &table).unwrap();
         let after = choose(&candidates(&[0, 1]), source, &table).unwrap();

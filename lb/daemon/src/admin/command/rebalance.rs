@@ -24,7 +24,7 @@ pub(crate) async fn rebalance(wanted: &Rebalance, shared: &Shared) -> Result<Ans
         _ if plan.over() == 0 => (closes, RebalanceOutcome::Even),
         0 => (closes, plan.too_few_idle()),
         sum if wanted.dry_run => (closes, RebalanceOutcome::WouldClose { takes_ms: plan.takes_ms(sum) }),
-        _ => Run::begin(&plan, shared)?.to_the_end().await,
+        _ => Run::begin(&plan, shared)?.finish().await,
     };
     let servers =
         plan.servers.iter().zip(closed).map(|(server, closed)| server.share(closed, wanted.dry_run)).collect();

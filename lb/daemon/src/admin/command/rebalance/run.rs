@@ -53,7 +53,7 @@ impl<'a> Run<'a> {
     }
 
     /// What was closed on each server, and how it went.
-    pub(super) async fn to_the_end(mut self) -> (Vec<u64>, RebalanceOutcome) {
+    pub(super) async fn finish(mut self) -> (Vec<u64>, RebalanceOutcome) {
         let started = Instant::now();
         let mut ticks = interval(Duration::from_secs(1) / u32::from(self.plan.per_second));
         // A tick that comes late is not made up for: the rate is a promise to the servers that get the clients.
