@@ -5,6 +5,7 @@ mod backend;
 mod check;
 mod election;
 mod frontend;
+mod limit;
 mod name;
 mod node;
 mod port;

@@ -10,8 +10,13 @@ pub(crate) type Words<T> = &'static [(&'static str, T)];
 pub(crate) const PROFILE: Words<Profile> =
     &[("k8s-api", Profile::K8sApi), ("traefik-web", Profile::TraefikWeb), ("tcp", Profile::Tcp)];
 
-pub(crate) const BALANCE: Words<Balance> =
-    &[("least-connections", Balance::LeastConnections), ("round-robin", Balance::RoundRobin)];
+pub(crate) const BALANCE: Words<Balance> = &[
+    ("least-connections", Balance::LeastConnections),
+    ("round-robin", Balance::RoundRobin),
+    ("power-of-two", Balance::PowerOfTwo),
+    ("source-hash", Balance::SourceHash),
+    ("first", Balance::First),
+];
 
 pub(crate) const PROXY_PROTOCOL: Words<ProxyProtocol> = &[("v2", ProxyProtocol::V2)];
 

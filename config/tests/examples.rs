@@ -169,6 +169,23 @@ fn two_routers_may_share_an_id_only_on_networks_known_to_differ() {
 }
 
 #[test]
+fn every_way_to_choose_a_server_is_read_and_written_out() {
+    for (word, balance) in [
+        ("round-robin", Balance::RoundRobin),
+        ("least-connections", Balance::LeastConnections),
+        ("power-of-two", Balance::PowerOfTwo),
+        ("source-hash", Balance::SourceHash),
+        ("first", Balance::First),
+    ] {
+        let limits = "servers = { a = { address = \"10.17.4.21\", max_connections = 2000 }, b = \"10.17.4.22\" }";
+        let frontends = text("minimal").split("[backends").next().unwrap().to_owned();
+        let config = parse(&format!("{frontends}[backends.masters]\nbalance = \"{word}\"\n{limits}\n"));
+        assert_eq!(backend(&config, "masters").balance, balance);
+        assert_eq!(Config::parse(&config.effective(), "effective").unwrap(), config);
+    }
+}
+
+#[test]
 fn an_unused_backend_is_left_out_with_a_warning() {
     let source = format!("{}\n[backends.workers]\nservers = {{ w = \"10.17.4.24\" }}\n", text("minimal"));
     let (config, warnings) = Config::parse_with_warnings(&source, "x").unwrap();
@@ -198,7 +215,11 @@ fn a_file_that_says_everything_is_read_and_written_out() {
     assert_eq!((https.path.as_str(), https.expect), ("/ping?a=\"%20'", (200, 204)));
     assert_eq!(https.tls.server_name.as_deref(), Some("kubernetes.default.svc"));
     let weights: Vec<_> = backend(&config, "one.two").servers.iter().map(|server| server.weight.get()).collect();
-    assert_eq!(weights, [0, 256]);
+    assert_eq!(weights, [0, 256, 1, 1]);
+    let own: Vec<_> =
+        backend(&config, "one.two").servers.iter().map(|s| (s.max_connections.map(u32::from), s.backup)).collect();
+    assert_eq!(own, [(None, false), (None, false), (Some(800), false), (None, true)]);
+    assert_eq!(backend(&config, "one.two").balance, Balance::SourceHash);
     assert_eq!(config.admin.listen.len(), 2);
     assert_eq!(config.pair.port.get(), 1113);
 }

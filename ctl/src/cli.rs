@@ -1,6 +1,7 @@
 //! The whole command tree and its help.
 
 use std::net::IpAddr;
+use std::num::NonZeroU16;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -67,6 +68,9 @@ pub(crate) enum Verb {
         /// Its number, as in `fmc-lbctl sessions`.
         session: SessionId,
     },
+
+    /// Close idle connections of servers that have over 20 % more than their share, so that they come back elsewhere.
+    Rebalance(Rebalance),
 
     /// Move VIPs that this node owns to another node; says first how many connections that cuts.
     Failover(Failover),
@@ -178,6 +182,34 @@ pub(crate) struct Undo {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct Rebalance {
+    /// The backend whose servers are uneven.
+    pub(crate) backend: BackendName,
+
+    /// Only connections on which no byte has moved for so long.
+    #[arg(long, value_name = "SPAN", default_value = "5s", value_parser = span::parse)]
+    pub(crate) idle: Duration,
+
+    /// Close at most so many in a second, 1/s to 1000/s.
+    #[arg(long, value_name = "N/s", default_value = "10/s", value_parser = rate)]
+    pub(crate) rate: NonZeroU16,
+
+    /// Say what would be closed, and close nothing.
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+
+    /// Do not ask, even on a terminal.
+    #[arg(long, short)]
+    pub(crate) yes: bool,
+}
+
+fn rate(text: &str) -> Result<NonZeroU16, String> {
+    let number = text.strip_suffix("/s").unwrap_or(text).parse::<NonZeroU16>().ok();
+    let rate = number.filter(|number| number.get() <= fmc_api::rebalance::Rebalance::FASTEST);
+    rate.ok_or_else(|| "write a number from 1 to 1000 and /s, for example 10/s".to_owned())
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct Failover {
     /// A VIP by name, or all that this node owns.
     #[arg(value_name = "VIP|all", default_value = "all", value_parser = vip_choice)]
@@ -248,6 +280,17 @@ mod tests {
             named,
             Verb::Failover(Failover { vips: VipChoice::Named(_), to: Some(_), dry_run: true, .. })
         ));
+    }
+
+    #[test]
+    fn a_rebalance_is_gentle_unless_told_otherwise() {
+        let Ok(Verb::Rebalance(gentle)) = verb("fmc-lbctl rebalance masters") else { panic!("not understood") };
+        assert_eq!((gentle.idle, gentle.rate.get(), gentle.dry_run), (Duration::from_secs(5), 10, false));
+        let Ok(Verb::Rebalance(told)) = verb("fmc-lbctl rebalance masters --idle 1m --rate 200/s") else { panic!() };
+        assert_eq!((told.idle, told.rate.get()), (Duration::from_secs(60), 200));
+        for wrong in ["0/s", "1001/s", "10/m", "fast"] {
+            assert!(verb(&format!("fmc-lbctl rebalance masters --rate {wrong}")).is_err(), "{wrong}");
+        }
     }
 
     #[test]

@@ -1,11 +1,19 @@
-//! How a server is chosen among those that may take a connection.
+//! [core] How a server is chosen among those that may take a connection.
 
+mod first;
 mod least_connections;
+mod power_of_two;
 mod round_robin;
+pub mod share;
+mod source_hash;
 
-use fmc_config::model::backend::{Balance, Weight};
+use std::net::Ipv4Addr;
 
-/// What a choice needs to know of one server.
+use fmc_config::model::backend::Weight;
+
+pub use source_hash::{SLOTS, SourceTable, TableEntry};
+
+/// What a choice needs to know of one server. A server that is full is no candidate, whatever the rule.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Candidate {
     /// Where it stands in the caller's list; handed back when it is chosen.
@@ -18,13 +26,47 @@ pub struct Candidate {
     pub credit: i64,
 }
 
+/// How to choose, with all that the choice depends on beside the candidates.
+#[derive(Debug, Clone, Copy)]
+pub enum Rule<'a> {
+    /// The fewest connections for the weight.
+    LeastConnections {
+        /// Counts the choices of a pool and rotates among equals.
+        turn: u32,
+    },
+    /// In turn by weight. Changes the `credit` of every candidate: the caller stores them for the next choice.
+    RoundRobin,
+    /// The less loaded of two that are drawn.
+    PowerOfTwo {
+        /// Every bit of it uniform and independent of the last one's.
+        entropy: u64,
+    },
+    /// The same server for the same client.
+    SourceHash {
+        /// Who connects.
+        source: Ipv4Addr,
+        /// Whose slots lead to the candidates' positions.
+        table: &'a SourceTable,
+    },
+    /// The first candidate in the caller's order.
+    First,
+}
+
 /// The position of the chosen candidate; `None` when there is none with a weight.
-///
-/// `turn` counts the choices of a pool and rotates among equals. Round robin changes the `credit` of every candidate:
-/// the caller stores them for the next choice.
-pub fn choose(balance: Balance, candidates: &mut [Candidate], turn: u32) -> Option<usize> {
-    match balance {
-        Balance::LeastConnections => least_connections::choose(candidates, turn),
-        Balance::RoundRobin => round_robin::choose(candidates),
+pub fn choose(rule: Rule<'_>, candidates: &mut [Candidate]) -> Option<usize> {
+    match rule {
+        Rule::LeastConnections { turn } => least_connections::choose(candidates, turn),
+        Rule::RoundRobin => round_robin::choose(candidates),
+        Rule::PowerOfTwo { entropy } => power_of_two::choose(candidates, entropy),
+        Rule::SourceHash { source, table } => source_hash::choose(candidates, source, table),
+        Rule::First => first::choose(candidates),
     }
 }
+
+/// Those that may be chosen at all.
+fn eligible(candidates: &[Candidate]) -> impl Iterator<Item = &Candidate> + Clone {
+    candidates.iter().filter(|candidate| candidate.weight.get() > 0)
+}
+
+#[cfg(test)]
+mod chi_square;

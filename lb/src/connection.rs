@@ -9,6 +9,7 @@ use tokio::sync::Semaphore;
 
 use crate::dial::{Attempt, Dial, Dialed, OnDialFailed};
 use crate::ended_by::EndedBy;
+use crate::entropy::Entropy;
 use crate::listen::Permit;
 use crate::pool::Administrative;
 use crate::relay::Relay;
@@ -25,6 +26,7 @@ pub(crate) struct Surroundings {
     /// Connections that may still be open in the whole process.
     pub(crate) permits: Arc<Semaphore>,
     pub(crate) on_dial_failed: OnDialFailed,
+    pub(crate) entropy: Entropy,
 }
 
 /// An accepted client and everything that is counted for it.
@@ -90,6 +92,7 @@ impl Connection {
             client: session.client(),
             vip: session.vip(),
             pulse: self.registration.pulse(),
+            entropy: &self.surroundings.entropy,
             on_failed: &self.surroundings.on_dial_failed,
         };
         dial.connect().await

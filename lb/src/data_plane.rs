@@ -14,6 +14,7 @@ use tokio::time::{MissedTickBehavior, interval};
 use crate::connection::Surroundings;
 use crate::dial::OnDialFailed;
 use crate::ended_by::EndedBy;
+use crate::entropy::Entropy;
 use crate::frontend::Frontend;
 use crate::listen::{BindError, Listener, ListenerRecord, ListenerStatus};
 use crate::pool::Pool;
@@ -65,7 +66,8 @@ impl DataPlane {
         let sessions = Arc::new(Sessions::new(Arc::clone(&pulse)));
         let max_connections = affordable(config.limits.max_connections);
         let permits = Arc::new(Semaphore::new(max_connections));
-        let surroundings = Arc::new(Surroundings { sessions: Arc::clone(&sessions), permits, on_dial_failed });
+        let entropy = Entropy::from_the_system();
+        let surroundings = Arc::new(Surroundings { sessions: Arc::clone(&sessions), permits, on_dial_failed, entropy });
         let records = listeners.iter().map(|l| Arc::clone(l.record())).collect();
         let stop = watch::Sender::new(None);
         let shared = Shared { pools, frontends, listeners: records, sessions, pulse, max_connections, stop };

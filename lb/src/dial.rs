@@ -14,7 +14,8 @@ use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::timeout;
 
-use crate::pool::{Policy, Pool, Snapshot};
+use crate::entropy::Entropy;
+use crate::pool::{Occasion, Policy, Pool, Snapshot};
 use crate::proxy_protocol;
 use crate::pulse::Pulse;
 use crate::server::{InFlight, Server};
@@ -46,10 +47,11 @@ pub(crate) struct Dial<'a> {
     pub(crate) pool: &'a Pool,
     pub(crate) route: PortRoute,
     pub(crate) options: SocketOptions,
-    /// The client and what it connected to, for a server that wants to be told.
+    /// The client and what it connected to, for a choice by source and for a server that wants to be told.
     pub(crate) client: SocketAddrV4,
     pub(crate) vip: SocketAddrV4,
     pub(crate) pulse: &'a Pulse,
+    pub(crate) entropy: &'a Entropy,
     pub(crate) on_failed: &'a OnDialFailed,
 }
 
@@ -88,7 +90,7 @@ impl Dial<'_> {
             if failed.len() >= usize::from(snapshot.policy.attempts) {
                 return Err(failed);
             }
-            let Some((position, in_flight)) = self.pool.choose(&snapshot, &positions, self.pulse.precise_now()) else {
+            let Some((position, in_flight)) = self.pool.choose(&snapshot, &positions, self.occasion()) else {
                 return Err(failed);
             };
             let patience = match snapshot.has_other(&positions, position) {
@@ -102,6 +104,10 @@ impl Dial<'_> {
             }
             tried.push(server);
         }
+    }
+
+    fn occasion(&self) -> Occasion {
+        Occasion { entropy: self.entropy.draw(), source: *self.client.ip(), now: self.pulse.precise_now() }
     }
 
     async fn attempt(

@@ -38,6 +38,8 @@ pub enum EndedBy {
     ServerDrained,
     /// The server is gone: what is still open to it can only time out.
     ServerGone,
+    /// `fmc-lbctl rebalance`: it was idle, and its server had more than its share.
+    Rebalanced,
     /// The data plane stopped.
     Shutdown,
     /// A defect of ours ended the task; the panic message says which.
@@ -46,7 +48,7 @@ pub enum EndedBy {
 
 impl EndedBy {
     /// Every variant, in the order of their codes.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::ClientClosed,
         Self::ServerClosed,
         Self::ClientReset,
@@ -63,6 +65,7 @@ impl EndedBy {
         Self::VipLost,
         Self::ServerDrained,
         Self::ServerGone,
+        Self::Rebalanced,
         Self::Shutdown,
         Self::InternalError,
     ];
@@ -86,6 +89,7 @@ impl EndedBy {
             Self::VipLost => "vip-lost",
             Self::ServerDrained => "server-drained",
             Self::ServerGone => "server-gone",
+            Self::Rebalanced => "rebalanced",
             Self::Shutdown => "shutdown",
             Self::InternalError => "internal-error",
         }
@@ -100,7 +104,7 @@ impl EndedBy {
     ///
     /// An idle relay is the exception: nothing was under way, and FIN is what its ends expect of an idle close.
     pub const fn resets(self) -> bool {
-        !self.is_clean() && !matches!(self, Self::IdleTimeout)
+        !self.is_clean() && !matches!(self, Self::IdleTimeout | Self::Rebalanced)
     }
 
     pub(crate) const fn code(self) -> u8 {

@@ -23,6 +23,8 @@ pub use dial::{DialFailed, Failure, OnDialFailed};
 mod ended_by;
 pub use ended_by::EndedBy;
 
+mod entropy;
+
 mod frontend;
 pub use frontend::{Frontend, Traffic};
 

@@ -14,6 +14,7 @@ use fmc_config::model::name::BackendName;
 use crate::pulse::Ticks;
 use crate::server::InFlight;
 
+pub(crate) use snapshot::Occasion;
 pub use snapshot::{Administrative, Health, Member, Policy, Snapshot};
 pub use status::{PoolStatus, ServerStatus};
 
@@ -58,6 +59,7 @@ impl Pool {
         let _alone = self.change.lock().unwrap_or_else(PoisonError::into_inner);
         let mut next = Snapshot::clone(&self.snapshot.load());
         let result = change(&mut next);
+        next.renew_sources();
         self.snapshot.store(Arc::new(next));
         result
     }
@@ -102,9 +104,9 @@ impl Pool {
     }
 
     /// Chooses for one connection, never one of the positions in `tried`, and counts it on the chosen server.
-    pub(crate) fn choose(&self, snapshot: &Snapshot, tried: &[usize], now: Ticks) -> Option<(usize, InFlight)> {
+    pub(crate) fn choose(&self, snapshot: &Snapshot, tried: &[usize], occasion: Occasion) -> Option<(usize, InFlight)> {
         let turn = self.turn.fetch_add(1, Ordering::Relaxed);
-        snapshot.choose(tried, turn, now)
+        snapshot.choose(tried, turn, occasion)
     }
 }
 

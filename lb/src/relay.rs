@@ -56,6 +56,12 @@ impl Relay {
     }
 
     fn poll(&mut self, context: &mut Context<'_>, pulse: &Pulse) -> Poll<EndedBy> {
+        let polled = self.poll_sides(context, pulse);
+        self.session.set_holding(self.to_server.is_holding() || self.to_client.is_holding());
+        polled
+    }
+
+    fn poll_sides(&mut self, context: &mut Context<'_>, pulse: &Pulse) -> Poll<EndedBy> {
         if let Poll::Ready(reason) = self.session.poll_end(context) {
             return Poll::Ready(reason);
         }

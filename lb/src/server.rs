@@ -193,6 +193,8 @@ mod tests {
             address: Ipv4Addr::LOCALHOST,
             port: NonZeroU16::new(6443),
             weight: Weight::new(1).unwrap(),
+            max_connections: None,
+            backup: false,
             serving_ports: Vec::new(),
         }))
     }

@@ -1,7 +1,7 @@
 //! One connection as others see it: a plain record of facts, counters and states.
 
 use std::net::SocketAddrV4;
-use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
@@ -29,6 +29,8 @@ pub struct Session {
     to_client: AtomicU64,
     last_activity: AtomicU64,
     phase: AtomicU8,
+    /// Bytes were read and not yet written.
+    holding: AtomicBool,
     end: AtomicU8,
     /// The task to wake when the end is asked for. A lock, because it is taken once a turn by its owner and once a life by
     /// somebody else; no atomic protocol of our own.
@@ -73,6 +75,7 @@ impl Session {
             to_client: AtomicU64::new(0),
             last_activity: AtomicU64::new(now.0),
             phase: AtomicU8::new(Phase::Connecting as u8),
+            holding: AtomicBool::new(false),
             end: AtomicU8::new(NO_END),
             task: Mutex::new(None),
         }
@@ -134,6 +137,13 @@ impl Session {
         Ticks(self.last_activity.load(Ordering::Relaxed))
     }
 
+    /// True when both directions are open, nothing that was read waits to be written, no byte moved for `quiet`, and nobody
+    /// asked for its end: closing it now with FIN loses nothing that was read from either side.
+    pub fn is_idle(&self, now: Ticks, quiet: Duration) -> bool {
+        let at_rest = self.phase() == Phase::Open && !self.holding.load(Ordering::Relaxed);
+        at_rest && now.since(self.last_activity()) >= quiet && self.end.load(Ordering::Relaxed) == NO_END
+    }
+
     /// How far it has come.
     pub fn phase(&self) -> Phase {
         match self.phase.load(Ordering::Relaxed) {
@@ -173,6 +183,11 @@ impl Session {
 
     pub(crate) fn touch(&self, now: Ticks) {
         self.last_activity.store(now.0, Ordering::Relaxed);
+    }
+
+    /// Notes whether bytes wait for a full socket.
+    pub(crate) fn set_holding(&self, holding: bool) {
+        self.holding.store(holding, Ordering::Relaxed);
     }
 
     pub(crate) fn moved_to_server(&self, bytes: usize) {

@@ -59,6 +59,18 @@ impl Sessions {
         kept
     }
 
+    /// The oldest that `wanted` wants.
+    pub fn oldest(&self, wanted: impl Fn(&Session) -> bool) -> Option<Arc<Session>> {
+        let mut after = 0;
+        loop {
+            let batch = self.batch(after);
+            after = batch.last()?.id();
+            if let Some(found) = batch.iter().find(|session| wanted(session)) {
+                return Some(Arc::clone(found));
+            }
+        }
+    }
+
     /// Ends one; false when there is none of that id, or it is ending already.
     pub fn end(&self, id: u64, reason: EndedBy) -> bool {
         self.find(id).is_some_and(|session| session.end(reason))

@@ -109,16 +109,18 @@ async fn converse(
 
 /// Waits for the next word's time, or for the stream's end, which nobody asked for.
 async fn wait(stream: &mut TcpStream, pace: Duration) -> std::io::Result<()> {
-    tokio::select! {
-        () = tokio::time::sleep(pace) => Ok(()),
-        ready = stream.readable() => {
-            ready?;
-            match stream.try_read(&mut [0]) {
-                Ok(0) => Err(std::io::Error::other("closed by the other side")),
-                Ok(_) => Err(std::io::Error::other("a byte nobody sent")),
-                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => Ok(()),
-                Err(error) => Err(error),
-            }
+    let next_word = tokio::time::Instant::now() + pace;
+    loop {
+        tokio::select! {
+            () = tokio::time::sleep_until(next_word) => return Ok(()),
+            ready = stream.readable() => ready?,
+        }
+        match stream.try_read(&mut [0]) {
+            Ok(0) => return Err(std::io::Error::other("closed by the other side")),
+            Ok(_) => return Err(std::io::Error::other("a byte nobody sent")),
+            // The readiness was that of the last echo: the word's time has not come yet.
+            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {}
+            Err(error) => return Err(error),
         }
     }
 }

@@ -125,6 +125,10 @@ codes! {
     ServerTwice Error "server-twice",
     /// Nobody would ever get a connection.
     WeightsAllZero Error "weights-all-zero",
+    /// Stand-ins for nobody.
+    BackupsOnly Error "backups-only",
+    /// A server is filled up before the next, and nothing says when it is full.
+    FirstWithoutLimit Error "first-without-limit",
     /// Frontends of different profiles, and the backend does not say whose defaults it takes.
     ProfilesDisagree Error "profiles-disagree",
 
@@ -152,6 +156,8 @@ codes! {
     VirtualRouterIdCommon Warning "virtual-router-id-common",
     /// A VIP without a service.
     VipWithoutFrontend Warning "vip-without-frontend",
+    /// The servers together take fewer connections than a frontend lets in.
+    ServersUnderFrontend Warning "servers-under-frontend",
     /// A backend that no frontend leads to.
     UnusedBackend Warning "unused-backend",
 }

@@ -41,9 +41,11 @@ fn profile(text: &mut Text, backend: &Backend, frontends: &[Frontend]) {
 }
 
 fn server(text: &mut Text, server: &Server) {
-    let Server { name, address, port, weight, serving_ports } = server;
+    let Server { name, address, port, weight, max_connections, backup, serving_ports } = server;
     let port = port.map_or_else(String::new, |port| format!(", port = {port}"));
-    let value = format!("{{ address = {}{port}, weight = {} }}", quoted(address), weight.get());
+    let limit = max_connections.map_or_else(String::new, |limit| format!(", max_connections = {limit}"));
+    let value =
+        format!("{{ address = {}{port}, weight = {}{limit}, backup = {backup} }}", quoted(address), weight.get());
     let serving: Vec<_> = serving_ports.iter().map(ToString::to_string).collect();
     text.line(&key(name.as_str()), value, &format!("serves on {}", serving.join(", ")));
 }

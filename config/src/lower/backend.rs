@@ -1,9 +1,11 @@
 //! The backends: who is in them, and whose defaults they take.
 
-use super::{check, frontend, name, port};
+use std::num::NonZeroU32;
+
+use super::{check, frontend, limit, name, port};
 use crate::diagnostic::Code;
 use crate::findings::{Findings, Place};
-use crate::model::backend::{Backend, Server, Weight};
+use crate::model::backend::{Backend, Balance, Server, Weight};
 use crate::model::frontend::{Frontend, Profile};
 use crate::profile::{self, BackendDefaults};
 use crate::toml::RawConfig;
@@ -42,14 +44,16 @@ fn one(raw: &RawBackend, users: &[&RawFrontend], frontends: &[Frontend], finding
         check::report_options(&raw.check, &defaults, findings);
     }
     let BackendDefaults { balance, connect_timeout, .. } = defaults;
-    let servers = raw.servers.as_ref().map(|servers| self::servers(servers, findings));
+    let balance = raw.balance.as_ref().map_or(balance, |typed| typed.value);
+    let servers = raw.servers.as_ref().map(|servers| self::servers(servers, balance, findings));
     let (name, servers) = (name?, servers?);
     let leading: Vec<_> = frontends.iter().filter(|frontend| frontend.backend == name).collect();
+    limit::report_under_frontends(raw, &servers, &leading, findings);
     Some(Backend {
         attempts: raw.attempts.as_ref().map_or(every_one(servers.len()), |typed| typed.value),
         servers: servers.into_iter().map(|server| port::with_serving_ports(server, &leading)).collect(),
         name,
-        balance: raw.balance.as_ref().map_or(balance, |typed| typed.value),
+        balance,
         check: check::lower(&raw.check, &defaults),
         proxy_protocol: raw.proxy_protocol.as_ref().map(|typed| typed.value),
         connect_timeout: raw.connect_timeout.as_ref().map_or(connect_timeout, |typed| typed.value),
@@ -94,23 +98,27 @@ fn profile_place(frontend: &RawFrontend) -> &Place {
     frontend.profile.as_ref().map_or(&frontend.place, |profile| &profile.place)
 }
 
-fn servers(raw: &RawServers, findings: &mut Findings) -> Vec<Server> {
+fn servers(raw: &RawServers, balance: Balance, findings: &mut Findings) -> Vec<Server> {
     if raw.empty {
         let fix = "add one, for example `servers = { master1 = \"10.17.4.21:6443\" }`";
         findings.add(Code::BackendWithoutServers, &raw.place, "there is no server to send anyone to", fix);
     }
     report_twins(&raw.list, findings);
     report_no_weight(raw, findings);
+    limit::report_backups_only(raw, findings);
+    limit::report_never_full(raw, balance, findings);
     raw.list.iter().filter_map(|server| self::server(server, findings)).collect()
 }
 
 fn server(raw: &RawServer, findings: &mut Findings) -> Option<Server> {
-    let RawServer { name, address, port, weight } = raw;
+    let RawServer { name, address, port, weight, max_connections, backup } = raw;
     Some(Server {
         name: name::lower(name, findings)?,
         address: address.value,
         port: port.as_ref().map(|port| port.value),
         weight: Weight::new(weight.as_ref().map_or(1, |weight| weight.value))?,
+        max_connections: max_connections.as_ref().and_then(|limit| NonZeroU32::new(limit.value)),
+        backup: backup.as_ref().is_some_and(|backup| backup.value),
         serving_ports: Vec::new(),
     })
 }

@@ -1,7 +1,7 @@
 //! A group of servers, how one of them is chosen, and how it is reached.
 
 use std::net::Ipv4Addr;
-use std::num::NonZeroU16;
+use std::num::{NonZeroU16, NonZeroU32};
 use std::time::Duration;
 
 use super::health_check::HealthCheck;
@@ -37,6 +37,10 @@ pub struct Server {
     pub port: Option<NonZeroU16>,
     /// Its share of new connections, 0-256; 0 takes none.
     pub weight: Weight,
+    /// Connections that it has at once; further ones go elsewhere. `None`: no limit of its own.
+    pub max_connections: Option<NonZeroU32>,
+    /// Only takes connections while no server that is none of these may: a stand-in.
+    pub backup: bool,
     /// Every port that a frontend sends clients to on this server: what a health check without a port of its own proves.
     pub serving_ports: Vec<NonZeroU16>,
 }
@@ -67,6 +71,12 @@ pub enum Balance {
     LeastConnections,
     /// In turn by weight, spread evenly.
     RoundRobin,
+    /// Two drawn at random by weight, then the one with fewer connections for its weight.
+    PowerOfTwo,
+    /// The same server for the same client address, on every node.
+    SourceHash,
+    /// The first in the order typed, until it has as many connections as it may.
+    First,
 }
 
 /// The header that tells a server who the client is (HAProxy's proxy-protocol.txt).

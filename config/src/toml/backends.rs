@@ -17,6 +17,7 @@ use crate::words;
 const CONNECT_TIMEOUT: RangeInclusive<Duration> = Duration::from_millis(10)..=Duration::from_secs(10);
 pub(crate) const ATTEMPTS: RangeInclusive<u8> = 1..=16;
 const WEIGHT: RangeInclusive<u16> = 0..=256;
+const MAX_CONNECTIONS: RangeInclusive<u32> = 1..=1_000_000;
 
 /// One table of `[backends]`; each `None` was not typed, or was wrong and reported.
 #[derive(Debug)]
@@ -50,6 +51,8 @@ pub(crate) struct RawServer {
     pub(crate) address: Located<Ipv4Addr>,
     pub(crate) port: Option<Located<NonZeroU16>>,
     pub(crate) weight: Option<Located<u16>>,
+    pub(crate) max_connections: Option<Located<u32>>,
+    pub(crate) backup: Option<Located<bool>>,
 }
 
 impl RawBackend {
@@ -91,14 +94,17 @@ impl RawServer {
         let Entry { name, value } = entry;
         if !value.is_table() {
             let (address, port) = address::server(&value, findings)?;
-            return Some(Self { name, address, port, weight: None });
+            return Some(Self { name, address, port, weight: None, max_connections: None, backup: None });
         }
         let table = value.table(&shape::SERVER, findings)?;
         let address = table.require("address", "\"10.17.4.21\"", findings);
         let weight = table.take("weight").and_then(|value| scalar::number(&value, WEIGHT, findings));
+        let max_connections =
+            table.take("max_connections").and_then(|value| scalar::number(&value, MAX_CONNECTIONS, findings));
+        let backup = table.take("backup").and_then(|value| scalar::truth(&value, findings));
         let own_port = table.take("port").and_then(|value| address::port(&value, findings));
         let (address, port) = address::server(&address?, findings)?;
-        Some(Self { name, address, port: one_port(port, own_port, findings), weight })
+        Some(Self { name, address, port: one_port(port, own_port, findings), weight, max_connections, backup })
     }
 }
 

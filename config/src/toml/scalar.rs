@@ -39,6 +39,11 @@ pub(crate) fn word<T: Copy>(value: &Value<'_>, words: Words<T>, findings: &mut F
     None
 }
 
+/// `true` or `false`.
+pub(crate) fn truth(value: &Value<'_>, findings: &mut Findings) -> Option<Located<bool>> {
+    Some(Located { value: value.truth(findings)?, place: value.place.clone() })
+}
+
 /// A text as it stands.
 pub(crate) fn text(value: &Value<'_>, findings: &mut Findings) -> Option<Located<String>> {
     let typed = value.string(findings)?;

@@ -47,7 +47,8 @@ pub(crate) static BACKEND: Shape = Shape {
     keys: &["profile", "servers", "balance", "proxy_protocol", "connect_timeout", "attempts", "check"],
 };
 
-pub(crate) static SERVER: Shape = Shape { name: "backends.NAME.servers.NAME", keys: &["address", "port", "weight"] };
+pub(crate) static SERVER: Shape =
+    Shape { name: "backends.NAME.servers.NAME", keys: &["address", "port", "weight", "max_connections", "backup"] };
 
 pub(crate) static CHECK: Shape = Shape {
     name: "backends.NAME.check",

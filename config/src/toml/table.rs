@@ -119,6 +119,15 @@ impl<'t> Value<'t> {
         None
     }
 
+    /// `true` or `false`.
+    pub(crate) fn truth(&self, findings: &mut Findings) -> Option<bool> {
+        if let DeValue::Boolean(truth) = self.value {
+            return Some(*truth);
+        }
+        self.wrong_type("true or false", "write true or false, without quotes", findings);
+        None
+    }
+
     pub(crate) fn is_string(&self) -> bool {
         self.value.is_str()
     }

@@ -26,6 +26,8 @@ pub struct BackendStatus {
     pub name: BackendName,
     /// Servers that new connections go to now.
     pub in_service: usize,
+    /// Every other server is out of service or fails its check, so the backups serve.
+    pub on_backups: bool,
     /// No server passes its check, so all that accept are used.
     pub fail_open: bool,
     /// In the order of the configuration.
@@ -59,6 +61,10 @@ pub struct ServerStatus {
     /// Who asked for another one, and when; `null` when the configuration's is in force.
     #[serde(default)]
     pub weight_asked: Option<Asked>,
+    /// A stand-in, for when no other server is ready and healthy.
+    pub backup: bool,
+    /// Connections that it has at once; `null`: no limit of its own.
+    pub max_connections: Option<u32>,
     /// Open now.
     pub connections: u64,
     /// Connected since the proxy started.

@@ -21,6 +21,7 @@ use crate::command::{
     Failover, FailoverAnswer, Kill, KillAnswer, SetState, SetWeight, StateAnswer, Undo, UndoAnswer, WeightAnswer,
 };
 use crate::events::{EventList, EventQuery};
+use crate::rebalance::{Rebalance, RebalanceAnswer};
 use crate::refusal::{Refusal, RefusalKind};
 use crate::sessions::{SessionList, SessionQuery};
 use crate::status::{Status, VipList};
@@ -217,6 +218,14 @@ impl Client {
     /// See [`ClientError`].
     pub async fn failover(&self, request: &Failover) -> Result<FailoverAnswer, ClientError> {
         self.post(path::FAILOVER, request).await
+    }
+
+    /// Closes idle connections of servers with more than their share.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn rebalance(&self, request: &Rebalance) -> Result<RebalanceAnswer, ClientError> {
+        self.post(path::REBALANCE, request).await
     }
 
     async fn get<T: DeserializeOwned>(&self, target: &str) -> Result<T, ClientError> {

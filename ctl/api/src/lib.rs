@@ -15,6 +15,7 @@ pub mod command;
 pub mod events;
 pub mod path;
 pub mod query;
+pub mod rebalance;
 pub mod sessions;
 pub mod status;
 pub mod target;

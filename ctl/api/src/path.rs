@@ -24,3 +24,5 @@ pub const UNDO: &str = "/v1/undo";
 pub const KILL: &str = "/v1/kill";
 /// `POST` [`crate::command::Failover`], answered by [`crate::command::FailoverAnswer`].
 pub const FAILOVER: &str = "/v1/failover";
+/// `POST` [`crate::rebalance::Rebalance`], answered by [`crate::rebalance::RebalanceAnswer`].
+pub const REBALANCE: &str = "/v1/rebalance";

@@ -23,12 +23,12 @@ fn row(backend: &BackendStatus, server: &ServerStatus, now: Moment) -> [Cell; 9]
     let port = server.port.map_or_else(String::new, |port| format!(":{port}"));
     [
         Cell::left(format!("{}/{}", backend.name, server.name)),
-        Cell::left(format!("{}{port}", server.address)),
+        Cell::left(format!("{}{port}{}", server.address, if server.backup { " (backup)" } else { "" })),
         Cell::toned(server.health, health_tone(server.health)),
         Cell::right(span(server.since, now)),
         Cell::toned(server.admin, admin_tone(server.admin)),
         Cell::right(weight(server)),
-        Cell::right(server.connections),
+        Cell::right(open(server)),
         Cell::right(server.connections_total),
         Cell::left(check(server, now)),
     ]
@@ -54,6 +54,11 @@ fn weight(server: &ServerStatus) -> String {
         configured if configured == server.weight => server.weight.to_string(),
         configured => format!("{} (file: {configured})", server.weight),
     }
+}
+
+fn open(server: &ServerStatus) -> String {
+    let limit = server.max_connections.map_or_else(String::new, |limit| format!(" of {limit}"));
+    format!("{}{limit}", server.connections)
 }
 
 fn check(server: &ServerStatus, now: Moment) -> String {
@@ -84,6 +89,7 @@ fn note(backend: &BackendStatus, paint: Paint) -> Option<String> {
     let text = match (backend.fail_open, backend.in_service) {
         (true, _) => format!("{name}: every server fails its check, so those that accept are used all the same"),
         (false, 0) => format!("{name}: no server is in service"),
+        (false, _) if backend.on_backups => format!("{name}: no regular server is in service, so its backups serve"),
         (false, _) => return None,
     };
     Some(paint.bad(&text) + "\n")

@@ -67,6 +67,8 @@ fn every_command_is_shown_as_its_golden_file_has_it_and_exits_with_its_answer() 
         ("failover api --to loadbalancer2", "/v1/failover", "failover_plan", "failover_nobody", 1),
         ("drain masters/master3", "/v1/drain", "drain_plan", "drain_done", 0),
         ("drain master3", "/v1/drain", "drain_again", "drain_again", 0),
+        ("rebalance masters", "/v1/rebalance", "rebalance_plan", "rebalance_done", 0),
+        ("rebalance masters --idle 5s --rate 10/s", "/v1/rebalance", "rebalance_plan", "rebalance_stuck", 1),
         ("maint masters/master3", "/v1/maint", "maint_plan", "maint_done", 0),
         ("drain node loadbalancer1", "/v1/drain", "drain_node_plan", "drain_node_done", 0),
         ("undo", "/v1/undo", "undo_plan", "undo_done", 0),
@@ -87,6 +89,7 @@ fn a_dry_run_changes_nothing() {
         ("failover --dry-run", "/v1/failover", "failover_plan"),
         ("maint master3 --dry-run", "/v1/maint", "maint_plan"),
         ("undo --dry-run", "/v1/undo", "undo_plan"),
+        ("rebalance masters --dry-run", "/v1/rebalance", "rebalance_plan"),
     ] {
         let daemon = FakeDaemon::new(&[(path, 200, &[&json(plan)])]);
         let ran = daemon.run(line);
@@ -118,6 +121,27 @@ fn a_move_that_cannot_be_is_not_tried_and_is_a_no() {
     let ran = daemon.run("failover web");
     assert_eq!(ran.stdout, "web 192.168.0.33 does not move: loadbalancer2 owns it; run this there\n");
     assert_eq!((ran.code, daemon.asked().len()), (Some(1), 1));
+}
+
+#[test]
+fn a_backend_that_is_even_has_nothing_closed() {
+    let daemon = FakeDaemon::new(&[("/v1/rebalance", 200, &[&json("rebalance_even")])]);
+    let ran = daemon.run("rebalance masters");
+    assert_golden("rebalance_even", &ran.stdout);
+    assert_eq!((ran.code, daemon.asked().len()), (Some(0), 1));
+}
+
+#[test]
+fn stand_ins_and_limits_are_seen() {
+    let text = json("backends").replacen("\"backup\": false", "\"backup\": true", 1);
+    let text = text.replacen("\"max_connections\": null", "\"max_connections\": 20", 1);
+    let text = text.replacen("\"on_backups\": false", "\"on_backups\": true", 1);
+    let ran = FakeDaemon::new(&[("/v1/backends", 200, &[&text])]).run("backends");
+    for seen in
+        ["10.17.4.21:6443 (backup)", "14 of 20", "masters: no regular server is in service, so its backups serve"]
+    {
+        assert!(ran.stdout.contains(seen), "{seen}: {}", ran.stdout);
+    }
 }
 
 #[test]

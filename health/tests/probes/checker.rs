@@ -37,6 +37,8 @@ fn server(name: &str, addresses: &[SocketAddr]) -> ServerModel {
         address: "127.0.0.1".parse().unwrap(),
         port: None,
         weight: Weight::new(1).unwrap(),
+        max_connections: None,
+        backup: false,
         serving_ports: addresses.iter().map(|address| NonZeroU16::new(address.port()).unwrap()).collect(),
     }
 }

@@ -166,5 +166,7 @@ fn may_command(caller: Caller) -> Result<u32, Refusal> {
 
 /// Whether a path is one of the commands.
 fn is_command(wanted: &str) -> bool {
-    [path::DRAIN, path::READY, path::MAINT, path::WEIGHT, path::UNDO, path::KILL, path::FAILOVER].contains(&wanted)
+    let commands =
+        [path::DRAIN, path::READY, path::MAINT, path::WEIGHT, path::UNDO, path::KILL, path::FAILOVER, path::REBALANCE];
+    commands.contains(&wanted)
 }

@@ -30,11 +30,11 @@ pub(crate) enum Scarce {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct BackendCount {
     pub(crate) name: String,
-    /// In service, and healthy or not yet known.
+    /// No backup, in service, and healthy or not yet known.
     pub(crate) healthy: usize,
-    /// In service, and taking connections, whatever the rest of their check says: fail-open serves by them.
+    /// In service, backups too, and taking connections, whatever the rest of their check says: fail-open serves by them.
     pub(crate) accepting: usize,
-    /// In service: what an operator took out is not missed.
+    /// No backup, and in service: what an operator took out is not missed, and a stand-in is not counted on.
     pub(crate) all: usize,
 }
 
@@ -136,6 +136,14 @@ mod tests {
         let mut facts = with_healthy(0);
         facts.backends[0].accepting = 3;
         assert_eq!(judge(&facts).tier, Tier::Degraded);
+    }
+
+    #[test]
+    fn a_node_whose_backups_serve_alone_is_degraded_and_keeps_the_vip_unless_a_peer_is_better() {
+        let mut facts = with_healthy(0);
+        facts.backends[0].accepting = 1;
+        let judgement = judge(&facts);
+        assert_eq!((judgement.tier, judgement.cause), (Tier::Degraded, Cause::Backend));
     }
 
     #[test]

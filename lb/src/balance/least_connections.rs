@@ -2,11 +2,11 @@
 
 use std::cmp::Ordering;
 
-use super::Candidate;
+use super::{Candidate, eligible};
 
 /// The smallest `(in_flight + 1) / weight`: the load each would have with this connection. Equals take turns.
 pub(super) fn choose(candidates: &[Candidate], turn: u32) -> Option<usize> {
-    let eligible = || candidates.iter().filter(|c| c.weight.get() > 0);
+    let eligible = || eligible(candidates);
     let least = eligible().min_by(|a, b| compare(a, b))?;
     let equals = || eligible().filter(|c| compare(c, least) == Ordering::Equal);
     equals().nth(turn as usize % equals().count()).map(|c| c.position)

@@ -1,12 +1,14 @@
 //! One consistent set of servers and rules.
 
+use std::net::Ipv4Addr;
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
 use fmc_config::model;
 use fmc_config::model::backend::{Balance, ProxyProtocol, Weight};
 
-use crate::balance::{self, Candidate};
+use crate::balance::{self, Candidate, Rule, SourceTable, TableEntry};
 use crate::pulse::Ticks;
 use crate::server::{InFlight, Server};
 
@@ -39,6 +41,25 @@ pub struct Snapshot {
     pub members: Vec<Member>,
     /// The rules of the backend.
     pub policy: Policy,
+    /// Where source hash sends each client; shared by every snapshot with the same names and weights, empty under other rules.
+    pub(super) sources: Arc<SourceTables>,
+}
+
+/// The table of the servers that serve and, so that a stand-in takes no slot from them, one of the backups.
+#[derive(Debug, Default)]
+pub(super) struct SourceTables {
+    regular: SourceTable,
+    backups: SourceTable,
+}
+
+/// What a choice depends on beside the snapshot.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Occasion {
+    /// 64 uniform bits, new for each choice.
+    pub(crate) entropy: u64,
+    /// Who connects.
+    pub(crate) source: Ipv4Addr,
+    pub(crate) now: Ticks,
 }
 
 /// One server's place in a snapshot.
@@ -52,6 +73,10 @@ pub struct Member {
     pub administrative: Administrative,
     /// Its share of new connections.
     pub weight: Weight,
+    /// Connections that it has at once; with so many it is passed over.
+    pub max_connections: Option<NonZeroU32>,
+    /// Takes connections only while no other server of the backend is ready and believed to work.
+    pub backup: bool,
 }
 
 /// How a backend's servers are chosen and reached.
@@ -68,28 +93,77 @@ pub struct Policy {
 }
 
 /// The order in which servers are asked; only the best rank present takes part in a choice.
+///
+/// Backups are asked only while no other ready server is healthy or unknown, and then before anybody who fails a check; those
+/// who do fail come last, all of them: fail-open.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Rank {
+    Regular(Working),
+    Backup(Working),
+    FailOpen(Failing, StandIn),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Working {
     Healthy,
     Unknown,
     /// Passing or unknown, but a client's dial failed a moment ago.
     Suspected,
-    Unhealthy,
-    /// Failing its check and the clients.
-    Dead,
 }
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Failing {
+    /// Failing its check.
+    Check,
+    /// Failing its check and the clients.
+    CheckAndClients,
+}
+
+/// Whether a server is a backup; it comes second.
+type StandIn = bool;
 
 impl Snapshot {
     pub(super) fn new(backend: &model::backend::Backend) -> Self {
-        Self { members: backend.servers.iter().map(Member::new).collect(), policy: Policy::new(backend) }
+        Self::of(backend.servers.iter().map(Member::new).collect(), backend)
+    }
+
+    fn of(members: Vec<Member>, backend: &model::backend::Backend) -> Self {
+        let mut snapshot = Self { members, policy: Policy::new(backend), sources: Arc::default() };
+        snapshot.renew_sources();
+        snapshot
     }
 
     pub(super) fn reconfigured(&self, backend: &model::backend::Backend) -> Self {
         let member = |server: &model::backend::Server| match self.same(server) {
-            Some(known) => Member { weight: server.weight, ..known.clone() },
+            Some(known) => known.reconfigured(server),
             None => Member::new(server),
         };
-        Self { members: backend.servers.iter().map(member).collect(), policy: Policy::new(backend) }
+        Self::of(backend.servers.iter().map(member).collect(), backend)
+    }
+
+    /// Fills the tables of source hash anew if a server came, went or changed its name, weight or place; else keeps them.
+    pub(super) fn renew_sources(&mut self) {
+        if self.policy.balance != Balance::SourceHash {
+            self.sources = Arc::default();
+            return;
+        }
+        let (regular, backups) = (self.table_entries(false), self.table_entries(true));
+        if !self.sources.regular.is_of(&regular) || !self.sources.backups.is_of(&backups) {
+            let (regular, backups) = (SourceTable::new(regular), SourceTable::new(backups));
+            self.sources = Arc::new(SourceTables { regular, backups });
+        }
+    }
+
+    /// Health and administrative state are left out on purpose: who is away for a while keeps its slots, so that its clients
+    /// go elsewhere and come back, and nobody else moves.
+    fn table_entries(&self, backup: StandIn) -> Vec<TableEntry> {
+        let members = self.members.iter().zip(0..u16::MAX).filter(|(member, _)| member.backup == backup);
+        let entry = |(member, position): (&Member, u16)| TableEntry {
+            position,
+            name: member.server.name().clone(),
+            weight: member.weight,
+        };
+        members.map(entry).collect()
     }
 
     fn same(&self, server: &model::backend::Server) -> Option<&Member> {
@@ -107,14 +181,14 @@ impl Snapshot {
         self.members.iter_mut().find(|m| m.server.name().as_str() == server)
     }
 
-    pub(super) fn choose(&self, tried: &[usize], turn: u32, now: Ticks) -> Option<(usize, InFlight)> {
-        let mut candidates = self.candidates(tried, now);
-        let chosen = balance::choose(self.policy.balance, &mut candidates, turn)?;
+    pub(super) fn choose(&self, tried: &[usize], turn: u32, occasion: Occasion) -> Option<(usize, InFlight)> {
+        let mut candidates = self.candidates(tried, occasion.now);
+        let chosen = balance::choose(self.rule(&candidates, turn, occasion), &mut candidates)?;
         for candidate in &candidates {
             self.members[candidate.position].server.set_credit(candidate.credit);
         }
         let server = &self.members[chosen].server;
-        server.chosen(now);
+        server.chosen(occasion.now);
         Some((chosen, server.enter()))
     }
 
@@ -125,15 +199,43 @@ impl Snapshot {
         others.any(|(_, member)| member.takes_new_connections())
     }
 
+    fn rule(&self, candidates: &[Candidate], turn: u32, occasion: Occasion) -> Rule<'_> {
+        let Occasion { entropy, source, now: _ } = occasion;
+        let backups = || candidates.iter().all(|candidate| self.members[candidate.position].backup);
+        match self.policy.balance {
+            Balance::LeastConnections => Rule::LeastConnections { turn },
+            Balance::RoundRobin => Rule::RoundRobin,
+            Balance::PowerOfTwo => Rule::PowerOfTwo { entropy },
+            Balance::SourceHash if backups() => Rule::SourceHash { source, table: &self.sources.backups },
+            Balance::SourceHash => Rule::SourceHash { source, table: &self.sources.regular },
+            Balance::First => Rule::First,
+        }
+    }
+
     /// Those of the best rank that is left.
     fn candidates(&self, tried: &[usize], now: Ticks) -> Vec<Candidate> {
+        let backups_too = !self.is_served_regularly();
         let left = || {
             let untried = self.members.iter().enumerate().filter(|(position, _)| !tried.contains(position));
-            untried.filter_map(|(position, member)| Some((member.rank(now)?, position, member)))
+            let able = untried.filter(move |(_, member)| (!member.backup || backups_too) && !member.is_full());
+            able.filter_map(|(position, member)| Some((member.rank(now)?, position, member)))
         };
         let best = left().map(|(rank, ..)| rank).min();
         let of_best_rank = left().filter(|(rank, ..)| Some(*rank) == best);
         of_best_rank.map(|(_, position, member)| member.candidate(position)).collect()
+    }
+
+    /// True while a server that is no backup is ready and not failing its check. Until it is not, no connection goes to a
+    /// backup: a client that was unlucky with one dial must not be the only one on a stand-in.
+    pub fn is_served_regularly(&self) -> bool {
+        self.members.iter().any(|member| !member.backup && member.is_believed_to_work())
+    }
+
+    /// Those that new connections go to while all is well with their dials: the regular ones that are believed to work, or
+    /// the backups while there is none. Empty when every server fails its check.
+    pub fn in_service(&self) -> impl Iterator<Item = &Member> {
+        let backups = !self.is_served_regularly();
+        self.members.iter().filter(move |member| member.backup == backups && member.is_believed_to_work())
     }
 }
 
@@ -144,7 +246,24 @@ impl Member {
             health: Health::Unknown,
             administrative: Administrative::Ready,
             weight: server.weight,
+            max_connections: server.max_connections,
+            backup: server.backup,
         }
+    }
+
+    /// The same server with what the configuration says of it now.
+    fn reconfigured(&self, server: &model::backend::Server) -> Self {
+        let model::backend::Server { weight, max_connections, backup, .. } = server;
+        Self { weight: *weight, max_connections: *max_connections, backup: *backup, ..self.clone() }
+    }
+
+    /// True when it has as many connections as it may have at once.
+    pub fn is_full(&self) -> bool {
+        self.max_connections.is_some_and(|limit| self.server.in_flight() >= limit.get())
+    }
+
+    fn is_believed_to_work(&self) -> bool {
+        self.takes_new_connections() && self.health != Health::Unhealthy
     }
 
     /// True when the operator lets it take new connections.
@@ -156,17 +275,18 @@ impl Member {
         if !self.takes_new_connections() {
             return None;
         }
+        let working = |working| if self.backup { Rank::Backup(working) } else { Rank::Regular(working) };
         Some(match (self.health, self.server.is_suspected(now)) {
-            (Health::Healthy, false) => Rank::Healthy,
-            (Health::Unknown, false) => Rank::Unknown,
-            (Health::Healthy | Health::Unknown, true) => Rank::Suspected,
-            (Health::Unhealthy, false) => Rank::Unhealthy,
-            (Health::Unhealthy, true) => Rank::Dead,
+            (Health::Healthy, false) => working(Working::Healthy),
+            (Health::Unknown, false) => working(Working::Unknown),
+            (Health::Healthy | Health::Unknown, true) => working(Working::Suspected),
+            (Health::Unhealthy, false) => Rank::FailOpen(Failing::Check, self.backup),
+            (Health::Unhealthy, true) => Rank::FailOpen(Failing::CheckAndClients, self.backup),
         })
     }
 
     fn candidate(&self, position: usize) -> Candidate {
-        let Self { server, weight, health: _, administrative: _ } = self;
+        let Self { server, weight, health: _, administrative: _, max_connections: _, backup: _ } = self;
         Candidate { position, weight: *weight, in_flight: server.in_flight(), credit: server.credit() }
     }
 }

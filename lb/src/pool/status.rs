@@ -1,7 +1,8 @@
 //! A pool as the admin API shows it.
 
 use std::net::Ipv4Addr;
-use std::num::NonZeroU16;
+use std::num::{NonZeroU16, NonZeroU32};
+use std::sync::Arc;
 
 use fmc_config::model::backend::{Balance, Weight};
 use fmc_config::model::name::{BackendName, ServerName};
@@ -42,6 +43,12 @@ pub struct ServerStatus {
     pub connections: u64,
     /// Dials since the start that failed by the server's or the network's fault.
     pub failed_dials: u64,
+    /// Connections that it has at once; `None`: no limit of its own.
+    pub max_connections: Option<NonZeroU32>,
+    /// A stand-in, see [`Member::backup`].
+    pub backup: bool,
+    /// New connections go to it while its dials succeed; `false` of every server: fail-open.
+    pub in_service: bool,
     /// Put last for a while because a client's dial failed.
     pub suspected: bool,
 }
@@ -51,14 +58,14 @@ impl PoolStatus {
         Self {
             backend: backend.clone(),
             balance: snapshot.policy.balance,
-            servers: snapshot.members.iter().map(|member| ServerStatus::new(member, now)).collect(),
+            servers: snapshot.members.iter().map(|member| ServerStatus::new(member, snapshot, now)).collect(),
         }
     }
 }
 
 impl ServerStatus {
-    fn new(member: &Member, now: Ticks) -> Self {
-        let Member { server, health, administrative, weight } = member;
+    fn new(member: &Member, snapshot: &Snapshot, now: Ticks) -> Self {
+        let Member { server, health, administrative, weight, max_connections, backup } = member;
         let servers_fault = Failure::ALL.into_iter().filter(|f| f.is_the_servers());
         Self {
             name: server.name().clone(),
@@ -70,6 +77,9 @@ impl ServerStatus {
             in_flight: server.in_flight(),
             connections: server.connections(),
             failed_dials: servers_fault.map(|f| server.failures(f)).sum(),
+            max_connections: *max_connections,
+            backup: *backup,
+            in_service: snapshot.in_service().any(|other| Arc::ptr_eq(&other.server, server)),
             suspected: server.is_suspected(now),
         }
     }

@@ -1,5 +1,5 @@
 use std::net::Ipv4Addr;
-use std::num::NonZeroU16;
+use std::num::{NonZeroU16, NonZeroU32};
 use std::time::Duration;
 
 use fmc_config::model::backend::{Backend, Balance, Server};
@@ -9,6 +9,7 @@ use super::*;
 use crate::dial::Failure;
 
 const NOW: Ticks = Ticks(10_000);
+const ASKED: Occasion = Occasion { entropy: 0, source: Ipv4Addr::new(192, 168, 0, 5), now: NOW };
 
 #[test]
 fn the_best_health_present_is_chosen_alone() {
@@ -69,7 +70,7 @@ fn a_setter_says_what_was_before_and_none_for_a_stranger() {
 #[test]
 fn in_flight_counts_survive_a_new_snapshot() {
     let pool = pool(2);
-    let guard = pool.choose(&pool.snapshot(), &[1], NOW).map(|(_, in_flight)| in_flight);
+    let guard = pool.choose(&pool.snapshot(), &[1], ASKED).map(|(_, in_flight)| in_flight);
     pool.set_health("s1", Health::Unhealthy);
     assert_eq!(pool.status(NOW).servers[0].in_flight, 1);
     drop(guard);
@@ -93,7 +94,7 @@ fn a_new_configuration_keeps_what_is_known_of_the_servers_that_stay() {
 #[test]
 fn least_connections_spreads_connections_that_stay() {
     let pool = pool(3);
-    let guards: Vec<_> = (0..30).filter_map(|_| pool.choose(&pool.snapshot(), &[], NOW)).collect();
+    let guards: Vec<_> = (0..30).filter_map(|_| pool.choose(&pool.snapshot(), &[], ASKED)).collect();
     assert_eq!(guards.len(), 30);
     assert!(pool.status(NOW).servers.iter().all(|s| s.in_flight == 10));
 }
@@ -104,8 +105,180 @@ fn round_robin_keeps_its_turn_between_choices() {
     backend.balance = Balance::RoundRobin;
     backend.servers[0].weight = Weight::new(3).unwrap();
     let pool = Pool::new(&backend);
-    let chosen: Vec<_> = (0..8).map(|_| pool.choose(&pool.snapshot(), &[], NOW).unwrap().0).collect();
+    let chosen: Vec<_> = (0..8).map(|_| pool.choose(&pool.snapshot(), &[], ASKED).unwrap().0).collect();
     assert_eq!(chosen, [0, 0, 1, 0, 0, 0, 1, 0]);
+}
+
+#[test]
+fn a_backup_serves_only_while_no_other_ready_server_is_healthy_or_unknown() {
+    let mut backend = backend(3);
+    backend.servers[0].backup = true;
+    let pool = Pool::new(&backend);
+    assert_eq!(order(&pool), [1, 2], "not even a connection whose dials all failed");
+    pool.set_health("s2", Health::Unhealthy);
+    assert_eq!(order(&pool), [2, 1]);
+    pool.snapshot().members[2].server.failed(Failure::TimedOut, NOW);
+    assert_eq!(order(&pool), [2, 1], "a lost dial is not a death");
+    pool.set_health("s3", Health::Unhealthy);
+    assert_eq!(order(&pool), [0, 1, 2], "the backup, then those that fail their check");
+    pool.set_health("s1", Health::Unhealthy);
+    assert_eq!(order(&pool), [1, 0, 2], "fail-open: the regular first, who failed a client too last");
+    pool.set_health("s3", Health::Healthy);
+    assert_eq!(order(&pool), [2, 1]);
+    pool.set_administrative("s3", Administrative::Drain);
+    pool.set_administrative("s2", Administrative::Maint);
+    assert_eq!(order(&pool), [0], "drained servers are not ready");
+}
+
+#[test]
+fn a_full_server_is_passed_over_by_every_rule() {
+    for balance in RULES {
+        let mut backend = backend(3);
+        backend.balance = balance;
+        backend.servers[0].max_connections = NonZeroU32::new(2);
+        backend.servers[1].max_connections = NonZeroU32::new(3);
+        backend.servers[2].max_connections = NonZeroU32::new(4);
+        let pool = Pool::new(&backend);
+        let guards: Vec<_> = (0..9).map(|n| pool.choose(&pool.snapshot(), &[], asked(n)).unwrap()).collect();
+        assert_eq!(open(&pool), [2, 3, 4], "{balance:?}");
+        assert!(pool.choose(&pool.snapshot(), &[], ASKED).is_none(), "{balance:?} went over a limit");
+        drop(guards);
+        assert!(pool.choose(&pool.snapshot(), &[], ASKED).is_some());
+    }
+}
+
+#[test]
+fn the_first_rule_fills_a_server_before_the_next_and_returns_to_it() {
+    let mut backend = backend(3);
+    backend.balance = Balance::First;
+    backend.servers[0].max_connections = NonZeroU32::new(2);
+    backend.servers[1].max_connections = NonZeroU32::new(2);
+    let pool = Pool::new(&backend);
+    let mut guards: Vec<_> = (0..6).map(|_| pool.choose(&pool.snapshot(), &[], ASKED).unwrap()).collect();
+    assert_eq!(guards.iter().map(|(position, _)| *position).collect::<Vec<_>>(), [0, 0, 1, 1, 2, 2]);
+    guards.remove(1);
+    assert_eq!(pool.choose(&pool.snapshot(), &[], ASKED).unwrap().0, 0);
+}
+
+#[test]
+fn full_regular_servers_do_not_call_a_backup() {
+    let mut backend = backend(2);
+    backend.servers[0].max_connections = NonZeroU32::new(1);
+    backend.servers[1].backup = true;
+    let pool = Pool::new(&backend);
+    let _one = pool.choose(&pool.snapshot(), &[], ASKED).unwrap();
+    assert!(pool.choose(&pool.snapshot(), &[], ASKED).is_none());
+}
+
+#[test]
+fn weights_at_run_time_change_the_shares_of_every_rule_that_has_shares() {
+    for balance in [Balance::RoundRobin, Balance::LeastConnections, Balance::PowerOfTwo, Balance::SourceHash] {
+        let mut backend = backend(2);
+        backend.balance = balance;
+        let pool = Pool::new(&backend);
+        let first_of = |choices: u32| {
+            let guards: Vec<_> = (0..choices).map(|n| pool.choose(&pool.snapshot(), &[], asked(n)).unwrap()).collect();
+            guards.iter().filter(|(position, _)| *position == 0).count()
+        };
+        // Drawn and hashed choices are within 5 standard deviations (sqrt(4000 p (1 - p)) is 32 and 27).
+        assert!(first_of(4000).abs_diff(2000) <= 160, "{balance:?}");
+        pool.set_weight("s1", Weight::new(3).unwrap());
+        assert!(first_of(4000).abs_diff(3000) <= 140, "{balance:?}");
+        pool.set_weight("s1", Weight::new(0).unwrap());
+        assert_eq!(first_of(100), 0, "{balance:?}");
+    }
+}
+
+#[test]
+fn under_source_hash_only_the_clients_of_a_server_that_is_away_move_and_they_come_back() {
+    let pool = hashing(4);
+    let before = servers_of_clients(&pool);
+    for away in [Health::Unhealthy, Health::Unknown] {
+        set_all(&pool, &["s1", "s2", "s3", "s4"], Health::Healthy);
+        pool.set_health("s3", away);
+        let during = servers_of_clients(&pool);
+        assert!(before.iter().zip(&during).all(|(before, during)| *during != 2 && (before == during || *before == 2)));
+        pool.set_health("s3", Health::Healthy);
+        assert_eq!(servers_of_clients(&pool), before);
+    }
+}
+
+#[test]
+fn the_table_of_source_hash_is_filled_anew_only_when_names_or_weights_change() {
+    let pool = hashing(3);
+    let table = || Arc::as_ptr(&pool.snapshot().sources);
+    let before = table();
+    pool.set_health("s1", Health::Unhealthy);
+    pool.set_administrative("s2", Administrative::Drain);
+    pool.set_weight("s3", Weight::new(1).unwrap());
+    assert_eq!(table(), before);
+    pool.set_weight("s3", Weight::new(2).unwrap());
+    assert_ne!(table(), before);
+}
+
+#[test]
+fn two_nodes_send_a_client_to_the_same_server_whatever_the_order_in_their_files() {
+    let mut turned = hashing_backend(4);
+    turned.servers.reverse();
+    let names = |pool: &Pool| {
+        let name = |position: usize| pool.snapshot().members[position].server.name().clone();
+        servers_of_clients(pool).into_iter().map(name).collect::<Vec<_>>()
+    };
+    assert_eq!(names(&hashing(4)), names(&Pool::new(&turned)));
+}
+
+#[test]
+fn backups_take_no_slots_from_the_others_and_agree_among_themselves() {
+    let mut backend = hashing_backend(5);
+    (3..5).for_each(|at| backend.servers[at].backup = true);
+    let pool = Pool::new(&backend);
+    assert_eq!(servers_of_clients(&pool), servers_of_clients(&hashing(3)));
+    set_all(&pool, &["s1", "s2", "s3"], Health::Unhealthy);
+    let on_backups = servers_of_clients(&pool);
+    assert!(on_backups.contains(&3) && on_backups.contains(&4) && on_backups.iter().all(|at| *at >= 3));
+    assert_eq!(on_backups, servers_of_clients(&pool));
+}
+
+#[test]
+fn a_new_configuration_brings_new_limits_and_stand_ins() {
+    let pool = pool(2);
+    let mut next = backend(2);
+    next.servers[0].max_connections = NonZeroU32::new(7);
+    next.servers[1].backup = true;
+    pool.reconfigure(&next);
+    let status = pool.status(NOW).servers;
+    assert_eq!((status[0].max_connections, status[1].backup), (NonZeroU32::new(7), true));
+    assert_eq!((status[0].in_service, status[1].in_service), (true, false));
+}
+
+const RULES: [Balance; 5] =
+    [Balance::LeastConnections, Balance::RoundRobin, Balance::PowerOfTwo, Balance::SourceHash, Balance::First];
+
+fn asked(number: u32) -> Occasion {
+    let entropy = crate::entropy::mixed(u64::from(number).wrapping_mul(crate::entropy::STEP));
+    Occasion { entropy, source: Ipv4Addr::from(0x0a11_0000 + number), now: NOW }
+}
+
+fn hashing_backend(servers: u8) -> Backend {
+    Backend { balance: Balance::SourceHash, ..backend(servers) }
+}
+
+fn hashing(servers: u8) -> Pool {
+    Pool::new(&hashing_backend(servers))
+}
+
+fn servers_of_clients(pool: &Pool) -> Vec<usize> {
+    (0..2000).map(|number| pool.choose(&pool.snapshot(), &[], asked(number)).unwrap().0).collect()
+}
+
+fn set_all(pool: &Pool, servers: &[&str], health: Health) {
+    for server in servers {
+        pool.set_health(server, health);
+    }
+}
+
+fn open(pool: &Pool) -> Vec<u32> {
+    pool.status(NOW).servers.iter().map(|server| server.in_flight).collect()
 }
 
 fn pool(servers: u8) -> Pool {
@@ -138,6 +311,8 @@ fn server(number: u8) -> Server {
         address: Ipv4Addr::new(10, 0, 0, number),
         port: NonZeroU16::new(6443),
         weight: Weight::new(1).unwrap(),
+        max_connections: None,
+        backup: false,
         serving_ports: Vec::new(),
     }
 }
@@ -146,7 +321,7 @@ fn server(number: u8) -> Server {
 fn order(pool: &Pool) -> Vec<usize> {
     let snapshot = pool.snapshot();
     let mut tried = Vec::new();
-    while let Some((position, _)) = pool.choose(&snapshot, &tried, NOW) {
+    while let Some((position, _)) = pool.choose(&snapshot, &tried, ASKED) {
         tried.push(position);
     }
     tried

@@ -66,6 +66,11 @@ impl Default for Direction {
 }
 
 impl Direction {
+    /// Bytes were read and wait for a full socket.
+    pub(super) fn is_holding(&self) -> bool {
+        self.rest.is_some()
+    }
+
     pub(super) fn is_running(&self) -> bool {
         self.state == State::Running
     }

@@ -68,6 +68,38 @@ fn only_the_sessions_that_are_meant_are_ended() {
 }
 
 #[test]
+fn a_rebalanced_session_is_closed_with_fin_on_both_sides_and_is_idle_no_more() {
+    let (address, accepted) = manual_server();
+    let running = Setup::with(&[address]).start();
+    let mut client = running.connect();
+    let mut server = accepted.recv().unwrap();
+    let (sessions, pulse) = (running.handle.sessions(), running.handle.pulse());
+    let idle = || sessions.oldest(|s| s.is_idle(pulse.now(), Duration::from_millis(100)));
+    eventually("the relay is idle", || idle().is_some());
+    let session = idle().unwrap();
+    assert!(session.end(EndedBy::Rebalanced) && idle().is_none());
+    assert_eq!(end_of(&mut client), Ok(Vec::new()));
+    assert_eq!(end_of(&mut server), Ok(Vec::new()));
+    running.await_end(EndedBy::Rebalanced);
+}
+
+/// A client that reads no further looks as silent as an idle one, but its bytes are with us.
+#[test]
+fn a_relay_that_holds_bytes_is_not_idle_however_long_nothing_moves() {
+    let (address, accepted) = manual_server();
+    let running = Setup::with(&[address]).start();
+    let _clients = [running.connect(), running.connect()];
+    let (mut flooding, _silent) = (accepted.recv().unwrap(), accepted.recv().unwrap());
+    // Until the sockets and the relay between are full: its client reads none of it.
+    flooding.set_write_timeout(Some(Duration::from_millis(300))).unwrap();
+    while flooding.write_all(&[7; 64 * 1024]).is_ok() {}
+    thread::sleep(Duration::from_millis(300));
+    let now = running.handle.pulse().now();
+    let idle = running.handle.sessions().list(|s| s.is_idle(now, Duration::from_millis(200)));
+    assert_eq!(idle.iter().map(|session| session.to_client()).collect::<Vec<_>>(), [0], "only the silent one");
+}
+
+#[test]
 fn an_idle_relay_ends_after_its_timeout_and_a_busy_one_does_not() {
     let mut setup = Setup::with(&[server(echo)]);
     setup.frontend.idle_timeout = Some(Duration::from_millis(600));

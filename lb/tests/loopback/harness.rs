@@ -278,6 +278,8 @@ fn backend(servers: &[SocketAddrV4]) -> Backend {
         address: *address.ip(),
         port: NonZeroU16::new(address.port()),
         weight: Weight::new(1).unwrap(),
+        max_connections: None,
+        backup: false,
         serving_ports: Vec::new(),
     };
     Backend {

@@ -2,11 +2,13 @@
 
 mod failover;
 mod node_state;
+mod rebalance;
 mod server_state;
 mod undo;
 
 use fmc_api::command::{Failover, Kill, KillAnswer, SetState, SetWeight, Undo};
 use fmc_api::events::EventKind;
+use fmc_api::rebalance::Rebalance;
 use fmc_api::word::{AdminState, Severity};
 use fmc_api::{Asked, Refusal, RefusalKind, Target, path};
 use fmc_lb::EndedBy;
@@ -35,6 +37,10 @@ pub(crate) async fn answer(path: &str, body: &[u8], uid: u32, shared: &Shared) -
         path::KILL => parse::<Kill>(body).and_then(|wanted| kill(wanted, shared)),
         path::FAILOVER => match parse::<Failover>(body) {
             Ok(failover) => failover::fail_over(&failover, shared).await,
+            Err(refusal) => Err(refusal),
+        },
+        path::REBALANCE => match parse::<Rebalance>(body) {
+            Ok(wanted) => rebalance::rebalance(&wanted, shared).await,
             Err(refusal) => Err(refusal),
         },
         other => {

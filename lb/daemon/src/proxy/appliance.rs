@@ -12,7 +12,7 @@ use fmc_api::command::MoveOutcome;
 use fmc_api::events::EventKind;
 use fmc_api::word::Severity;
 use fmc_config::model::Config;
-use fmc_config::model::name::{NodeName, VipName};
+use fmc_config::model::name::{BackendName, NodeName, VipName};
 use fmc_config::model::node::Node;
 use fmc_config::model::vip::Vip;
 use fmc_health::Checker;
@@ -66,6 +66,8 @@ pub(crate) struct Appliance {
     pub(crate) relay_loop: Arc<LoopPulse>,
     /// What is nearly used up.
     pub(crate) scarce: Option<Scarce>,
+    /// Backends whose connections are being rebalanced now; one run each.
+    pub(crate) rebalancing: Vec<BackendName>,
     pub(crate) started: Instant,
 }
 

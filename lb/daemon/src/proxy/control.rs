@@ -111,6 +111,7 @@ impl Control {
             log_lines: self.log_lines,
             relay_loop: self.relay_loop,
             scarce: None,
+            rebalancing: Vec::new(),
             started: Instant::now(),
         }));
         if let Some(refused) = self.recovered.refused {

@@ -80,14 +80,18 @@ fn count(appliance: &Appliance, backend: &Backend, checked: &[ServerStatus]) -> 
         let member = pool.as_ref().and_then(|pool| pool.member(name.as_str()));
         member.is_some_and(Member::takes_new_connections)
     };
+    let is_backup = |server: &&ServerStatus| {
+        backend.servers.iter().any(|configured| configured.name == server.server && configured.backup)
+    };
     let serving = || checked.iter().filter(|server| server.backend == backend.name && in_service(&server.server));
     let accepts = |server: &&ServerStatus| {
         server.verdict != Verdict::Unhealthy || server.last().is_some_and(|last| last.outcome.accepted)
     };
+    let regular = || serving().filter(|server| !is_backup(server));
     BackendCount {
         name: backend.name.to_string(),
-        healthy: serving().filter(|server| server.verdict != Verdict::Unhealthy).count(),
+        healthy: regular().filter(|server| server.verdict != Verdict::Unhealthy).count(),
         accepting: serving().filter(accepts).count(),
-        all: serving().count(),
+        all: regular().count(),
     }
 }

@@ -22,12 +22,14 @@ pub(crate) fn list(appliance: &Appliance) -> BackendList {
 
 fn backend(appliance: &Appliance, pool: &PoolStatus, checked: &[Checked]) -> BackendStatus {
     let ready = |server: &&Pooled| server.administrative == Administrative::Ready && server.weight.get() > 0;
-    let healthy = pool.servers.iter().filter(ready).filter(|server| server.health == PoolHealth::Healthy).count();
+    let in_service = || pool.servers.iter().filter(|server| server.in_service);
+    let healthy = in_service().filter(|server| server.health == PoolHealth::Healthy).count();
     let usable = pool.servers.iter().filter(ready).count();
     let find = |server: &Pooled| checked.iter().find(|seen| seen.backend == pool.backend && seen.server == server.name);
     BackendStatus {
         name: pool.backend.clone(),
         in_service: if healthy > 0 { healthy } else { usable },
+        on_backups: in_service().any(|server| server.backup),
         fail_open: healthy == 0 && usable > 0,
         servers: pool.servers.iter().map(|pooled| server(appliance, pool, pooled, find(pooled))).collect(),
     }
@@ -50,6 +52,8 @@ fn server(appliance: &Appliance, pool: &PoolStatus, pooled: &Pooled, checked: Op
         weight: pooled.weight.get(),
         configured_weight: configured.map_or(pooled.weight.get(), |server| server.weight.get()),
         weight_asked: asked.and_then(Standing::weight_asked),
+        backup: pooled.backup,
+        max_connections: pooled.max_connections.map(Into::into),
         connections: pooled.in_flight.into(),
         connections_total: pooled.connections,
         dial_failures: pooled.failed_dials,
