@@ -19,6 +19,7 @@ use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinSet;
 
 use crate::outcome::{Outcome, Rung};
+use crate::step::Step;
 use crate::verdict::{Observed, Transition, Verdict};
 use target::Target;
 use watch::Watch;
@@ -53,6 +54,9 @@ pub struct Observation {
     pub transition: Option<Transition>,
     /// What the round found.
     pub outcome: Outcome,
+    /// Since when nobody is there where clients are sent to: see [`Health::gone_since`](crate::Health::gone_since). `None` also when the check asks
+    /// another port or address than clients use, which proves nothing about theirs.
+    pub gone_since: Option<Instant>,
     /// When it ended.
     pub at: Instant,
 }
@@ -76,6 +80,30 @@ pub struct ServerStatus {
     pub flaps: u32,
     /// The last outcomes, oldest first.
     pub history: Vec<Observed>,
+}
+
+/// A probe that a person asks for; holds nothing of the [`Checker`].
+#[derive(Debug)]
+pub struct Inspection(Arc<Target>);
+
+/// What such a probe found on one port.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Inspected {
+    /// What was asked.
+    pub address: SocketAddr,
+    /// What it found.
+    pub outcome: Outcome,
+    /// How, step by step.
+    pub steps: Vec<Step>,
+}
+
+impl Inspection {
+    /// Asks every port once, all at the same time. Counts for no verdict and no metric, and waits for none of
+    /// [`PROBES_IN_FLIGHT`]: a person asks for few.
+    /// Empty: no frontend sends clients there, so that nothing is known to ask.
+    pub async fn run(self) -> Vec<Inspected> {
+        self.0.inspect().await
+    }
 }
 
 impl Checker {
@@ -104,6 +132,11 @@ impl Checker {
     /// merged, and a server is probed at most once in [`RECHECK_GAP`](crate::RECHECK_GAP). False: no such server.
     pub fn recheck(&self, backend: &BackendName, server: &ServerName) -> bool {
         self.target(backend, server).inspect(|target| target.ask_recheck()).is_some()
+    }
+
+    /// One probe of a server for a person who asks why; to be run by the caller. `None`: no such server.
+    pub fn inspect(&self, backend: &BackendName, server: &ServerName) -> Option<Inspection> {
+        self.target(backend, server).cloned().map(Inspection)
     }
 
     /// Stops probing a server that an operator took out of service; what is believed of it stays. False: no such server.

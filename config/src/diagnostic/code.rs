@@ -140,6 +140,8 @@ codes! {
     BadServerName Error "bad-server-name",
     /// A bearer token for whoever answers.
     TokenWithoutCa Error "token-without-ca",
+    /// A client certificate without its key, or the other way round.
+    ClientCertificateHalf Error "client-certificate-half",
 
     /// The status page is open to everyone.
     AdminOpen Error "admin-open",

@@ -52,6 +52,7 @@ fn one(raw: &RawBackend, users: &[&RawFrontend], frontends: &[Frontend], finding
         check: check::lower(&raw.check, &defaults),
         proxy_protocol: raw.proxy_protocol.as_ref().map(|typed| typed.value),
         connect_timeout: raw.connect_timeout.as_ref().map_or(connect_timeout, |typed| typed.value),
+        slow_start: raw.slow_start.as_ref().map(|typed| typed.value),
         attempts: raw.attempts.as_ref().map_or(attempts, |typed| typed.value),
     })
 }
@@ -100,12 +101,13 @@ fn servers(raw: &RawServers, findings: &mut Findings) -> Vec<Server> {
 }
 
 fn server(raw: &RawServer, findings: &mut Findings) -> Option<Server> {
-    let RawServer { name, address, port, weight } = raw;
+    let RawServer { name, address, port, weight, check_address } = raw;
     Some(Server {
         name: name::lower(name, findings)?,
         address: address.value,
         port: port.as_ref().map(|port| port.value),
         weight: Weight::new(weight.as_ref().map_or(1, |weight| weight.value))?,
+        check_address: check_address.as_ref().map(|address| address.value),
         serving_ports: Vec::new(),
     })
 }

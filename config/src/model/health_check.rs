@@ -40,6 +40,8 @@ pub enum Probe {
     Tcp,
     /// A completed TLS handshake, closed properly.
     Tls(TlsProbe),
+    /// One request in the clear, answered with an expected status.
+    Http(HttpProbe),
     /// One request over TLS, answered with an expected status.
     Https(HttpsProbe),
     /// The ladder for a K3s API server: credentialed `/readyz`, else `/ping`, else TLS and any HTTP status.
@@ -53,6 +55,28 @@ pub struct TlsProbe {
     pub server_name: Option<String>,
     /// PEM file of the authorities that must have signed the server's certificate; `None`: any certificate passes.
     pub ca_file: Option<PathBuf>,
+    /// Shown to a server that asks who is there.
+    pub client_certificate: Option<ClientCertificate>,
+}
+
+/// A certificate and its key, read again at each probe so that rotation needs no restart.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClientCertificate {
+    /// PEM file: the certificate, then those that lead to an authority the server knows.
+    pub cert_file: PathBuf,
+    /// PEM file of the private key.
+    pub key_file: PathBuf,
+}
+
+/// One HTTP request without TLS.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HttpProbe {
+    /// The `Host` of the request; `None`: the server's address.
+    pub host: Option<String>,
+    /// Origin-form request target, for example `/ping`.
+    pub path: String,
+    /// Passing statuses, inclusive.
+    pub expect: (u16, u16),
 }
 
 /// One HTTP request over TLS.
@@ -69,8 +93,8 @@ pub struct HttpsProbe {
 /// The K3s ladder.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct K3sApiProbe {
-    /// The handshake below it.
+    /// The handshake below it; a client certificate opens the first rung.
     pub tls: TlsProbe,
-    /// Opens the first rung: a bearer token, read again at each probe so that rotation needs no reload.
+    /// Opens the first rung too: a bearer token, read again at each probe so that rotation needs no reload.
     pub token_file: Option<PathBuf>,
 }

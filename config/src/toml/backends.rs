@@ -16,6 +16,8 @@ use crate::words;
 
 const CONNECT_TIMEOUT: RangeInclusive<Duration> = Duration::from_millis(10)..=Duration::from_secs(10);
 const ATTEMPTS: RangeInclusive<u8> = 1..=16;
+/// Below a second nothing warms up; a server that needs more than an hour is another problem.
+const SLOW_START: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(3600);
 const WEIGHT: RangeInclusive<u16> = 0..=256;
 
 /// One table of `[backends]`; each `None` was not typed, or was wrong and reported.
@@ -31,6 +33,7 @@ pub(crate) struct RawBackend {
     pub(crate) proxy_protocol: Option<Located<ProxyProtocol>>,
     pub(crate) connect_timeout: Option<Located<Duration>>,
     pub(crate) attempts: Option<Located<u8>>,
+    pub(crate) slow_start: Option<Located<Duration>>,
     pub(crate) check: RawCheck,
 }
 
@@ -50,6 +53,7 @@ pub(crate) struct RawServer {
     pub(crate) address: Located<Ipv4Addr>,
     pub(crate) port: Option<Located<NonZeroU16>>,
     pub(crate) weight: Option<Located<u16>>,
+    pub(crate) check_address: Option<Located<Ipv4Addr>>,
 }
 
 impl RawBackend {
@@ -69,6 +73,7 @@ impl RawBackend {
                 .take("connect_timeout")
                 .and_then(|value| scalar::span(&value, CONNECT_TIMEOUT, findings)),
             attempts: table.take("attempts").and_then(|value| scalar::number(&value, ATTEMPTS, findings)),
+            slow_start: table.take("slow_start").and_then(|value| scalar::span(&value, SLOW_START, findings)),
             check: table.take("check").map_or_else(RawCheck::default, |value| RawCheck::read(&value, findings)),
             name: entry.name,
             place: table.place,
@@ -91,14 +96,15 @@ impl RawServer {
         let Entry { name, value } = entry;
         if !value.is_table() {
             let (address, port) = address::server(&value, findings)?;
-            return Some(Self { name, address, port, weight: None });
+            return Some(Self { name, address, port, weight: None, check_address: None });
         }
         let table = value.table(&shape::SERVER, findings)?;
         let address = table.require("address", "\"10.17.4.21\"", findings);
         let weight = table.take("weight").and_then(|value| scalar::number(&value, WEIGHT, findings));
+        let check_address = table.take("check_address").and_then(|value| address::without_port(&value, findings));
         let own_port = table.take("port").and_then(|value| address::port(&value, findings));
         let (address, port) = address::server(&address?, findings)?;
-        Some(Self { name, address, port: one_port(port, own_port, findings), weight })
+        Some(Self { name, address, port: one_port(port, own_port, findings), weight, check_address })
     }
 }
 

@@ -44,10 +44,11 @@ pub(crate) static KEEPALIVE: Shape = Shape { name: "frontends.NAME.keepalive", k
 
 pub(crate) static BACKEND: Shape = Shape {
     name: "backends.NAME",
-    keys: &["profile", "servers", "balance", "proxy_protocol", "connect_timeout", "attempts", "check"],
+    keys: &["profile", "servers", "balance", "proxy_protocol", "connect_timeout", "attempts", "slow_start", "check"],
 };
 
-pub(crate) static SERVER: Shape = Shape { name: "backends.NAME.servers.NAME", keys: &["address", "port", "weight"] };
+pub(crate) static SERVER: Shape =
+    Shape { name: "backends.NAME.servers.NAME", keys: &["address", "port", "weight", "check_address"] };
 
 pub(crate) static CHECK: Shape = Shape {
     name: "backends.NAME.check",
@@ -59,6 +60,8 @@ pub(crate) static CHECK: Shape = Shape {
         "server_name",
         "ca_file",
         "token_file",
+        "client_cert_file",
+        "client_key_file",
         "interval",
         "fast_interval",
         "timeout",

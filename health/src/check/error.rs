@@ -17,6 +17,8 @@ pub(super) enum ProbeError {
     #[error("connection refused")]
     Refused,
     #[error("unreachable: {0}")]
+    HostUnreachable(&'static str),
+    #[error("unreachable: {0}")]
     Unreachable(String),
     #[error("no {awaited} within {timeout:?}")]
     Silent { awaited: String, timeout: Duration },
@@ -84,6 +86,8 @@ impl ProbeError {
             Some(
                 Errno::EMFILE | Errno::ENFILE | Errno::ENOMEM | Errno::ENOBUFS | Errno::EADDRNOTAVAIL | Errno::EAGAIN,
             ) => Self::Node(error),
+            Some(Errno::EHOSTUNREACH) => Self::HostUnreachable("no route to host"),
+            Some(Errno::EHOSTDOWN) => Self::HostUnreachable("host is down"),
             Some(errno) => Self::Unreachable(errno.desc().to_lowercase()),
             None => Self::Unreachable(error.to_string()),
         }
@@ -93,7 +97,7 @@ impl ProbeError {
     pub(super) fn finding(&self) -> Finding {
         match self {
             Self::Refused => Finding::Fail(Failure::Refused),
-            Self::Unreachable(_) => Finding::Fail(Failure::Unreachable),
+            Self::HostUnreachable(_) | Self::Unreachable(_) => Finding::Fail(Failure::Unreachable),
             Self::Silent { .. } => Finding::Fail(Failure::Timeout),
             Self::Reset(_) => Finding::Fail(Failure::Reset),
             Self::Tls(_) => Finding::Fail(Failure::Tls),
@@ -104,6 +108,18 @@ impl ProbeError {
                 Finding::Inconclusive
             }
         }
+    }
+
+    /// The server's host refused, or the network says that it cannot be reached. A network without a way to it is another
+    /// thing: that is what this node sees of every server when its own link is down.
+    pub(super) fn nobody_there(&self) -> bool {
+        matches!(self, Self::Refused | Self::HostUnreachable(_))
+    }
+
+    /// Whether the same question without credentials may be answered: a file of theirs cannot be read, or the server ended
+    /// the handshake over them.
+    pub(super) fn may_be_the_credentials(&self) -> bool {
+        matches!(self, Self::Trust(_) | Self::Tls(_))
     }
 
     /// The rung of the ladder that said no.
@@ -152,6 +168,15 @@ mod tests {
         }
         assert_eq!(of(Errno::EHOSTUNREACH).to_string(), "unreachable: no route to host");
         assert_eq!(of(Errno::ECONNREFUSED).to_string(), "connection refused");
+    }
+
+    #[test]
+    fn only_a_host_that_refuses_or_cannot_be_reached_has_nobody_there() {
+        assert!(of(Errno::ECONNREFUSED).nobody_there() && of(Errno::EHOSTUNREACH).nobody_there());
+        for errno in [Errno::ENETUNREACH, Errno::EACCES, Errno::ECONNRESET, Errno::EMFILE] {
+            assert!(!of(errno).nobody_there(), "{errno}");
+        }
+        assert!(!ProbeError::silent(Awaited::Connection, Duration::from_secs(1)).nobody_there());
     }
 
     #[test]

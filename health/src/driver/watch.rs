@@ -103,6 +103,7 @@ impl Watch {
             verdict: self.health.verdict(),
             transition,
             outcome,
+            gone_since: self.health.gone_since().filter(|_| self.target.asks_where_clients_go),
             at,
         };
         let told = match transition {

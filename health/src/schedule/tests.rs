@@ -154,7 +154,7 @@ fn health_check() -> impl Strategy<Value = HealthCheck> {
 }
 
 fn outcome(finding: Finding) -> Outcome {
-    Outcome { finding, latency: Duration::ZERO, accepted: true, detail: String::new(), rung: None }
+    Outcome { finding, latency: Duration::ZERO, accepted: true, gone: false, detail: String::new(), rung: None }
 }
 
 /// The first probe started exactly at zero.

@@ -58,7 +58,7 @@ impl PoolStatus {
 
 impl ServerStatus {
     fn new(member: &Member, now: Ticks) -> Self {
-        let Member { server, health, administrative, weight } = member;
+        let Member { server, health, administrative, weight, warming_since: _ } = member;
         let servers_fault = Failure::ALL.into_iter().filter(|f| f.is_the_servers());
         Self {
             name: server.name().clone(),

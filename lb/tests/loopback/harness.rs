@@ -278,6 +278,7 @@ fn backend(servers: &[SocketAddrV4]) -> Backend {
         address: *address.ip(),
         port: NonZeroU16::new(address.port()),
         weight: Weight::new(1).unwrap(),
+        check_address: None,
         serving_ports: Vec::new(),
     };
     Backend {
@@ -295,6 +296,7 @@ fn backend(servers: &[SocketAddrV4]) -> Backend {
         },
         proxy_protocol: None,
         connect_timeout: Duration::from_secs(1),
+        slow_start: None,
         attempts: 3,
     }
 }
