@@ -11,6 +11,7 @@ mod events;
 mod failover;
 mod kill;
 mod look;
+mod probe;
 mod sessions;
 mod state;
 mod wait;
@@ -29,6 +30,7 @@ pub(crate) async fn run(cli: &Cli, output: &mut Output) -> anyhow::Result<Exit> 
         Verb::Ready(asked) => state::ready(&client, asked, output).await,
         Verb::Maint(asked) => state::maint(&client, asked, output).await,
         Verb::Weight(asked) => weight::run(&client, asked, output).await,
+        Verb::Probe { server: (backend, server) } => probe::run(&client, backend, server, output).await,
         Verb::Kill { session } => kill::run(&client, *session, output).await,
         Verb::Failover(asked) => failover::run(&client, asked, output).await,
     }

@@ -20,5 +20,7 @@ pub const MAINT: &str = "/v1/maint";
 pub const WEIGHT: &str = "/v1/weight";
 /// `POST` [`crate::command::Kill`], answered by [`crate::command::KillAnswer`].
 pub const KILL: &str = "/v1/kill";
+/// `POST` [`crate::probe::Probe`], answered by [`crate::probe::ProbeAnswer`].
+pub const PROBE: &str = "/v1/probe";
 /// `POST` [`crate::command::Failover`], answered by [`crate::command::FailoverAnswer`].
 pub const FAILOVER: &str = "/v1/failover";

@@ -165,5 +165,5 @@ fn may_command(caller: Caller) -> Result<(), Refusal> {
 
 /// Whether a path is one of the commands.
 fn is_command(wanted: &str) -> bool {
-    [path::DRAIN, path::READY, path::MAINT, path::WEIGHT, path::KILL, path::FAILOVER].contains(&wanted)
+    [path::DRAIN, path::READY, path::MAINT, path::WEIGHT, path::KILL, path::PROBE, path::FAILOVER].contains(&wanted)
 }

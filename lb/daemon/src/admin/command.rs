@@ -2,6 +2,7 @@
 
 mod failover;
 mod node_state;
+mod probe;
 mod server_state;
 
 use fmc_api::command::{Failover, Kill, KillAnswer, SetState, SetWeight};
@@ -23,6 +24,10 @@ pub(crate) async fn answer(path: &str, body: &[u8], shared: &Shared) -> Answer {
         path::MAINT => set_state(body, AdminState::Maint, shared).await,
         path::WEIGHT => parse::<SetWeight>(body).and_then(|weight| server_state::set_weight(&weight, shared)),
         path::KILL => parse::<Kill>(body).and_then(|wanted| kill(wanted, shared)),
+        path::PROBE => match parse(body) {
+            Ok(wanted) => probe::answer(&wanted, shared).await,
+            Err(refusal) => Err(refusal),
+        },
         path::FAILOVER => match parse::<Failover>(body) {
             Ok(failover) => failover::fail_over(&failover, shared).await,
             Err(refusal) => Err(refusal),

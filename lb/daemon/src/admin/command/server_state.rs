@@ -44,6 +44,9 @@ fn change(
                 sessions.end_all(goes_there, EndedBy::ServerDrained);
             }
             AdminState::Ready | AdminState::Drain => {
+                if before == AdminState::Maint {
+                    pool.warm_up(server.as_str(), appliance.data_plane.pulse().precise_now());
+                }
                 appliance.checker.resume(pool.name(), server);
             }
         }
