@@ -38,6 +38,7 @@ pub(crate) enum CheckKind {
     Tls,
     Http,
     Https,
+    SendExpect,
     K3sApi,
 }
 
@@ -46,6 +47,7 @@ pub(crate) const CHECK_KIND: Words<CheckKind> = &[
     ("tls", CheckKind::Tls),
     ("http", CheckKind::Http),
     ("https", CheckKind::Https),
+    ("send-expect", CheckKind::SendExpect),
     ("k3s-api", CheckKind::K3sApi),
 ];
 

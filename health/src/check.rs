@@ -1,6 +1,6 @@
 //! One probe of one address: what is asked, under one deadline, answered by an [`Outcome`].
 //!
-//! An `Attempt` is one probe. The kinds (`tcp`, `tls`, `http`, `https`, `k3s_api`) ask and answer, the attempt keeps the
+//! An `Attempt` is one probe. The kinds (`tcp`, `tls`, `http`, `https`, `send_expect`, `k3s_api`) ask and answer, the attempt keeps the
 //! deadline and every connection that was opened, and all of them are parted with politely once the outcome is stamped.
 //! So no kind can forget a `close_notify`, and a server's log stays silent about us.
 
@@ -9,6 +9,7 @@ mod error;
 mod http;
 mod https;
 mod k3s_api;
+mod send_expect;
 mod tcp;
 mod tls;
 mod trust;
@@ -37,6 +38,7 @@ enum Kind {
     Tls(tls::Tls),
     Http(http::Http),
     Https(https::Https),
+    SendExpect(send_expect::SendExpect),
     K3sApi(k3s_api::K3sApi),
 }
 
@@ -49,6 +51,7 @@ impl Check {
             Probe::Tls(probe) => Kind::Tls(tls::Tls::new(probe, address, tls::NO_ALPN)),
             Probe::Http(probe) => Kind::Http(http::Http::new(probe, address)),
             Probe::Https(probe) => Kind::Https(https::Https::new(probe, address)),
+            Probe::SendExpect(probe) => Kind::SendExpect(send_expect::SendExpect::new(probe)),
             Probe::K3sApi(probe) => Kind::K3sApi(k3s_api::K3sApi::new(probe, address)),
         };
         Self { kind, timeout: check.timeout }
@@ -71,6 +74,7 @@ impl Check {
             Kind::Tls(tls) => tls.ask(address, &mut attempt).await,
             Kind::Http(http) => http.ask(address, &mut attempt).await,
             Kind::Https(https) => https.ask(address, &mut attempt).await,
+            Kind::SendExpect(question) => question.ask(address, &mut attempt).await,
             Kind::K3sApi(ladder) => ladder.ask(address, &mut attempt).await,
         };
         let outcome = attempt.outcome(answer);

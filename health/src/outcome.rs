@@ -49,6 +49,8 @@ pub enum Failure {
     Tls,
     /// TCP, and TLS where asked for, work; the HTTP answer is not the expected one, or is none.
     Http,
+    /// The connection works; what came over it is not what is awaited.
+    Reply,
 }
 
 /// The rungs of the K3s ladder, strongest proof first.
@@ -116,6 +118,7 @@ impl Failure {
             Self::Reset => "reset",
             Self::Tls => "tls",
             Self::Http => "http",
+            Self::Reply => "reply",
         }
     }
 }

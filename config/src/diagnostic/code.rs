@@ -140,6 +140,8 @@ codes! {
     BadServerName Error "bad-server-name",
     /// A bearer token for whoever answers.
     TokenWithoutCa Error "token-without-ca",
+    /// Bytes to send or to wait for that are not hexadecimal, too many, or none.
+    BadBytes Error "bad-bytes",
     /// A client certificate without its key, or the other way round.
     ClientCertificateHalf Error "client-certificate-half",
 

@@ -3,7 +3,7 @@
 use super::text::{Text, key, quoted};
 use crate::model::backend::{Backend, Server};
 use crate::model::frontend::Frontend;
-use crate::model::health_check::{ClientCertificate, HealthCheck, Probe, TlsProbe};
+use crate::model::health_check::{ClientCertificate, HealthCheck, Probe, SendExpectProbe, TlsProbe};
 use crate::span_of_time::format as span;
 use crate::words::{self, CheckKind};
 
@@ -74,6 +74,7 @@ fn probe(text: &mut Text, probe: &Probe) {
         Probe::Tls(_) => CheckKind::Tls,
         Probe::Http(_) => CheckKind::Http,
         Probe::Https(_) => CheckKind::Https,
+        Probe::SendExpect(_) => CheckKind::SendExpect,
         Probe::K3sApi(_) => CheckKind::K3sApi,
     };
     text.line("type", quoted(words::word(words::CHECK_KIND, kind)), "");
@@ -88,6 +89,13 @@ fn probe(text: &mut Text, probe: &Probe) {
             self::tls(text, &https.tls);
             request(text, &https.path, https.expect);
         }
+        Probe::SendExpect(SendExpectProbe { send, reply }) => {
+            match send.is_empty() {
+                true => text.remark("send: nothing, the server speaks first"),
+                false => bytes(text, "send", send),
+            }
+            bytes(text, "reply", reply);
+        }
         Probe::K3sApi(k3s) => {
             self::tls(text, &k3s.tls);
             match &k3s.token_file {
@@ -95,6 +103,17 @@ fn probe(text: &mut Text, probe: &Probe) {
                 None if k3s.tls.client_certificate.is_some() => {}
                 None => text.remark("token_file: none, so /ping is asked"),
             }
+        }
+    }
+}
+
+/// As text where it is text, else in hexadecimal digits.
+fn bytes(text: &mut Text, key: &str, bytes: &[u8]) {
+    match std::str::from_utf8(bytes) {
+        Ok(typed) => text.line(key, quoted(typed), ""),
+        Err(_) => {
+            let digits: Vec<String> = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+            text.line(&format!("{key}_hex"), quoted(digits.join(" ")), "");
         }
     }
 }

@@ -1,8 +1,10 @@
 //! The health check: only options that its kind has use for, in a rhythm that makes sense.
 
 use crate::diagnostic::Code;
-use crate::findings::Findings;
-use crate::model::health_check::{ClientCertificate, HealthCheck, HttpProbe, HttpsProbe, K3sApiProbe, Probe, TlsProbe};
+use crate::findings::{Findings, Located};
+use crate::model::health_check::{
+    ClientCertificate, HealthCheck, HttpProbe, HttpsProbe, K3sApiProbe, Probe, SendExpectProbe, TlsProbe,
+};
 use crate::profile::BackendDefaults;
 use crate::span_of_time;
 use crate::suggest;
@@ -37,6 +39,7 @@ pub(super) fn report_options(raw: &RawCheck, defaults: &BackendDefaults, finding
     report_unused_options(raw, kind, findings);
     report_unguarded_token(raw, kind, findings);
     report_half_a_certificate(raw, findings);
+    report_no_reply(raw, findings);
 }
 
 /// Reports a doubtful server that would be asked more rarely than a settled one; every profile has the same interval.
@@ -76,6 +79,11 @@ fn probe(raw: &RawCheck, kind: CheckKind) -> Probe {
         CheckKind::Tls => Probe::Tls(tls),
         CheckKind::Http => Probe::Http(HttpProbe { host: server_name, path, expect }),
         CheckKind::Https => Probe::Https(HttpsProbe { tls, path, expect }),
+        CheckKind::SendExpect => {
+            let bytes =
+                |typed: &Option<Located<Vec<u8>>>| typed.as_ref().map_or_else(Vec::new, |typed| typed.value.clone());
+            Probe::SendExpect(SendExpectProbe { send: bytes(&raw.send), reply: bytes(&raw.reply) })
+        }
         CheckKind::K3sApi => {
             Probe::K3sApi(K3sApiProbe { tls, token_file: raw.token_file.as_ref().map(|file| file.value.clone()) })
         }
@@ -95,6 +103,7 @@ fn kinds_for(option: &str) -> Option<&'static [CheckKind]> {
         "path" | "expect" => Some(&[CheckKind::Http, CheckKind::Https]),
         "server_name" => Some(&[CheckKind::Tls, CheckKind::Http, CheckKind::Https, CheckKind::K3sApi]),
         "ca_file" | "client_cert_file" | "client_key_file" => Some(WITH_TLS),
+        "send" | "send_hex" | "reply" | "reply_hex" => Some(&[CheckKind::SendExpect]),
         "token_file" => Some(&[CheckKind::K3sApi]),
         _ => None,
     }
@@ -131,5 +140,14 @@ fn report_half_a_certificate(raw: &RawCheck, findings: &mut Findings) {
             let problem = format!("`{half}` is of no use without `{other}`");
             findings.add(Code::ClientCertificateHalf, place, problem, format!("add `{other}`, or remove `{half}`"));
         }
+    }
+}
+
+/// Without anything to wait for, whatever answers would pass.
+fn report_no_reply(raw: &RawCheck, findings: &mut Findings) {
+    let Some(kind) = raw.kind.as_ref().filter(|kind| kind.value == CheckKind::SendExpect) else { return };
+    if !is_typed(raw, "reply") && !is_typed(raw, "reply_hex") {
+        let fix = "add `reply`, a part of what a good server answers, for example `reply = \"PONG\"`";
+        findings.add(Code::MissingKey, &kind.place, "a check of this type needs `reply`", fix);
     }
 }

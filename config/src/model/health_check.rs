@@ -44,6 +44,8 @@ pub enum Probe {
     Http(HttpProbe),
     /// One request over TLS, answered with an expected status.
     Https(HttpsProbe),
+    /// Some bytes in the clear, answered by bytes that hold some others.
+    SendExpect(SendExpectProbe),
     /// The ladder for a K3s API server: credentialed `/readyz`, else `/ping`, else TLS and any HTTP status.
     K3sApi(K3sApiProbe),
 }
@@ -88,6 +90,15 @@ pub struct HttpsProbe {
     pub path: String,
     /// Passing statuses, inclusive.
     pub expect: (u16, u16),
+}
+
+/// A question and its answer in any protocol without TLS.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SendExpectProbe {
+    /// What is sent once connected; empty: the server speaks first.
+    pub send: Vec<u8>,
+    /// What the answer must hold somewhere; never empty.
+    pub reply: Vec<u8>,
 }
 
 /// The K3s ladder.

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::table::{Table, Value};
-use super::{address, scalar, shape};
+use super::{address, bytes, scalar, shape};
 use crate::diagnostic::Code;
 use crate::findings::{Findings, Located, Place};
 use crate::words::{self, CheckKind};
@@ -29,6 +29,8 @@ pub(crate) struct RawCheck {
     pub(crate) token_file: Option<Located<PathBuf>>,
     pub(crate) client_cert_file: Option<Located<PathBuf>>,
     pub(crate) client_key_file: Option<Located<PathBuf>>,
+    pub(crate) send: Option<Located<Vec<u8>>>,
+    pub(crate) reply: Option<Located<Vec<u8>>>,
     pub(crate) interval: Option<Located<Duration>>,
     pub(crate) fast_interval: Option<Located<Duration>>,
     pub(crate) timeout: Option<Located<Duration>>,
@@ -57,6 +59,8 @@ impl RawCheck {
             token_file: file("token_file", findings),
             client_cert_file: file("client_cert_file", findings),
             client_key_file: file("client_key_file", findings),
+            send: bytes::either(&table, ("send", "send_hex"), findings),
+            reply: bytes::either(&table, ("reply", "reply_hex"), findings),
             interval: span("interval", INTERVAL, findings),
             fast_interval: span("fast_interval", FAST_INTERVAL, findings),
             timeout: span("timeout", TIMEOUT, findings),

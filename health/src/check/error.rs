@@ -32,6 +32,8 @@ pub(super) enum ProbeError {
     HeaderTooLarge,
     #[error("the answer is not HTTP/1.1: {0}")]
     NotHttp(String),
+    #[error("an answer without what is awaited{}: {heard:?}", if *.whole { "" } else { " in its first 16 KiB" })]
+    Unexpected { heard: String, whole: bool },
     #[error("HTTP {status} from {path}{}", after_colon(.because))]
     Status { status: u16, path: String, because: Option<String>, rung: Option<Rung> },
 
@@ -61,6 +63,8 @@ pub(super) enum Awaited<'a> {
     TlsHandshake,
     /// Request sent.
     Http(&'a str),
+    /// Question sent, or the server is to speak first.
+    Reply,
     /// Something of this node.
     File(&'a PathBuf),
 }
@@ -69,7 +73,7 @@ impl ProbeError {
     pub(super) fn silent(awaited: Awaited<'_>, timeout: Duration) -> Self {
         match awaited {
             Awaited::File(path) => Self::Node(io::Error::other(format!("{} was not read in time", path.display()))),
-            Awaited::Connection | Awaited::TlsHandshake | Awaited::Http(_) => {
+            Awaited::Connection | Awaited::TlsHandshake | Awaited::Http(_) | Awaited::Reply => {
                 Self::Silent { awaited: awaited.to_string(), timeout }
             }
         }
@@ -101,6 +105,7 @@ impl ProbeError {
             Self::Silent { .. } => Finding::Fail(Failure::Timeout),
             Self::Reset(_) => Finding::Fail(Failure::Reset),
             Self::Tls(_) => Finding::Fail(Failure::Tls),
+            Self::Unexpected { .. } => Finding::Fail(Failure::Reply),
             Self::Closed(_) | Self::HeaderTooLarge | Self::NotHttp(_) | Self::Status { .. } => {
                 Finding::Fail(Failure::Http)
             }
@@ -136,6 +141,7 @@ impl fmt::Display for Awaited<'_> {
         match self {
             Self::Connection => f.write_str("answer"),
             Self::TlsHandshake => f.write_str("TLS handshake"),
+            Self::Reply => f.write_str("reply that is awaited"),
             Self::Http(path) => write!(f, "HTTP answer from {path}"),
             Self::File(path) => write!(f, "{}", path.display()),
         }

@@ -7,6 +7,7 @@ mod checker;
 mod http;
 mod https;
 mod k3s_api;
+mod send_expect;
 mod server;
 mod tcp;
 mod tls;

@@ -63,6 +63,32 @@ impl Server {
         .await
     }
 
+    /// Plain TCP: says every byte back, one at a time.
+    pub(crate) async fn echo(pause: Duration) -> Self {
+        Self::start(move |mut stream, _| async move {
+            while let Ok(byte) = stream.read_u8().await {
+                stream.write_all(&[byte]).await.unwrap();
+                sleep(pause).await;
+            }
+            Farewell::Clean
+        })
+        .await
+    }
+
+    /// Plain TCP: says `words` and closes its side.
+    pub(crate) async fn farewell_after(words: Vec<u8>) -> Self {
+        Self::start(move |mut stream, _| {
+            let words = words.clone();
+            async move {
+                // The client may have heard enough before all is written.
+                let _ = stream.write_all(&words).await;
+                let _ = stream.shutdown().await;
+                read_to_the_end(&mut stream).await
+            }
+        })
+        .await
+    }
+
     /// Accepts and resets at once.
     pub(crate) async fn resetting() -> Self {
         Self::start(|stream, _| async move {
