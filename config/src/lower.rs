@@ -8,6 +8,7 @@ mod frontend;
 mod name;
 mod node;
 mod port;
+mod track;
 mod vip;
 
 use std::num::NonZeroU16;

@@ -54,7 +54,11 @@ fn server(text: &mut Text, server: &Server) {
 }
 
 fn check(text: &mut Text, check: &HealthCheck) {
-    let HealthCheck { probe, port, interval, fast_interval, timeout, rise, fall } = check;
+    let HealthCheck { track, probe, port, interval, fast_interval, timeout, rise, fall } = check;
+    if let Some(backend) = track {
+        text.line("track", quoted(backend), "its servers of the same name are asked");
+        return;
+    }
     self::probe(text, probe);
     match port {
         Some(port) => text.line("port", port.to_string(), ""),

@@ -1,6 +1,6 @@
 //! The backends: who is in them, and whose defaults they take.
 
-use super::{check, frontend, name, port};
+use super::{check, frontend, name, port, track};
 use crate::diagnostic::Code;
 use crate::findings::{Findings, Place};
 use crate::model::backend::{Backend, Server, Weight};
@@ -26,6 +26,7 @@ pub(super) fn lower(raw: &RawConfig, frontends: &[Frontend], findings: &mut Find
             backends.extend(lowered);
         }
     }
+    track::resolve(raw, &mut backends, findings);
     backends
 }
 

@@ -19,6 +19,7 @@ pub(super) fn lower(raw: &RawCheck, defaults: &BackendDefaults) -> HealthCheck {
     let kind = raw.kind.as_ref().map_or(defaults.check, |kind| kind.value);
     let interval = raw.interval.as_ref().map_or(defaults.interval, |typed| typed.value);
     HealthCheck {
+        track: None,
         probe: probe(raw, kind),
         port: raw.port.as_ref().map(|port| port.value),
         interval,
@@ -31,6 +32,9 @@ pub(super) fn lower(raw: &RawCheck, defaults: &BackendDefaults) -> HealthCheck {
 
 /// Reports options that the kind has no use for; `defaults` must be those of the true profile.
 pub(super) fn report_options(raw: &RawCheck, defaults: &BackendDefaults, findings: &mut Findings) {
+    if is_typed(raw, "track") {
+        return;
+    }
     let kind = match &raw.kind {
         Some(kind) => kind.value,
         None if is_typed(raw, "type") => return,

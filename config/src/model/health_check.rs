@@ -4,9 +4,14 @@ use std::num::NonZeroU16;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::name::BackendName;
+
 /// A probe and its rhythm.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HealthCheck {
+    /// The backend whose servers are asked instead: each server here has the verdict of its namesake there, and everything
+    /// below is that backend's. Never one that tracks another.
+    pub track: Option<BackendName>,
     /// What is asked.
     pub probe: Probe,
     /// The port to ask; `None`: every port that clients are sent to, all of which must pass.

@@ -30,7 +30,7 @@ fn from_hex(value: &Value<'_>, findings: &mut Findings) -> Option<Located<Vec<u8
     let typed = value.string(findings)?;
     let digits: Vec<u32> = typed.chars().filter(|c| *c != ' ').map_while(|c| c.to_digit(16)).collect();
     let blanks = typed.chars().filter(|c| *c == ' ').count();
-    if digits.len() + blanks != typed.chars().count() || digits.len() % 2 != 0 {
+    if digits.len() + blanks != typed.chars().count() || !digits.len().is_multiple_of(2) {
         let problem = format!("{typed:?} is not a row of bytes, two hexadecimal digits each");
         findings.add(Code::BadBytes, &value.place, problem, "write for example \"50 49 4e 47 0d 0a\"");
         return None;

@@ -20,6 +20,7 @@ const STREAK: RangeInclusive<u8> = 1..=100;
 /// The table; each `None` was not typed, or was wrong and reported.
 #[derive(Debug, Default)]
 pub(crate) struct RawCheck {
+    pub(crate) track: Option<Located<String>>,
     pub(crate) kind: Option<Located<CheckKind>>,
     pub(crate) port: Option<Located<NonZeroU16>>,
     pub(crate) path: Option<Located<String>>,
@@ -50,6 +51,7 @@ impl RawCheck {
             |key, findings: &mut Findings| table.take(key).and_then(|value| scalar::number(&value, STREAK, findings));
         let file = |key, findings: &mut Findings| table.take(key).and_then(|value| scalar::path(&value, findings));
         Self {
+            track: table.take("track").and_then(|value| scalar::text(&value, findings)),
             kind: table.take("type").and_then(|value| scalar::word(&value, words::CHECK_KIND, findings)),
             port: table.take("port").and_then(|value| address::port(&value, findings)),
             path: table.take("path").and_then(|value| path(&value, findings)),

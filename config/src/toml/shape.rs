@@ -53,6 +53,7 @@ pub(crate) static SERVER: Shape =
 pub(crate) static CHECK: Shape = Shape {
     name: "backends.NAME.check",
     keys: &[
+        "track",
         "type",
         "port",
         "path",

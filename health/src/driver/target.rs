@@ -19,6 +19,8 @@ use crate::verdict::{Health, Verdict};
 pub(super) struct Target {
     pub(super) backend: BackendName,
     pub(super) server: ServerName,
+    /// Backends whose server of that name has the verdict of this one.
+    pub(super) followers: Vec<BackendName>,
     pub(super) addresses: Vec<SocketAddr>,
     /// The very ports and address that clients are sent to, and no others.
     pub(super) asks_where_clients_go: bool,
@@ -32,7 +34,13 @@ pub(super) struct Target {
 }
 
 impl Target {
-    pub(super) fn new(backend: &Backend, server: &Server, permits: Arc<Semaphore>, now: Instant) -> Self {
+    pub(super) fn new(
+        backend: &Backend,
+        server: &Server,
+        followers: Vec<BackendName>,
+        permits: Arc<Semaphore>,
+        now: Instant,
+    ) -> Self {
         let addresses = addresses(backend, server);
         let status = ServerStatus {
             backend: backend.name.clone(),
@@ -47,6 +55,7 @@ impl Target {
         Self {
             backend: backend.name.clone(),
             server: server.name.clone(),
+            followers,
             addresses,
             asks_where_clients_go: backend.check.port.is_none() && server.check_address.is_none(),
             check: Arc::new(Check::new(&backend.check, asked_at(server))),

@@ -143,6 +143,7 @@ proptest! {
 fn health_check() -> impl Strategy<Value = HealthCheck> {
     let millis = |least| (least..20_000u64).prop_map(Duration::from_millis);
     (millis(50), millis(50), millis(10), 1u8..6).prop_map(|(interval, fast_interval, timeout, fall)| HealthCheck {
+        track: None,
         probe: Probe::Tcp,
         port: None,
         interval,

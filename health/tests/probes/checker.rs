@@ -228,3 +228,33 @@ async fn a_server_that_refuses_is_gone_after_fall_probes_unless_another_port_was
         assert_eq!(gone, if port.is_none() { [false, false, true, true] } else { [false; 4] });
     }
 }
+
+#[tokio::test]
+async fn a_backend_that_tracks_another_has_the_verdicts_of_its_servers() {
+    let (listener, address) = silent().await;
+    let workers = backend(&[("w1", &[address])], Probe::Tcp);
+    let (_held, elsewhere) = closed();
+    let mut follower = backend(&[("w1", &[elsewhere])], Probe::Tcp);
+    follower.name = "plain".parse().unwrap();
+    follower.check.track = Some(workers.name.clone());
+    let (told, mut observations) = mpsc::channel(OBSERVATION_DEPTH);
+    let checker = Checker::start(&[follower, workers], told, &Handle::current());
+    let both = [next(&mut observations).await, next(&mut observations).await];
+    let heard = both.each_ref().map(|told| (told.backend.as_str(), told.verdict));
+    assert_eq!(heard, [("plain", Verdict::Healthy), ("workers", Verdict::Healthy)]);
+    let (plain, w1) = (&both[0].backend, &both[0].server);
+    assert_eq!(checker.status().iter().map(|server| server.backend.as_str()).collect::<Vec<_>>(), ["plain", "workers"]);
+    assert!(checker.pause(&both[1].backend, w1), "the one that is asked is in maintenance");
+    drop(listener);
+    let _held = closed_at(address);
+    assert!(checker.recheck(plain, w1), "a failed dial of the follower asks for a probe of the leader");
+    let down = loop {
+        let told = next(&mut observations).await;
+        if told.verdict == Verdict::Unhealthy {
+            break told;
+        }
+    };
+    assert_eq!((down.backend.as_str(), down.gone_since), ("plain", None), "its own port was not asked");
+    let leader = next(&mut observations).await;
+    assert_eq!((leader.backend.as_str(), leader.gone_since.is_some()), ("workers", true));
+}

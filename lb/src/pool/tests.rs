@@ -157,6 +157,7 @@ fn backend(servers: u8) -> Backend {
         servers: (1..=servers).map(server).collect(),
         balance: Balance::LeastConnections,
         check: HealthCheck {
+            track: None,
             probe: Probe::Tcp,
             port: None,
             interval: Duration::from_secs(1),

@@ -286,6 +286,7 @@ fn backend(servers: &[SocketAddrV4]) -> Backend {
         servers: servers.iter().enumerate().map(named).collect(),
         balance: Balance::LeastConnections,
         check: HealthCheck {
+            track: None,
             probe: Probe::Tcp,
             port: None,
             interval: Duration::from_secs(3),
