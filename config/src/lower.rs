@@ -9,6 +9,7 @@ mod limit;
 mod name;
 mod node;
 mod port;
+mod track;
 mod vip;
 
 use std::num::NonZeroU16;

@@ -5,6 +5,7 @@
 
 pub(crate) mod address;
 pub(crate) mod backends;
+pub(crate) mod bytes;
 pub(crate) mod check;
 pub(crate) mod election;
 pub(crate) mod frontends;

@@ -41,12 +41,20 @@ pub(crate) const ELECTION_PROFILE: Words<ElectionProfile> =
 pub(crate) enum CheckKind {
     Tcp,
     Tls,
+    Http,
     Https,
+    SendExpect,
     K3sApi,
 }
 
-pub(crate) const CHECK_KIND: Words<CheckKind> =
-    &[("tcp", CheckKind::Tcp), ("tls", CheckKind::Tls), ("https", CheckKind::Https), ("k3s-api", CheckKind::K3sApi)];
+pub(crate) const CHECK_KIND: Words<CheckKind> = &[
+    ("tcp", CheckKind::Tcp),
+    ("tls", CheckKind::Tls),
+    ("http", CheckKind::Http),
+    ("https", CheckKind::Https),
+    ("send-expect", CheckKind::SendExpect),
+    ("k3s-api", CheckKind::K3sApi),
+];
 
 /// The word for `meaning`.
 pub(crate) fn word<T: Copy + PartialEq>(words: Words<T>, meaning: T) -> &'static str {

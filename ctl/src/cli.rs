@@ -62,6 +62,12 @@ pub(crate) enum Verb {
 
     /// Take back the last drain, ready, maint or weight; says first what it was, and how many connections that cuts.
     Undo(Undo),
+    /// Ask a server once, as its health check does, and show every step; changes nothing. Exits with 1 when it fails.
+    Probe {
+        /// Which server of which backend.
+        #[arg(value_name = "BACKEND/SERVER", value_parser = server_of)]
+        server: (BackendName, ServerName),
+    },
 
     /// End one connection.
     Kill {
@@ -228,6 +234,14 @@ pub(crate) struct Failover {
     pub(crate) yes: bool,
 }
 
+fn server_of(text: &str) -> Result<(BackendName, ServerName), String> {
+    match text.parse() {
+        Ok(Target::ServerOf(backend, server)) => Ok((backend, server)),
+        Ok(Target::Server(_) | Target::Node(_)) => Err("name both: BACKEND/SERVER".to_owned()),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
 fn vip_choice(text: &str) -> Result<VipChoice, String> {
     match text {
         "all" => Ok(VipChoice::All),
@@ -295,9 +309,12 @@ mod tests {
 
     #[test]
     fn a_weight_over_256_and_a_timeout_without_wait_are_usage_errors() {
-        for line in
-            ["fmc-lbctl weight masters/master2 257", "fmc-lbctl drain master2 --timeout 5m", "fmc-lbctl kill abc"]
-        {
+        for line in [
+            "fmc-lbctl weight masters/master2 257",
+            "fmc-lbctl drain master2 --timeout 5m",
+            "fmc-lbctl kill abc",
+            "fmc-lbctl probe master2",
+        ] {
             assert!(verb(line).unwrap_err().use_stderr(), "{line}");
         }
     }

@@ -11,6 +11,7 @@ mod events;
 mod failover;
 mod kill;
 mod look;
+mod probe;
 mod rebalance;
 mod sessions;
 mod state;
@@ -32,6 +33,7 @@ pub(crate) async fn run(cli: &Cli, output: &mut Output) -> anyhow::Result<Exit> 
         Verb::Maint(asked) => state::maint(&client, asked, output).await,
         Verb::Weight(asked) => weight::run(&client, asked, output).await,
         Verb::Undo(asked) => undo::run(&client, asked, output).await,
+        Verb::Probe { server: (backend, server) } => probe::run(&client, backend, server, output).await,
         Verb::Kill { session } => kill::run(&client, *session, output).await,
         Verb::Rebalance(asked) => rebalance::run(&client, asked, output).await,
         Verb::Failover(asked) => failover::run(&client, asked, output).await,

@@ -4,6 +4,7 @@ pub(crate) mod backends;
 pub(crate) mod change;
 pub(crate) mod events;
 pub(crate) mod moves;
+pub(crate) mod probe;
 pub(crate) mod rebalance;
 pub(crate) mod sessions;
 pub(crate) mod status;

@@ -19,6 +19,7 @@ use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinSet;
 
 use crate::outcome::{Outcome, Rung};
+use crate::step::Step;
 use crate::verdict::{Observed, Transition, Verdict};
 use target::Target;
 use watch::Watch;
@@ -36,8 +37,18 @@ pub const OBSERVATION_DEPTH: usize = 64;
 /// Probes every server of a configuration until it is dropped.
 #[derive(Debug)]
 pub struct Checker {
-    targets: Vec<Arc<Target>>,
-    tasks: JoinSet<()>,
+    servers: Vec<Asked>,
+    /// Held for what its drop does: it aborts them.
+    _tasks: JoinSet<()>,
+}
+
+/// A server, and who is asked for its verdict.
+#[derive(Debug)]
+struct Asked {
+    backend: BackendName,
+    target: Arc<Target>,
+    /// The backend tracks the target's.
+    follows: bool,
 }
 
 /// One round of probes of one server, and what is believed after it.
@@ -53,6 +64,9 @@ pub struct Observation {
     pub transition: Option<Transition>,
     /// What the round found.
     pub outcome: Outcome,
+    /// Since when nobody is there where clients are sent to: see [`Health::gone_since`](crate::Health::gone_since). `None` also when the check asks
+    /// another port or address than clients use, which proves nothing about theirs.
+    pub gone_since: Option<Instant>,
     /// When it ended.
     pub at: Instant,
 }
@@ -78,6 +92,30 @@ pub struct ServerStatus {
     pub history: Vec<Observed>,
 }
 
+/// A probe that a person asks for; holds nothing of the [`Checker`].
+#[derive(Debug)]
+pub struct Inspection(Arc<Target>);
+
+/// What such a probe found on one port.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Inspected {
+    /// What was asked.
+    pub address: SocketAddr,
+    /// What it found.
+    pub outcome: Outcome,
+    /// How, step by step.
+    pub steps: Vec<Step>,
+}
+
+impl Inspection {
+    /// Asks every port once, all at the same time. Counts for no verdict and no metric, and waits for none of
+    /// [`PROBES_IN_FLIGHT`]: a person asks for few.
+    /// Empty: no frontend sends clients there, so that nothing is known to ask.
+    pub async fn run(self) -> Vec<Inspected> {
+        self.0.inspect().await
+    }
+}
+
 impl Checker {
     /// Starts to probe every server at once, on the runtime of `handle`. Observations of one server arrive in order; see
     /// [`OBSERVATION_DEPTH`] for what happens when the channel is full. A closed channel ends the tasks.
@@ -85,46 +123,58 @@ impl Checker {
     /// Metric handles are taken here, so the recorder must be installed before.
     pub fn start(backends: &[Backend], observations: mpsc::Sender<Observation>, handle: &Handle) -> Self {
         let permits = Arc::new(Semaphore::new(PROBES_IN_FLIGHT));
-        let mut checker = Self { targets: Vec::new(), tasks: JoinSet::new() };
-        for backend in backends {
+        let mut tasks = JoinSet::new();
+        let mut targets = Vec::new();
+        for backend in backends.iter().filter(|backend| backend.check.track.is_none()) {
             for server in &backend.servers {
                 let now = tokio::time::Instant::now().into_std();
-                let target = Arc::new(Target::new(backend, server, permits.clone(), now));
-                checker.targets.push(target.clone());
+                let followers = followers(backends, &backend.name, &server.name);
+                let target = Arc::new(Target::new(backend, server, followers, permits.clone(), now));
+                targets.push(target.clone());
                 if !target.addresses.is_empty() {
                     let watch = Watch::new(target, &backend.check, observations.clone(), now);
-                    checker.tasks.spawn_on(watch.run(), handle);
+                    tasks.spawn_on(watch.run(), handle);
                 }
             }
         }
-        checker
+        Self { servers: backends.iter().flat_map(|backend| asked(backend, &targets)).collect(), _tasks: tasks }
     }
 
     /// Asks for a probe of a server now, because a dial to it failed. Cheap enough for every failed dial: requests are
     /// merged, and a server is probed at most once in [`RECHECK_GAP`](crate::RECHECK_GAP). False: no such server.
     pub fn recheck(&self, backend: &BackendName, server: &ServerName) -> bool {
-        self.target(backend, server).inspect(|target| target.ask_recheck()).is_some()
+        self.asked(backend, server).inspect(|asked| asked.target.ask_recheck()).is_some()
     }
 
-    /// Stops probing a server that an operator took out of service; what is believed of it stays. False: no such server.
+    /// One probe of a server for a person who asks why; to be run by the caller. `None`: no such server.
+    pub fn inspect(&self, backend: &BackendName, server: &ServerName) -> Option<Inspection> {
+        self.asked(backend, server).map(|asked| Inspection(asked.target.clone()))
+    }
+
+    /// Stops probing a server that an operator took out of service; what is believed of it stays. One that others follow is
+    /// asked on: they are in service. False: no such server.
     pub fn pause(&self, backend: &BackendName, server: &ServerName) -> bool {
-        self.target(backend, server).inspect(|target| target.attend(false)).is_some()
+        let asked = self.asked(backend, server);
+        let alone = asked.filter(|asked| !asked.follows && asked.target.followers.is_empty());
+        alone.inspect(|asked| asked.target.attend(false));
+        asked.is_some()
     }
 
     /// Probes it again, at once. False: no such server.
     pub fn resume(&self, backend: &BackendName, server: &ServerName) -> bool {
-        let target = self.target(backend, server).inspect(|target| target.attend(true));
-        target.inspect(|target| target.ask_recheck()).is_some()
+        let asked = self.asked(backend, server).inspect(|asked| asked.target.attend(true));
+        asked.inspect(|asked| asked.target.ask_recheck()).is_some()
     }
 
-    fn target(&self, backend: &BackendName, server: &ServerName) -> Option<&Arc<Target>> {
+    fn asked(&self, backend: &BackendName, server: &ServerName) -> Option<&Asked> {
         // A scan of a few dozen short names; a failed dial has cost a thousand times that.
-        self.targets.iter().find(|target| target.server == *server && target.backend == *backend)
+        self.servers.iter().find(|asked| asked.target.server == *server && asked.backend == *backend)
     }
 
     /// Every server, in the order of the configuration.
     pub fn status(&self) -> Vec<ServerStatus> {
-        self.targets.iter().map(|target| target.status()).collect()
+        let status = |asked: &Asked| ServerStatus { backend: asked.backend.clone(), ..asked.target.status() };
+        self.servers.iter().map(status).collect()
     }
 }
 
@@ -138,4 +188,21 @@ impl ServerStatus {
     pub fn rung(&self) -> Option<Rung> {
         self.last().and_then(|observed| observed.outcome.rung)
     }
+}
+
+/// The backends that take the verdict of `server` of `leader`.
+fn followers(backends: &[Backend], leader: &BackendName, server: &ServerName) -> Vec<BackendName> {
+    let follows = |backend: &&Backend| {
+        backend.check.track.as_ref() == Some(leader) && backend.servers.iter().any(|own| own.name == *server)
+    };
+    backends.iter().filter(follows).map(|backend| backend.name.clone()).collect()
+}
+
+/// Who is asked for each server of `backend`.
+fn asked(backend: &Backend, targets: &[Arc<Target>]) -> Vec<Asked> {
+    let (leader, follows) = (backend.check.track.as_ref().unwrap_or(&backend.name), backend.check.track.is_some());
+    let target =
+        |server: &ServerName| targets.iter().find(|target| target.server == *server && target.backend == *leader);
+    let found = backend.servers.iter().filter_map(|server| target(&server.name));
+    found.map(|target| Asked { backend: backend.name.clone(), target: target.clone(), follows }).collect()
 }

@@ -8,6 +8,7 @@
 //! |---|---|---|
 //! | `outcome.rs` | what one probe found, in a shape that counts and in words | yes |
 //! | `verdict.rs` | rise, fall, unknown, the last outcomes | yes |
+//! | `step.rs` | what one probe did, for a person who asks | yes |
 //! | `schedule.rs` | when the next probe is due | yes |
 //! | `check.rs` | the kinds of probe; one file each below `check/` | |
 //! | `driver.rs` | one task a server, a bounded number of probes in flight | |
@@ -21,10 +22,12 @@ mod entropy;
 pub mod metrics;
 mod outcome;
 mod schedule;
+mod step;
 mod verdict;
 
 pub use check::{Check, MAX_BODY, MAX_HEADER};
-pub use driver::{Checker, OBSERVATION_DEPTH, Observation, PROBES_IN_FLIGHT, ServerStatus};
+pub use driver::{Checker, Inspected, Inspection, OBSERVATION_DEPTH, Observation, PROBES_IN_FLIGHT, ServerStatus};
 pub use outcome::{Failure, Finding, Outcome, Rung};
 pub use schedule::{FIRST_SPREAD, JITTER_PERCENT, MIN_GAP, Pace, RECHECK_GAP, Schedule};
+pub use step::Step;
 pub use verdict::{HISTORY, Health, Observed, Transition, Verdict};

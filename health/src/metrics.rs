@@ -9,7 +9,7 @@
 //! | [`TRANSITIONS`] | counter | changes of the verdict | `backend`, `server`, `to` |
 //! | [`OBSERVATIONS_DROPPED`] | counter | observations | `backend`, `server` |
 //!
-//! `result` is one of `pass`, `refused`, `unreachable`, `timeout`, `reset`, `tls`, `http`, `inconclusive`.
+//! `result` is one of `pass`, `refused`, `unreachable`, `timeout`, `reset`, `tls`, `http`, `reply`, `inconclusive`.
 
 use fmc_config::model::name::{BackendName, ServerName};
 use metrics::{Counter, Gauge, Histogram, Unit, counter, describe_counter, describe_gauge, describe_histogram};
@@ -52,7 +52,7 @@ pub(crate) struct ServerMetrics {
     dropped: Counter,
 }
 
-const FINDINGS: [Finding; 8] = [
+const FINDINGS: [Finding; 9] = [
     Finding::Pass,
     Finding::Fail(Failure::Refused),
     Finding::Fail(Failure::Unreachable),
@@ -60,6 +60,7 @@ const FINDINGS: [Finding; 8] = [
     Finding::Fail(Failure::Reset),
     Finding::Fail(Failure::Tls),
     Finding::Fail(Failure::Http),
+    Finding::Fail(Failure::Reply),
     Finding::Inconclusive,
 ];
 

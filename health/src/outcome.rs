@@ -13,6 +13,9 @@ pub struct Outcome {
     /// A TCP handshake completed on at least one port. Fail-open sends clients to servers that fail their check but
     /// accept; it is *any* port, because the others may work although one does not.
     pub accepted: bool,
+    /// Nothing listens there, or its host cannot be reached, on every port: a connection to it has nobody at its other end.
+    /// Silence is not this: a busy server and a lost packet look the same.
+    pub gone: bool,
     /// What happened, as an operator would say it: `connection refused`, `HTTP 503 from /readyz`.
     pub detail: String,
     /// How far the K3s ladder got; `None` for other kinds, and when no rung was reached.
@@ -44,14 +47,16 @@ pub enum Failure {
     Reset,
     /// TCP works, the TLS handshake does not.
     Tls,
-    /// TLS works, the HTTP answer is not the expected one, or is none.
+    /// TCP, and TLS where asked for, work; the HTTP answer is not the expected one, or is none.
     Http,
+    /// The connection works; what came over it is not what is awaited.
+    Reply,
 }
 
 /// The rungs of the K3s ladder, strongest proof first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Rung {
-    /// `/readyz` with a bearer token: the API server itself says that it is ready.
+    /// `/readyz` with a bearer token or a client certificate: the API server itself says that it is ready.
     Readyz,
     /// `/ping` without credentials: K3s answers.
     Ping,
@@ -69,6 +74,7 @@ impl Outcome {
     /// `None` when there is no port.
     pub fn of_all_ports(ports: Vec<(u16, Outcome)>) -> Option<Self> {
         let accepted = ports.iter().any(|(_, outcome)| outcome.accepted);
+        let gone = ports.iter().all(|(_, outcome)| outcome.gone);
         let latency = ports.iter().map(|(_, outcome)| outcome.latency).max()?;
         let rung = ports.iter().filter_map(|(_, outcome)| outcome.rung).max();
         let several = ports.len() > 1;
@@ -78,7 +84,7 @@ impl Outcome {
             true => format!("port {port}: {}", spokesman.detail),
             false => spokesman.detail,
         };
-        Some(Self { finding: spokesman.finding, latency, accepted, detail, rung })
+        Some(Self { finding: spokesman.finding, latency, accepted, gone, detail, rung })
     }
 }
 
@@ -112,6 +118,7 @@ impl Failure {
             Self::Reset => "reset",
             Self::Tls => "tls",
             Self::Http => "http",
+            Self::Reply => "reply",
         }
     }
 }
@@ -119,7 +126,7 @@ impl Failure {
 impl fmt::Display for Rung {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Readyz => "/readyz with token",
+            Self::Readyz => "/readyz with credentials",
             Self::Ping => "/ping",
             Self::AnyStatus => "TLS and any HTTP status",
         })
@@ -137,7 +144,14 @@ mod tests {
     use super::*;
 
     fn outcome(finding: Finding, millis: u64, accepted: bool, detail: &str) -> Outcome {
-        Outcome { finding, latency: Duration::from_millis(millis), accepted, detail: detail.to_owned(), rung: None }
+        Outcome {
+            finding,
+            latency: Duration::from_millis(millis),
+            accepted,
+            gone: false,
+            detail: detail.to_owned(),
+            rung: None,
+        }
     }
 
     #[test]
@@ -148,6 +162,14 @@ mod tests {
         assert_eq!(server.finding, Finding::Fail(Failure::Refused));
         assert_eq!(server.detail, "port 443: connection refused");
         assert_eq!((server.latency, server.accepted), (Duration::from_millis(3), true));
+    }
+
+    #[test]
+    fn a_server_is_absent_only_when_every_port_is() {
+        let absent = Outcome { gone: true, ..outcome(Finding::Fail(Failure::Refused), 1, false, "connection refused") };
+        let web = outcome(Finding::Pass, 3, true, "connected");
+        assert!(Outcome::of_all_ports(vec![(80, absent.clone()), (443, absent.clone())]).unwrap().gone);
+        assert!(!Outcome::of_all_ports(vec![(80, web), (443, absent)]).unwrap().gone);
     }
 
     #[test]

@@ -64,7 +64,15 @@ pub struct Health {
     /// Conclusive outcomes in a row that contradict the verdict.
     against: u8,
     flaps: u32,
+    absence: Option<Absence>,
     history: VecDeque<Observed>,
+}
+
+/// Outcomes in a row that found nobody there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Absence {
+    since: Instant,
+    times: u8,
 }
 
 impl Health {
@@ -77,6 +85,7 @@ impl Health {
             since: now,
             against: 0,
             flaps: 0,
+            absence: None,
             history: VecDeque::with_capacity(HISTORY),
         }
     }
@@ -84,9 +93,15 @@ impl Health {
     /// Takes the outcome of one probe that ended at `now`; `Some` when the verdict changed by it.
     pub fn observe(&mut self, outcome: Outcome, now: Instant) -> Option<Transition> {
         let finding = outcome.finding;
+        self.miss(&outcome, now);
         self.remember(outcome, now);
         let to = self.weigh(finding)?;
         Some(self.turn(to, now))
+    }
+
+    /// Since when nobody is there, once `fall` outcomes in a row found that: connections to it have no other end.
+    pub fn gone_since(&self) -> Option<Instant> {
+        self.absence.filter(|absence| absence.times >= self.fall).map(|absence| absence.since)
     }
 
     /// What is believed.
@@ -121,6 +136,17 @@ impl Health {
     /// The last outcomes, at most [`HISTORY`], oldest first.
     pub fn history(&self) -> impl ExactSizeIterator<Item = &Observed> {
         self.history.iter()
+    }
+
+    fn miss(&mut self, outcome: &Outcome, now: Instant) {
+        self.absence = match (outcome.finding, self.absence) {
+            (Finding::Inconclusive, absence) => absence,
+            (_, Some(Absence { since, times })) if outcome.gone => {
+                Some(Absence { since, times: times.saturating_add(1) })
+            }
+            (_, None) if outcome.gone => Some(Absence { since: now, times: 1 }),
+            (Finding::Pass | Finding::Fail(_), _) => None,
+        };
     }
 
     fn remember(&mut self, outcome: Outcome, at: Instant) {

@@ -2,6 +2,7 @@
 
 mod snapshot;
 mod status;
+mod warm_up;
 
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -80,6 +81,15 @@ impl Pool {
         if let Some(member) = self.snapshot().member(server) {
             member.server.trust();
         }
+    }
+
+    /// Tells that a server came back into service at `now`: it takes its share step by step, if the backend says so.
+    pub fn warm_up(&self, server: &str, now: Ticks) {
+        self.update(|pool| {
+            if let Some(member) = pool.member_mut(server) {
+                member.warming_since = Some(now);
+            }
+        });
     }
 
     /// Sets what the operator wants of a server, and says what it was before; `None`: no such server.

@@ -30,6 +30,8 @@ pub struct Server {
     failures: [AtomicU64; Failure::ALL.len()],
     credit: AtomicI64,
     suspicion: Suspicion,
+    /// Parts of choices that it was owed while it warmed up.
+    owed: AtomicU32,
 }
 
 impl Server {
@@ -44,6 +46,7 @@ impl Server {
             failures: Default::default(),
             credit: AtomicI64::new(0),
             suspicion: Suspicion::default(),
+            owed: AtomicU32::new(0),
         }
     }
 
@@ -121,6 +124,13 @@ impl Server {
         self.suspicion.clear();
     }
 
+    /// True in `part` of `whole` calls, spread evenly.
+    pub(crate) fn is_due(&self, part: u32, whole: u32) -> bool {
+        let owed = self.owed.load(Ordering::Relaxed) + part;
+        self.owed.store(owed % whole, Ordering::Relaxed);
+        owed >= whole
+    }
+
     pub(crate) fn credit(&self) -> i64 {
         self.credit.load(Ordering::Relaxed)
     }
@@ -195,6 +205,7 @@ mod tests {
             weight: Weight::new(1).unwrap(),
             max_connections: None,
             backup: false,
+            check_address: None,
             serving_ports: Vec::new(),
         }))
     }

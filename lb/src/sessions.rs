@@ -11,7 +11,7 @@ use fmc_config::model::frontend::PortRoute;
 
 use crate::ended_by::EndedBy;
 use crate::frontend::Frontend;
-use crate::pulse::{Pulse, Ticks};
+use crate::pulse::{PULSE_INTERVAL, Pulse, Ticks};
 use crate::session::Session;
 
 /// Sessions copied under one hold of the lock: the relay loop, which needs it at each accept, never waits for a whole listing.
@@ -85,6 +85,17 @@ impl Sessions {
             }
         });
         ended
+    }
+
+    /// Ends the relays to a server that has been gone for `gone_for`, and says how many. Those on which a byte moved since
+    /// are left alone: somebody is there after all, as while a server stops with grace.
+    pub fn end_gone(&self, backend: &str, server: &str, gone_for: Duration) -> usize {
+        let now = self.pulse.precise_now();
+        // A stamp is up to one beat of the pulse older than the byte it stands for.
+        let quiet = gone_for + PULSE_INTERVAL;
+        let nobody_there =
+            |session: &Session| session.goes_to(backend, server) && now.since(session.last_activity()) >= quiet;
+        self.end_all(nobody_there, EndedBy::ServerGone)
     }
 
     /// Ends those that were quiet for too long.

@@ -22,10 +22,12 @@ const LEFT_TO_THE_DAEMON: [&str; 5] = ["toml", "clap", "tracing-subscriber", "me
 /// Files whose module documentation begins with `[core]`: time, entropy and bytes are their arguments.
 const CORES: &[&str] = &[
     "health/src/schedule.rs",
+    "health/src/step.rs",
     "health/src/verdict.rs",
     "lb/daemon/src/administrative.rs",
     "lb/daemon/src/fitness.rs",
     "lb/src/balance.rs",
+    "lb/src/pool/warm_up.rs",
     "lb/src/proxy_protocol.rs",
     "vrrp/src/announce.rs",
     "vrrp/src/arp.rs",

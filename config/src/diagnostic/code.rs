@@ -144,6 +144,16 @@ codes! {
     BadServerName Error "bad-server-name",
     /// A bearer token for whoever answers.
     TokenWithoutCa Error "token-without-ca",
+    /// Verdicts that would come from themselves.
+    TrackCycle Error "track-cycle",
+    /// A server whose namesake in the tracked backend does not exist.
+    TrackNoNamesake Error "track-no-namesake",
+    /// Verdicts of a backend whose servers nobody checks.
+    TrackUnchecked Error "track-unchecked",
+    /// Bytes to send or to wait for that are not hexadecimal, too many, or none.
+    BadBytes Error "bad-bytes",
+    /// A client certificate without its key, or the other way round.
+    ClientCertificateHalf Error "client-certificate-half",
 
     /// The status page is open to everyone.
     AdminOpen Error "admin-open",

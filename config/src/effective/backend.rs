@@ -3,12 +3,12 @@
 use super::text::{Text, key, quoted};
 use crate::model::backend::{Backend, Server};
 use crate::model::frontend::Frontend;
-use crate::model::health_check::{HealthCheck, Probe, TlsProbe};
+use crate::model::health_check::{ClientCertificate, HealthCheck, Probe, SendExpectProbe, TlsProbe};
 use crate::span_of_time::format as span;
 use crate::words::{self, CheckKind};
 
 pub(super) fn write(text: &mut Text, backend: &Backend, frontends: &[Frontend]) {
-    let Backend { name, servers, balance, check, proxy_protocol, connect_timeout, attempts } = backend;
+    let Backend { name, servers, balance, check, proxy_protocol, connect_timeout, attempts, slow_start } = backend;
     let name = key(name.as_str());
     text.table(&format!("[backends.{name}]"), "");
     profile(text, backend, frontends);
@@ -19,6 +19,10 @@ pub(super) fn write(text: &mut Text, backend: &Backend, frontends: &[Frontend]) 
     }
     text.line("connect_timeout", quoted(span(*connect_timeout)), "for each attempt");
     text.line("attempts", attempts.to_string(), "each on another server");
+    match slow_start {
+        Some(span_) => text.line("slow_start", quoted(span(*span_)), "until a server that recovers has its full share"),
+        None => text.remark("slow_start: none, a server that recovers has its full share at once"),
+    }
     text.table(&format!("[backends.{name}.servers]"), "");
     servers.iter().for_each(|server| self::server(text, server));
     text.table(&format!("[backends.{name}.check]"), "");
@@ -41,17 +45,25 @@ fn profile(text: &mut Text, backend: &Backend, frontends: &[Frontend]) {
 }
 
 fn server(text: &mut Text, server: &Server) {
-    let Server { name, address, port, weight, max_connections, backup, serving_ports } = server;
+    let Server { name, address, port, weight, max_connections, backup, check_address, serving_ports } = server;
     let port = port.map_or_else(String::new, |port| format!(", port = {port}"));
     let limit = max_connections.map_or_else(String::new, |limit| format!(", max_connections = {limit}"));
-    let value =
-        format!("{{ address = {}{port}, weight = {}{limit}, backup = {backup} }}", quoted(address), weight.get());
+    let check = check_address.map_or_else(String::new, |check| format!(", check_address = {}", quoted(check)));
+    let value = format!(
+        "{{ address = {}{port}, weight = {}{limit}, backup = {backup}{check} }}",
+        quoted(address),
+        weight.get()
+    );
     let serving: Vec<_> = serving_ports.iter().map(ToString::to_string).collect();
     text.line(&key(name.as_str()), value, &format!("serves on {}", serving.join(", ")));
 }
 
 fn check(text: &mut Text, check: &HealthCheck) {
-    let HealthCheck { probe, port, interval, fast_interval, timeout, rise, fall } = check;
+    let HealthCheck { track, probe, port, interval, fast_interval, timeout, rise, fall } = check;
+    if let Some(backend) = track {
+        text.line("track", quoted(backend), "its servers of the same name are asked");
+        return;
+    }
     self::probe(text, probe);
     match port {
         Some(port) => text.line("port", port.to_string(), ""),
@@ -69,32 +81,69 @@ fn probe(text: &mut Text, probe: &Probe) {
     let kind = match probe {
         Probe::Tcp => CheckKind::Tcp,
         Probe::Tls(_) => CheckKind::Tls,
+        Probe::Http(_) => CheckKind::Http,
         Probe::Https(_) => CheckKind::Https,
+        Probe::SendExpect(_) => CheckKind::SendExpect,
         Probe::K3sApi(_) => CheckKind::K3sApi,
     };
     text.line("type", quoted(words::word(words::CHECK_KIND, kind)), "");
     match probe {
         Probe::Tcp => {}
         Probe::Tls(tls) => self::tls(text, tls),
+        Probe::Http(http) => {
+            server_name(text, http.host.as_deref());
+            request(text, &http.path, http.expect);
+        }
         Probe::Https(https) => {
             self::tls(text, &https.tls);
-            text.line("path", quoted(&https.path), "");
-            text.line("expect", quoted(format!("{}-{}", https.expect.0, https.expect.1)), "statuses that pass");
+            request(text, &https.path, https.expect);
+        }
+        Probe::SendExpect(SendExpectProbe { send, reply }) => {
+            match send.is_empty() {
+                true => text.remark("send: nothing, the server speaks first"),
+                false => bytes(text, "send", send),
+            }
+            bytes(text, "reply", reply);
         }
         Probe::K3sApi(k3s) => {
             self::tls(text, &k3s.tls);
             match &k3s.token_file {
                 Some(file) => text.line("token_file", quoted(file.display()), "opens /readyz"),
+                None if k3s.tls.client_certificate.is_some() => {}
                 None => text.remark("token_file: none, so /ping is asked"),
             }
         }
     }
 }
 
-fn tls(text: &mut Text, TlsProbe { server_name, ca_file }: &TlsProbe) {
-    match server_name {
+/// As text where it is text, else in hexadecimal digits.
+fn bytes(text: &mut Text, key: &str, bytes: &[u8]) {
+    match std::str::from_utf8(bytes) {
+        Ok(typed) => text.line(key, quoted(typed), ""),
+        Err(_) => {
+            let digits: Vec<String> = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+            text.line(&format!("{key}_hex"), quoted(digits.join(" ")), "");
+        }
+    }
+}
+
+fn request(text: &mut Text, path: &str, (least, most): (u16, u16)) {
+    text.line("path", quoted(path), "");
+    text.line("expect", quoted(format!("{least}-{most}")), "statuses that pass");
+}
+
+fn server_name(text: &mut Text, name: Option<&str>) {
+    match name {
         Some(name) => text.line("server_name", quoted(name), ""),
-        None => text.remark("server_name: the server's address"),
+        None => text.remark("server_name: the address that is asked"),
+    }
+}
+
+fn tls(text: &mut Text, TlsProbe { server_name, ca_file, client_certificate }: &TlsProbe) {
+    self::server_name(text, server_name.as_deref());
+    if let Some(ClientCertificate { cert_file, key_file }) = client_certificate {
+        text.line("client_cert_file", quoted(cert_file.display()), "shown to a server that asks");
+        text.line("client_key_file", quoted(key_file.display()), "");
     }
     match ca_file {
         Some(file) => text.line("ca_file", quoted(file.display()), ""),

@@ -2,7 +2,7 @@
 
 use std::num::NonZeroU32;
 
-use super::{check, frontend, limit, name, port};
+use super::{check, frontend, limit, name, port, track};
 use crate::diagnostic::Code;
 use crate::findings::{Findings, Place};
 use crate::model::backend::{Backend, Balance, Server, Weight};
@@ -28,6 +28,7 @@ pub(super) fn lower(raw: &RawConfig, frontends: &[Frontend], findings: &mut Find
             backends.extend(lowered);
         }
     }
+    track::resolve(raw, &mut backends, findings);
     backends
 }
 
@@ -57,6 +58,7 @@ fn one(raw: &RawBackend, users: &[&RawFrontend], frontends: &[Frontend], finding
         check: check::lower(&raw.check, &defaults),
         proxy_protocol: raw.proxy_protocol.as_ref().map(|typed| typed.value),
         connect_timeout: raw.connect_timeout.as_ref().map_or(connect_timeout, |typed| typed.value),
+        slow_start: raw.slow_start.as_ref().map(|typed| typed.value),
     })
 }
 
@@ -111,7 +113,7 @@ fn servers(raw: &RawServers, balance: Balance, findings: &mut Findings) -> Vec<S
 }
 
 fn server(raw: &RawServer, findings: &mut Findings) -> Option<Server> {
-    let RawServer { name, address, port, weight, max_connections, backup } = raw;
+    let RawServer { name, address, port, weight, max_connections, backup, check_address } = raw;
     Some(Server {
         name: name::lower(name, findings)?,
         address: address.value,
@@ -119,6 +121,7 @@ fn server(raw: &RawServer, findings: &mut Findings) -> Option<Server> {
         weight: Weight::new(weight.as_ref().map_or(1, |weight| weight.value))?,
         max_connections: max_connections.as_ref().and_then(|limit| NonZeroU32::new(limit.value)),
         backup: backup.as_ref().is_some_and(|backup| backup.value),
+        check_address: check_address.as_ref().map(|address| address.value),
         serving_ports: Vec::new(),
     })
 }

@@ -1,8 +1,10 @@
 //! The health check: only options that its kind has use for, in a rhythm that makes sense.
 
 use crate::diagnostic::Code;
-use crate::findings::Findings;
-use crate::model::health_check::{HealthCheck, HttpsProbe, K3sApiProbe, Probe, TlsProbe};
+use crate::findings::{Findings, Located};
+use crate::model::health_check::{
+    ClientCertificate, HealthCheck, HttpProbe, HttpsProbe, K3sApiProbe, Probe, SendExpectProbe, TlsProbe,
+};
 use crate::profile::BackendDefaults;
 use crate::span_of_time;
 use crate::suggest;
@@ -17,6 +19,7 @@ pub(super) fn lower(raw: &RawCheck, defaults: &BackendDefaults) -> HealthCheck {
     let kind = raw.kind.as_ref().map_or(defaults.check, |kind| kind.value);
     let interval = raw.interval.as_ref().map_or(defaults.interval, |typed| typed.value);
     HealthCheck {
+        track: None,
         probe: probe(raw, kind),
         port: raw.port.as_ref().map(|port| port.value),
         interval,
@@ -29,6 +32,9 @@ pub(super) fn lower(raw: &RawCheck, defaults: &BackendDefaults) -> HealthCheck {
 
 /// Reports options that the kind has no use for; `defaults` must be those of the true profile.
 pub(super) fn report_options(raw: &RawCheck, defaults: &BackendDefaults, findings: &mut Findings) {
+    if is_typed(raw, "track") {
+        return;
+    }
     let kind = match &raw.kind {
         Some(kind) => kind.value,
         None if is_typed(raw, "type") => return,
@@ -36,6 +42,8 @@ pub(super) fn report_options(raw: &RawCheck, defaults: &BackendDefaults, finding
     };
     report_unused_options(raw, kind, findings);
     report_unguarded_token(raw, kind, findings);
+    report_half_a_certificate(raw, findings);
+    report_no_reply(raw, findings);
 }
 
 /// Reports a doubtful server that would be asked more rarely than a settled one; every profile has the same interval.
@@ -62,29 +70,44 @@ fn is_typed(raw: &RawCheck, option: &str) -> bool {
 }
 
 fn probe(raw: &RawCheck, kind: CheckKind) -> Probe {
+    let server_name = raw.server_name.as_ref().map(|name| name.value.clone());
+    let path = raw.path.as_ref().map_or_else(|| "/".to_owned(), |path| path.value.clone());
+    let expect = raw.expect.as_ref().map_or(EXPECT, |expect| expect.value);
     let tls = TlsProbe {
-        server_name: raw.server_name.as_ref().map(|name| name.value.clone()),
+        server_name: server_name.clone(),
         ca_file: raw.ca_file.as_ref().map(|file| file.value.clone()),
+        client_certificate: client_certificate(raw),
     };
     match kind {
         CheckKind::Tcp => Probe::Tcp,
         CheckKind::Tls => Probe::Tls(tls),
-        CheckKind::Https => Probe::Https(HttpsProbe {
-            tls,
-            path: raw.path.as_ref().map_or_else(|| "/".to_owned(), |path| path.value.clone()),
-            expect: raw.expect.as_ref().map_or(EXPECT, |expect| expect.value),
-        }),
+        CheckKind::Http => Probe::Http(HttpProbe { host: server_name, path, expect }),
+        CheckKind::Https => Probe::Https(HttpsProbe { tls, path, expect }),
+        CheckKind::SendExpect => {
+            let bytes =
+                |typed: &Option<Located<Vec<u8>>>| typed.as_ref().map_or_else(Vec::new, |typed| typed.value.clone());
+            Probe::SendExpect(SendExpectProbe { send: bytes(&raw.send), reply: bytes(&raw.reply) })
+        }
         CheckKind::K3sApi => {
             Probe::K3sApi(K3sApiProbe { tls, token_file: raw.token_file.as_ref().map(|file| file.value.clone()) })
         }
     }
 }
 
+fn client_certificate(raw: &RawCheck) -> Option<ClientCertificate> {
+    let (cert_file, key_file) =
+        (raw.client_cert_file.as_ref()?.value.clone(), raw.client_key_file.as_ref()?.value.clone());
+    Some(ClientCertificate { cert_file, key_file })
+}
+
 /// The kinds that have use for an option; `None`: all of them.
 fn kinds_for(option: &str) -> Option<&'static [CheckKind]> {
+    const WITH_TLS: &[CheckKind] = &[CheckKind::Tls, CheckKind::Https, CheckKind::K3sApi];
     match option {
-        "path" | "expect" => Some(&[CheckKind::Https]),
-        "server_name" | "ca_file" => Some(&[CheckKind::Tls, CheckKind::Https, CheckKind::K3sApi]),
+        "path" | "expect" => Some(&[CheckKind::Http, CheckKind::Https]),
+        "server_name" => Some(&[CheckKind::Tls, CheckKind::Http, CheckKind::Https, CheckKind::K3sApi]),
+        "ca_file" | "client_cert_file" | "client_key_file" => Some(WITH_TLS),
+        "send" | "send_hex" | "reply" | "reply_hex" => Some(&[CheckKind::SendExpect]),
         "token_file" => Some(&[CheckKind::K3sApi]),
         _ => None,
     }
@@ -109,5 +132,26 @@ fn report_unguarded_token(raw: &RawCheck, kind: CheckKind, findings: &mut Findin
         let problem = "the token would be sent to any machine that answers on a server's address";
         let fix = "add `ca_file`, a copy of /var/lib/rancher/k3s/server/tls/server-ca.crt of a master";
         findings.add(Code::TokenWithoutCa, &token.place, problem, fix);
+    }
+}
+
+/// A certificate without its key proves nothing, and a key without its certificate says nothing.
+fn report_half_a_certificate(raw: &RawCheck, findings: &mut Findings) {
+    const HALVES: [&str; 2] = ["client_cert_file", "client_key_file"];
+    let place = |option: &str| raw.typed.iter().find(|(typed, _)| *typed == option).map(|(_, place)| place);
+    for (half, other) in [(HALVES[0], HALVES[1]), (HALVES[1], HALVES[0])] {
+        if let (Some(place), None) = (place(half), place(other)) {
+            let problem = format!("`{half}` is of no use without `{other}`");
+            findings.add(Code::ClientCertificateHalf, place, problem, format!("add `{other}`, or remove `{half}`"));
+        }
+    }
+}
+
+/// Without anything to wait for, whatever answers would pass.
+fn report_no_reply(raw: &RawCheck, findings: &mut Findings) {
+    let Some(kind) = raw.kind.as_ref().filter(|kind| kind.value == CheckKind::SendExpect) else { return };
+    if !is_typed(raw, "reply") && !is_typed(raw, "reply_hex") {
+        let fix = "add `reply`, a part of what a good server answers, for example `reply = \"PONG\"`";
+        findings.add(Code::MissingKey, &kind.place, "a check of this type needs `reply`", fix);
     }
 }

@@ -24,6 +24,8 @@ pub struct Backend {
     pub connect_timeout: Duration,
     /// How many servers a connection tries, always another one, before the client is refused.
     pub attempts: u8,
+    /// A server that recovers takes its share of new connections in full after this; `None`: at once.
+    pub slow_start: Option<Duration>,
 }
 
 /// One server of a backend.
@@ -41,6 +43,8 @@ pub struct Server {
     pub max_connections: Option<NonZeroU32>,
     /// Only takes connections while no server that is none of these may: a stand-in.
     pub backup: bool,
+    /// Where its health check goes; `None`: where clients go.
+    pub check_address: Option<Ipv4Addr>,
     /// Every port that a frontend sends clients to on this server: what a health check without a port of its own proves.
     pub serving_ports: Vec<NonZeroU16>,
 }

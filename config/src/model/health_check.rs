@@ -4,9 +4,14 @@ use std::num::NonZeroU16;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::name::BackendName;
+
 /// A probe and its rhythm.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HealthCheck {
+    /// The backend whose servers are asked instead: each server here has the verdict of its namesake there, and everything
+    /// below is that backend's. Never one that tracks another.
+    pub track: Option<BackendName>,
     /// What is asked.
     pub probe: Probe,
     /// The port to ask; `None`: every port that clients are sent to, all of which must pass.
@@ -40,8 +45,12 @@ pub enum Probe {
     Tcp,
     /// A completed TLS handshake, closed properly.
     Tls(TlsProbe),
+    /// One request in the clear, answered with an expected status.
+    Http(HttpProbe),
     /// One request over TLS, answered with an expected status.
     Https(HttpsProbe),
+    /// Some bytes in the clear, answered by bytes that hold some others.
+    SendExpect(SendExpectProbe),
     /// The ladder for a K3s API server: credentialed `/readyz`, else `/ping`, else TLS and any HTTP status.
     K3sApi(K3sApiProbe),
 }
@@ -53,6 +62,28 @@ pub struct TlsProbe {
     pub server_name: Option<String>,
     /// PEM file of the authorities that must have signed the server's certificate; `None`: any certificate passes.
     pub ca_file: Option<PathBuf>,
+    /// Shown to a server that asks who is there.
+    pub client_certificate: Option<ClientCertificate>,
+}
+
+/// A certificate and its key, read again at each probe so that rotation needs no restart.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClientCertificate {
+    /// PEM file: the certificate, then those that lead to an authority the server knows.
+    pub cert_file: PathBuf,
+    /// PEM file of the private key.
+    pub key_file: PathBuf,
+}
+
+/// One HTTP request without TLS.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HttpProbe {
+    /// The `Host` of the request; `None`: the server's address.
+    pub host: Option<String>,
+    /// Origin-form request target, for example `/ping`.
+    pub path: String,
+    /// Passing statuses, inclusive.
+    pub expect: (u16, u16),
 }
 
 /// One HTTP request over TLS.
@@ -66,11 +97,20 @@ pub struct HttpsProbe {
     pub expect: (u16, u16),
 }
 
+/// A question and its answer in any protocol without TLS.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SendExpectProbe {
+    /// What is sent once connected; empty: the server speaks first.
+    pub send: Vec<u8>,
+    /// What the answer must hold somewhere; never empty.
+    pub reply: Vec<u8>,
+}
+
 /// The K3s ladder.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct K3sApiProbe {
-    /// The handshake below it.
+    /// The handshake below it; a client certificate opens the first rung.
     pub tls: TlsProbe,
-    /// Opens the first rung: a bearer token, read again at each probe so that rotation needs no reload.
+    /// Opens the first rung too: a bearer token, read again at each probe so that rotation needs no reload.
     pub token_file: Option<PathBuf>,
 }

@@ -22,6 +22,16 @@ pub(crate) fn owned(value: &Value<'_>, findings: &mut Findings) -> Option<Locate
     Some(Located { value: address, place: value.place.clone() })
 }
 
+/// The address of a machine to ask, which may be this one.
+pub(crate) fn without_port(value: &Value<'_>, findings: &mut Findings) -> Option<Located<Ipv4Addr>> {
+    let address = ipv4(value.string(findings)?, &value.place, findings)?;
+    if !is_unicast(address) {
+        report_not_unicast(address, &value.place, findings);
+        return None;
+    }
+    Some(Located { value: address, place: value.place.clone() })
+}
+
 /// A server's `address` or `address:port`.
 pub(crate) fn server(
     value: &Value<'_>,

@@ -16,6 +16,8 @@ use crate::words;
 
 const CONNECT_TIMEOUT: RangeInclusive<Duration> = Duration::from_millis(10)..=Duration::from_secs(10);
 pub(crate) const ATTEMPTS: RangeInclusive<u8> = 1..=16;
+/// Below a second nothing warms up; a server that needs more than an hour is another problem.
+const SLOW_START: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(3600);
 const WEIGHT: RangeInclusive<u16> = 0..=256;
 const MAX_CONNECTIONS: RangeInclusive<u32> = 1..=1_000_000;
 
@@ -32,6 +34,7 @@ pub(crate) struct RawBackend {
     pub(crate) proxy_protocol: Option<Located<ProxyProtocol>>,
     pub(crate) connect_timeout: Option<Located<Duration>>,
     pub(crate) attempts: Option<Located<u8>>,
+    pub(crate) slow_start: Option<Located<Duration>>,
     pub(crate) check: RawCheck,
 }
 
@@ -53,6 +56,7 @@ pub(crate) struct RawServer {
     pub(crate) weight: Option<Located<u16>>,
     pub(crate) max_connections: Option<Located<u32>>,
     pub(crate) backup: Option<Located<bool>>,
+    pub(crate) check_address: Option<Located<Ipv4Addr>>,
 }
 
 impl RawBackend {
@@ -72,6 +76,7 @@ impl RawBackend {
                 .take("connect_timeout")
                 .and_then(|value| scalar::span(&value, CONNECT_TIMEOUT, findings)),
             attempts: table.take("attempts").and_then(|value| scalar::number(&value, ATTEMPTS, findings)),
+            slow_start: table.take("slow_start").and_then(|value| scalar::span(&value, SLOW_START, findings)),
             check: table.take("check").map_or_else(RawCheck::default, |value| RawCheck::read(&value, findings)),
             name: entry.name,
             place: table.place,
@@ -94,7 +99,15 @@ impl RawServer {
         let Entry { name, value } = entry;
         if !value.is_table() {
             let (address, port) = address::server(&value, findings)?;
-            return Some(Self { name, address, port, weight: None, max_connections: None, backup: None });
+            return Some(Self {
+                name,
+                address,
+                port,
+                weight: None,
+                max_connections: None,
+                backup: None,
+                check_address: None,
+            });
         }
         let table = value.table(&shape::SERVER, findings)?;
         let address = table.require("address", "\"10.17.4.21\"", findings);
@@ -102,9 +115,11 @@ impl RawServer {
         let max_connections =
             table.take("max_connections").and_then(|value| scalar::number(&value, MAX_CONNECTIONS, findings));
         let backup = table.take("backup").and_then(|value| scalar::truth(&value, findings));
+        let check_address = table.take("check_address").and_then(|value| address::without_port(&value, findings));
         let own_port = table.take("port").and_then(|value| address::port(&value, findings));
         let (address, port) = address::server(&address?, findings)?;
-        Some(Self { name, address, port: one_port(port, own_port, findings), weight, max_connections, backup })
+        let port = one_port(port, own_port, findings);
+        Some(Self { name, address, port, weight, max_connections, backup, check_address })
     }
 }
 

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::table::{Table, Value};
-use super::{address, scalar, shape};
+use super::{address, bytes, scalar, shape};
 use crate::diagnostic::Code;
 use crate::findings::{Findings, Located, Place};
 use crate::words::{self, CheckKind};
@@ -20,6 +20,7 @@ const STREAK: RangeInclusive<u8> = 1..=100;
 /// The table; each `None` was not typed, or was wrong and reported.
 #[derive(Debug, Default)]
 pub(crate) struct RawCheck {
+    pub(crate) track: Option<Located<String>>,
     pub(crate) kind: Option<Located<CheckKind>>,
     pub(crate) port: Option<Located<NonZeroU16>>,
     pub(crate) path: Option<Located<String>>,
@@ -27,6 +28,10 @@ pub(crate) struct RawCheck {
     pub(crate) server_name: Option<Located<String>>,
     pub(crate) ca_file: Option<Located<PathBuf>>,
     pub(crate) token_file: Option<Located<PathBuf>>,
+    pub(crate) client_cert_file: Option<Located<PathBuf>>,
+    pub(crate) client_key_file: Option<Located<PathBuf>>,
+    pub(crate) send: Option<Located<Vec<u8>>>,
+    pub(crate) reply: Option<Located<Vec<u8>>>,
     pub(crate) interval: Option<Located<Duration>>,
     pub(crate) fast_interval: Option<Located<Duration>>,
     pub(crate) timeout: Option<Located<Duration>>,
@@ -46,6 +51,7 @@ impl RawCheck {
             |key, findings: &mut Findings| table.take(key).and_then(|value| scalar::number(&value, STREAK, findings));
         let file = |key, findings: &mut Findings| table.take(key).and_then(|value| scalar::path(&value, findings));
         Self {
+            track: table.take("track").and_then(|value| scalar::text(&value, findings)),
             kind: table.take("type").and_then(|value| scalar::word(&value, words::CHECK_KIND, findings)),
             port: table.take("port").and_then(|value| address::port(&value, findings)),
             path: table.take("path").and_then(|value| path(&value, findings)),
@@ -53,6 +59,10 @@ impl RawCheck {
             server_name: table.take("server_name").and_then(|value| server_name(&value, findings)),
             ca_file: file("ca_file", findings),
             token_file: file("token_file", findings),
+            client_cert_file: file("client_cert_file", findings),
+            client_key_file: file("client_key_file", findings),
+            send: bytes::either(&table, ("send", "send_hex"), findings),
+            reply: bytes::either(&table, ("reply", "reply_hex"), findings),
             interval: span("interval", INTERVAL, findings),
             fast_interval: span("fast_interval", FAST_INTERVAL, findings),
             timeout: span("timeout", TIMEOUT, findings),

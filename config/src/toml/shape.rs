@@ -44,15 +44,18 @@ pub(crate) static KEEPALIVE: Shape = Shape { name: "frontends.NAME.keepalive", k
 
 pub(crate) static BACKEND: Shape = Shape {
     name: "backends.NAME",
-    keys: &["profile", "servers", "balance", "proxy_protocol", "connect_timeout", "attempts", "check"],
+    keys: &["profile", "servers", "balance", "proxy_protocol", "connect_timeout", "attempts", "slow_start", "check"],
 };
 
-pub(crate) static SERVER: Shape =
-    Shape { name: "backends.NAME.servers.NAME", keys: &["address", "port", "weight", "max_connections", "backup"] };
+pub(crate) static SERVER: Shape = Shape {
+    name: "backends.NAME.servers.NAME",
+    keys: &["address", "port", "weight", "max_connections", "backup", "check_address"],
+};
 
 pub(crate) static CHECK: Shape = Shape {
     name: "backends.NAME.check",
     keys: &[
+        "track",
         "type",
         "port",
         "path",
@@ -60,6 +63,12 @@ pub(crate) static CHECK: Shape = Shape {
         "server_name",
         "ca_file",
         "token_file",
+        "client_cert_file",
+        "client_key_file",
+        "send",
+        "send_hex",
+        "reply",
+        "reply_hex",
         "interval",
         "fast_interval",
         "timeout",

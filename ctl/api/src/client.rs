@@ -21,6 +21,7 @@ use crate::command::{
     Failover, FailoverAnswer, Kill, KillAnswer, SetState, SetWeight, StateAnswer, Undo, UndoAnswer, WeightAnswer,
 };
 use crate::events::{EventList, EventQuery};
+use crate::probe::{Probe, ProbeAnswer};
 use crate::rebalance::{Rebalance, RebalanceAnswer};
 use crate::refusal::{Refusal, RefusalKind};
 use crate::sessions::{SessionList, SessionQuery};
@@ -30,6 +31,9 @@ use crate::{API_VERSION, API_VERSION_HEADER, path};
 
 /// How long a call may take when the caller does not say: a planned move waits for the other node for well under a second.
 pub const DEFAULT_DEADLINE: Duration = Duration::from_secs(5);
+
+/// The deadline of [`Client::probe`]: a check may take a minute, and a moment more to close its connections.
+const PROBE_DEADLINE: Duration = Duration::from_secs(70);
 
 /// The largest answer that is read; a longer one is an error, so that a wrong peer cannot fill the memory. 65,536 sessions fit.
 const ANSWER_LIMIT: usize = 32 << 20;
@@ -202,6 +206,14 @@ impl Client {
     /// See [`ClientError`].
     pub async fn undo(&self, request: Undo) -> Result<UndoAnswer, ClientError> {
         self.post(path::UNDO, &request).await
+    }
+
+    /// One health check now, step by step.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn probe(&self, request: &Probe) -> Result<ProbeAnswer, ClientError> {
+        self.clone().with_deadline(PROBE_DEADLINE).post(path::PROBE, request).await
     }
 
     /// Ends one connection.

@@ -14,6 +14,7 @@ pub mod client;
 pub mod command;
 pub mod events;
 pub mod path;
+pub mod probe;
 pub mod query;
 pub mod rebalance;
 pub mod sessions;

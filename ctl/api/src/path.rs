@@ -22,6 +22,8 @@ pub const WEIGHT: &str = "/v1/weight";
 pub const UNDO: &str = "/v1/undo";
 /// `POST` [`crate::command::Kill`], answered by [`crate::command::KillAnswer`].
 pub const KILL: &str = "/v1/kill";
+/// `POST` [`crate::probe::Probe`], answered by [`crate::probe::ProbeAnswer`].
+pub const PROBE: &str = "/v1/probe";
 /// `POST` [`crate::command::Failover`], answered by [`crate::command::FailoverAnswer`].
 pub const FAILOVER: &str = "/v1/failover";
 /// `POST` [`crate::rebalance::Rebalance`], answered by [`crate::rebalance::RebalanceAnswer`].

@@ -34,7 +34,7 @@ fn row(backend: &BackendStatus, server: &ServerStatus, now: Moment) -> [Cell; 9]
     ]
 }
 
-fn health_tone(health: Health) -> Tone {
+pub(super) fn health_tone(health: Health) -> Tone {
     match health {
         Health::Healthy => Tone::Good,
         Health::Unhealthy => Tone::Bad,

@@ -116,6 +116,17 @@ fn a_change_that_is_not_saved_is_done_and_says_so() {
 }
 
 #[test]
+fn a_probe_shows_every_step_and_exits_with_its_answer() {
+    for (name, code) in [("probe", 0), ("probe_failed", 1)] {
+        let daemon = FakeDaemon::new(&[("/v1/probe", 200, &[&json(name)])]);
+        let ran = daemon.run("probe masters/master1");
+        assert_golden(name, &ran.stdout);
+        assert_eq!((ran.code, ran.stderr.as_str()), (Some(code), ""));
+        assert!(daemon.asked()[0].contains(r#"{"backend":"masters","server":"master1"}"#));
+    }
+}
+
+#[test]
 fn a_move_that_cannot_be_is_not_tried_and_is_a_no() {
     let daemon = FakeDaemon::new(&[("/v1/failover", 200, &[&json("failover_refused")])]);
     let ran = daemon.run("failover web");

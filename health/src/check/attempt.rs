@@ -10,6 +10,7 @@ use tokio_rustls::client::TlsStream;
 
 use super::error::{Awaited, ProbeError};
 use crate::outcome::{Finding, Outcome, Rung};
+use crate::step::{Step, Trace};
 
 /// How long a server may take to close its side after we closed ours. It has answered by then; this only keeps our close
 /// from turning into a reset, and ends it when the server does not care.
@@ -28,6 +29,7 @@ pub(super) struct Attempt {
     timeout: Duration,
     accepted: bool,
     open: Vec<Open>,
+    trace: Trace,
 }
 
 /// A connection that is to be closed properly at the end.
@@ -35,6 +37,18 @@ pub(super) struct Attempt {
 pub(super) enum Open {
     Tcp(TcpStream),
     Tls(Box<TlsStream<TcpStream>>),
+}
+
+impl From<TcpStream> for Open {
+    fn from(stream: TcpStream) -> Self {
+        Self::Tcp(stream)
+    }
+}
+
+impl From<TlsStream<TcpStream>> for Open {
+    fn from(stream: TlsStream<TcpStream>) -> Self {
+        Self::Tls(Box::new(stream))
+    }
 }
 
 /// What a passing server said.
@@ -48,7 +62,17 @@ pub(super) struct Answer {
 
 impl Attempt {
     pub(super) fn start(timeout: Duration) -> Self {
-        Self { started: Instant::now(), timeout, accepted: false, open: Vec::new() }
+        Self::traced(timeout, Trace::Off)
+    }
+
+    /// One that notes its steps in `trace`.
+    pub(super) fn traced(timeout: Duration, trace: Trace) -> Self {
+        Self { started: Instant::now(), timeout, accepted: false, open: Vec::new(), trace }
+    }
+
+    /// Notes what was just done.
+    pub(super) fn step(&mut self, words: impl FnOnce() -> String) {
+        self.trace.note(self.started.elapsed(), words);
     }
 
     /// Awaits `work` no longer than the probe's one deadline allows.
@@ -84,25 +108,30 @@ impl Attempt {
     pub(super) fn outcome(&self, answer: Result<Answer, ProbeError>) -> Outcome {
         let accepted = self.accepted;
         match answer {
-            Ok(Answer { latency, detail, rung }) => Outcome { finding: Finding::Pass, latency, accepted, detail, rung },
+            Ok(Answer { latency, detail, rung }) => {
+                Outcome { finding: Finding::Pass, latency, accepted, gone: false, detail, rung }
+            }
             Err(error) => Outcome {
                 finding: error.finding(),
                 latency: self.started.elapsed(),
                 accepted,
+                gone: !accepted && error.nobody_there(),
                 detail: error.to_string(),
                 rung: error.rung(),
             },
         }
     }
 
-    /// Closes whatever was opened, each within [`PARTING`].
-    pub(super) async fn part(self) {
-        for open in self.open {
+    /// Closes whatever was opened, each within [`PARTING`]; the steps, if they were noted.
+    pub(super) async fn part(mut self) -> Vec<Step> {
+        for open in std::mem::take(&mut self.open) {
             match open {
                 Open::Tcp(stream) => part(stream).await,
                 Open::Tls(stream) => part(stream).await,
             }
+            self.step(|| "said goodbye".to_owned());
         }
+        self.trace.into_steps()
     }
 }
 

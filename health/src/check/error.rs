@@ -17,6 +17,8 @@ pub(super) enum ProbeError {
     #[error("connection refused")]
     Refused,
     #[error("unreachable: {0}")]
+    HostUnreachable(&'static str),
+    #[error("unreachable: {0}")]
     Unreachable(String),
     #[error("no {awaited} within {timeout:?}")]
     Silent { awaited: String, timeout: Duration },
@@ -30,6 +32,8 @@ pub(super) enum ProbeError {
     HeaderTooLarge,
     #[error("the answer is not HTTP/1.1: {0}")]
     NotHttp(String),
+    #[error("an answer without what is awaited{}: {heard:?}", if *.whole { "" } else { " in its first 16 KiB" })]
+    Unexpected { heard: String, whole: bool },
     #[error("HTTP {status} from {path}{}", after_colon(.because))]
     Status { status: u16, path: String, because: Option<String>, rung: Option<Rung> },
 
@@ -59,6 +63,8 @@ pub(super) enum Awaited<'a> {
     TlsHandshake,
     /// Request sent.
     Http(&'a str),
+    /// Question sent, or the server is to speak first.
+    Reply,
     /// Something of this node.
     File(&'a PathBuf),
 }
@@ -67,7 +73,7 @@ impl ProbeError {
     pub(super) fn silent(awaited: Awaited<'_>, timeout: Duration) -> Self {
         match awaited {
             Awaited::File(path) => Self::Node(io::Error::other(format!("{} was not read in time", path.display()))),
-            Awaited::Connection | Awaited::TlsHandshake | Awaited::Http(_) => {
+            Awaited::Connection | Awaited::TlsHandshake | Awaited::Http(_) | Awaited::Reply => {
                 Self::Silent { awaited: awaited.to_string(), timeout }
             }
         }
@@ -84,6 +90,8 @@ impl ProbeError {
             Some(
                 Errno::EMFILE | Errno::ENFILE | Errno::ENOMEM | Errno::ENOBUFS | Errno::EADDRNOTAVAIL | Errno::EAGAIN,
             ) => Self::Node(error),
+            Some(Errno::EHOSTUNREACH) => Self::HostUnreachable("no route to host"),
+            Some(Errno::EHOSTDOWN) => Self::HostUnreachable("host is down"),
             Some(errno) => Self::Unreachable(errno.desc().to_lowercase()),
             None => Self::Unreachable(error.to_string()),
         }
@@ -93,10 +101,11 @@ impl ProbeError {
     pub(super) fn finding(&self) -> Finding {
         match self {
             Self::Refused => Finding::Fail(Failure::Refused),
-            Self::Unreachable(_) => Finding::Fail(Failure::Unreachable),
+            Self::HostUnreachable(_) | Self::Unreachable(_) => Finding::Fail(Failure::Unreachable),
             Self::Silent { .. } => Finding::Fail(Failure::Timeout),
             Self::Reset(_) => Finding::Fail(Failure::Reset),
             Self::Tls(_) => Finding::Fail(Failure::Tls),
+            Self::Unexpected { .. } => Finding::Fail(Failure::Reply),
             Self::Closed(_) | Self::HeaderTooLarge | Self::NotHttp(_) | Self::Status { .. } => {
                 Finding::Fail(Failure::Http)
             }
@@ -104,6 +113,18 @@ impl ProbeError {
                 Finding::Inconclusive
             }
         }
+    }
+
+    /// The server's host refused, or the network says that it cannot be reached. A network without a way to it is another
+    /// thing: that is what this node sees of every server when its own link is down.
+    pub(super) fn nobody_there(&self) -> bool {
+        matches!(self, Self::Refused | Self::HostUnreachable(_))
+    }
+
+    /// Whether the same question without credentials may be answered: a file of theirs cannot be read, or the server ended
+    /// the handshake over them.
+    pub(super) fn may_be_the_credentials(&self) -> bool {
+        matches!(self, Self::Trust(_) | Self::Tls(_))
     }
 
     /// The rung of the ladder that said no.
@@ -120,6 +141,7 @@ impl fmt::Display for Awaited<'_> {
         match self {
             Self::Connection => f.write_str("answer"),
             Self::TlsHandshake => f.write_str("TLS handshake"),
+            Self::Reply => f.write_str("reply that is awaited"),
             Self::Http(path) => write!(f, "HTTP answer from {path}"),
             Self::File(path) => write!(f, "{}", path.display()),
         }
@@ -152,6 +174,15 @@ mod tests {
         }
         assert_eq!(of(Errno::EHOSTUNREACH).to_string(), "unreachable: no route to host");
         assert_eq!(of(Errno::ECONNREFUSED).to_string(), "connection refused");
+    }
+
+    #[test]
+    fn only_a_host_that_refuses_or_cannot_be_reached_has_nobody_there() {
+        assert!(of(Errno::ECONNREFUSED).nobody_there() && of(Errno::EHOSTUNREACH).nobody_there());
+        for errno in [Errno::ENETUNREACH, Errno::EACCES, Errno::ECONNRESET, Errno::EMFILE] {
+            assert!(!of(errno).nobody_there(), "{errno}");
+        }
+        assert!(!ProbeError::silent(Awaited::Connection, Duration::from_secs(1)).nobody_there());
     }
 
     #[test]

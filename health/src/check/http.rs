@@ -1,4 +1,4 @@
-//! One HTTP/1.1 request over TLS, on a connection of its own.
+//! The `http` check, and one HTTP/1.1 request on a connection of its own, in the clear or over TLS.
 //!
 //! The status line decides. The body is read only for its words and so that the connection ends cleanly; what goes wrong
 //! in it changes nothing. Everything a server can make us keep is bounded: [`MAX_HEADER`], [`MAX_FIELDS`], [`MAX_BODY`].
@@ -6,8 +6,10 @@
 use std::error::Error as _;
 use std::future::{Future, poll_fn};
 use std::io;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::pin::pin;
+
+use fmc_config::model::health_check::HttpProbe;
 
 use http_body_util::{BodyExt, Empty};
 use hyper::body::{Bytes, Incoming};
@@ -15,11 +17,11 @@ use hyper::client::conn::http1;
 use hyper::header::{ACCEPT, AUTHORIZATION, CONNECTION, HOST, HeaderValue, USER_AGENT};
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
-use tokio::net::TcpStream;
-use tokio_rustls::client::TlsStream;
+use tokio::io::{AsyncRead, AsyncWrite};
 
-use super::attempt::{Attempt, Open};
+use super::attempt::{Answer, Attempt, Open};
 use super::error::{Awaited, ProbeError};
+use super::tcp;
 use super::tls::{self, Tls};
 
 /// Bytes of status line and header that a server may answer with; more is no answer.
@@ -35,7 +37,52 @@ const MAX_FIELDS: usize = 64;
 const AGENT: HeaderValue = HeaderValue::from_static(concat!("fmc-lb-health/", env!("CARGO_PKG_VERSION")));
 
 type Question = Request<Empty<Bytes>>;
-type Connection = http1::Connection<TokioIo<TlsStream<TcpStream>>, Empty<Bytes>>;
+type Connection<S> = http1::Connection<TokioIo<S>, Empty<Bytes>>;
+
+/// A connection that HTTP is spoken on.
+pub(super) trait Stream: AsyncRead + AsyncWrite + Unpin + Send + Into<Open> + 'static {}
+impl<S: AsyncRead + AsyncWrite + Unpin + Send + Into<Open> + 'static> Stream for S {}
+
+/// The `http` check of one server.
+#[derive(Debug)]
+pub(super) struct Http {
+    request: Expected,
+}
+
+/// What is requested, and which statuses pass.
+#[derive(Debug)]
+pub(super) struct Expected {
+    pub(super) path: String,
+    pub(super) host: String,
+    pub(super) statuses: (u16, u16),
+}
+
+impl Http {
+    pub(super) fn new(probe: &HttpProbe, address: Ipv4Addr) -> Self {
+        let HttpProbe { host, path, expect } = probe;
+        let host = host.clone().unwrap_or_else(|| address.to_string());
+        Self { request: Expected { path: path.clone(), host, statuses: *expect } }
+    }
+
+    pub(super) async fn ask(&self, address: SocketAddr, attempt: &mut Attempt) -> Result<Answer, ProbeError> {
+        let Expected { path, host, .. } = &self.request;
+        let question = question(path, host, None)?;
+        let stream = tcp::connect(address, attempt).await?;
+        let status = exchange(stream, question, path, attempt).await?.status;
+        self.request.judge(status, attempt)
+    }
+}
+
+impl Expected {
+    /// Passes when the status is one of those that pass.
+    pub(super) fn judge(&self, status: u16, attempt: &Attempt) -> Result<Answer, ProbeError> {
+        let Self { path, statuses: (least, most), .. } = self;
+        if (*least..=*most).contains(&status) {
+            return Ok(attempt.answer(format!("HTTP {status} from {path}"), None));
+        }
+        Err(ProbeError::Status { status, path: path.clone(), because: None, rung: None })
+    }
+}
 
 /// The credentials of a request; `Debug` does not show them.
 #[derive(Debug)]
@@ -58,7 +105,7 @@ pub(super) struct Reply {
     pub(super) body: Vec<u8>,
 }
 
-/// Asks for `path` (origin form) on a new connection, which is then left to the attempt.
+/// Asks for `path` (origin form) over TLS on a new connection, which is then left to the attempt.
 pub(super) async fn get(
     tls: &Tls,
     address: SocketAddr,
@@ -69,6 +116,15 @@ pub(super) async fn get(
 ) -> Result<Reply, ProbeError> {
     let question = question(path, host, bearer)?;
     let stream = tls.connect(address, attempt).await?;
+    exchange(stream, question, path, attempt).await
+}
+
+async fn exchange<S: Stream>(
+    stream: S,
+    question: Question,
+    path: &str,
+    attempt: &mut Attempt,
+) -> Result<Reply, ProbeError> {
     let (mut sender, mut connection) = http1::Builder::new()
         .max_buf_size(MAX_HEADER)
         .max_header_size(MAX_HEADER)
@@ -77,7 +133,10 @@ pub(super) async fn get(
         .await
         .map_err(|error| of_exchange(&error, path))?;
     let reply = converse(&mut sender, &mut connection, question, path, attempt).await;
-    attempt.leave(Open::Tls(Box::new(connection.into_parts().io.into_inner())));
+    if let Ok(Reply { status, body }) = &reply {
+        attempt.step(|| format!("GET {path} answered: HTTP {status}, {} bytes of body", body.len()));
+    }
+    attempt.leave(connection.into_parts().io.into_inner().into());
     reply
 }
 
@@ -93,9 +152,9 @@ fn question(path: &str, host: &str, bearer: Option<Bearer>) -> Result<Question, 
     request.body(Empty::new()).map_err(|error| ProbeError::Path(path.to_owned(), error.to_string()))
 }
 
-async fn converse(
+async fn converse<S: Stream>(
     sender: &mut http1::SendRequest<Empty<Bytes>>,
-    connection: &mut Connection,
+    connection: &mut Connection<S>,
     question: Question,
     path: &str,
     attempt: &Attempt,
@@ -126,7 +185,10 @@ async fn read(response: Response<Incoming>, text: &mut Vec<u8>) -> hyper::Result
 
 /// Polls the connection beside `work`, which advances only with it. An error that hyper gave to the connection because
 /// nobody was waiting yet (an alert that comes before the request went out) is given to `work`'s caller.
-async fn drive<T>(connection: &mut Connection, work: impl Future<Output = hyper::Result<T>>) -> hyper::Result<T> {
+async fn drive<S: Stream, T>(
+    connection: &mut Connection<S>,
+    work: impl Future<Output = hyper::Result<T>>,
+) -> hyper::Result<T> {
     let mut work = pin!(work);
     let ended = tokio::select! {
         biased;

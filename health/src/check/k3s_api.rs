@@ -4,7 +4,7 @@
 //! master dead. Here each rung proves a little less than the one above:
 //!
 //! ```text
-//!  token_file and ca_file?  ── GET /readyz, Bearer ──┬─ 200 ─────────▶ pass  (the API server says it is ready)
+//!  token or certificate?  ──── GET /readyz with it ──┬─ 200 ─────────▶ pass  (the API server says it is ready)
 //!          │ no                                      ├─ 5xx ─────────▶ FAIL  (it says it is not: no lower rung may overrule)
 //!          │                                         └─ 401, 403, other: said in words, go on
 //!          ▼                                                         ▼
@@ -13,14 +13,15 @@
 //!  no TCP, no TLS or no HTTP on any rung ────────────────────────────▶ FAIL
 //! ```
 //!
-//! The token is read at each probe, so that it can be rotated, and is sent only where `ca_file` proves who receives it.
+//! Credentials are read at each probe, so that they can be rotated. The token is sent only where `ca_file` proves who
+//! receives it. Credentials that cannot be read or are refused take nothing down: the lower rungs are asked without them.
 
 use std::fs::File;
 use std::io::{self, Read};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
-use fmc_config::model::health_check::K3sApiProbe;
+use fmc_config::model::health_check::{K3sApiProbe, TlsProbe};
 
 use super::attempt::{Answer, Attempt};
 use super::error::{Awaited, ProbeError};
@@ -37,7 +38,11 @@ const MAX_REASON: usize = 120;
 /// The `k3s-api` check of one server.
 #[derive(Debug)]
 pub(super) struct K3sApi {
-    tls: Tls,
+    /// With the client certificate, if there is one.
+    credentialed: Tls,
+    /// Without.
+    open: Tls,
+    shows_certificate: bool,
     token_file: Option<PathBuf>,
     host: String,
 }
@@ -49,13 +54,25 @@ impl K3sApi {
     pub(super) fn new(probe: &K3sApiProbe, address: Ipv4Addr) -> Self {
         let K3sApiProbe { tls, token_file } = probe;
         let host = tls.server_name.clone().unwrap_or_else(|| address.to_string());
-        Self { tls: Tls::new(tls, address, tls::HTTP_1_1), token_file: token_file.clone(), host }
+        let without = TlsProbe { client_certificate: None, ..tls.clone() };
+        Self {
+            credentialed: Tls::new(tls, address, tls::HTTP_1_1),
+            open: Tls::new(&without, address, tls::HTTP_1_1),
+            shows_certificate: tls.client_certificate.is_some(),
+            token_file: token_file.clone(),
+            host,
+        }
     }
 
     pub(super) async fn ask(&self, address: SocketAddr, attempt: &mut Attempt) -> Result<Answer, ProbeError> {
         match self.readyz(address, attempt).await? {
             Ok(answer) => Ok(answer),
-            Err(descent) => self.ping(address, descent, attempt).await,
+            Err(descent) => {
+                attempt.step(|| {
+                    descent.clone().unwrap_or_else(|| "no credentials for /readyz".to_owned()) + ": one rung down"
+                });
+                self.ping(address, descent, attempt).await
+            }
         }
     }
 
@@ -63,17 +80,23 @@ impl K3sApi {
     async fn readyz(&self, address: SocketAddr, attempt: &mut Attempt) -> Result<Result<Answer, Descent>, ProbeError> {
         const PATH: &str = "/readyz";
         let bearer = match self.bearer(attempt).await? {
-            Ok(bearer) => bearer,
+            Ok(bearer) => Some(bearer),
+            Err(_no_token) if self.shows_certificate => None,
             Err(descent) => return Ok(Err(descent)),
         };
-        let reply = http::get(&self.tls, address, PATH, &self.host, Some(bearer), attempt).await?;
+        let reply = match http::get(&self.credentialed, address, PATH, &self.host, bearer, attempt).await {
+            Err(error) if self.shows_certificate && error.may_be_the_credentials() => {
+                return Ok(Err(Some(error.to_string())));
+            }
+            reply => reply?,
+        };
         match reply.status {
             200 => Ok(Ok(attempt.answer(format!("HTTP 200 from {PATH}"), Some(Rung::Readyz)))),
             status @ 500..=599 => {
                 let because = failed_checks(&reply.body);
                 Err(ProbeError::Status { status, path: PATH.to_owned(), because, rung: Some(Rung::Readyz) })
             }
-            status @ (401 | 403) => Ok(Err(Some(format!("token refused: HTTP {status} from {PATH}")))),
+            status @ (401 | 403) => Ok(Err(Some(format!("{} refused: HTTP {status} from {PATH}", self.credentials())))),
             status => Ok(Err(Some(format!("HTTP {status} from {PATH}")))),
         }
     }
@@ -81,7 +104,7 @@ impl K3sApi {
     /// The two lower rungs.
     async fn ping(&self, address: SocketAddr, descent: Descent, attempt: &mut Attempt) -> Result<Answer, ProbeError> {
         const PATH: &str = "/ping";
-        let status = http::get(&self.tls, address, PATH, &self.host, None, attempt).await?.status;
+        let status = http::get(&self.open, address, PATH, &self.host, None, attempt).await?.status;
         let (words, rung) = match status {
             200 => (format!("HTTP 200 from {PATH}"), Rung::Ping),
             status => (format!("alive: HTTP {status} from {PATH}"), Rung::AnyStatus),
@@ -90,10 +113,18 @@ impl K3sApi {
         Ok(attempt.answer(detail, Some(rung)))
     }
 
+    fn credentials(&self) -> &'static str {
+        match (self.shows_certificate, &self.token_file) {
+            (false, _) => "token",
+            (true, None) => "client certificate",
+            (true, Some(_)) => "client certificate and token",
+        }
+    }
+
     /// The outer error is this node's: a file that cannot be read in time says nothing about the server.
     async fn bearer(&self, attempt: &Attempt) -> Result<Result<Bearer, Descent>, ProbeError> {
         let Some(path) = self.token_file.clone() else { return Ok(Err(None)) };
-        if !self.tls.verifies() {
+        if !self.open.verifies() {
             let why = "token not sent: without ca_file nobody knows who would receive it";
             return Ok(Err(Some(why.to_owned())));
         }

@@ -30,6 +30,7 @@ pub(super) async fn connect(address: SocketAddr, attempt: &mut Attempt) -> Resul
     let connected = attempt.within(Awaited::Connection, TcpStream::connect(address)).await?;
     let stream = connected.map_err(ProbeError::of_connect)?;
     attempt.accepted();
+    attempt.step(|| format!("connected to {address}"));
     Ok(stream)
 }
 

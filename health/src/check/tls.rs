@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use fmc_config::model::health_check::TlsProbe;
+use fmc_config::model::health_check::{ClientCertificate, TlsProbe};
 use rustls::pki_types::ServerName;
 use rustls::{CertificateError, ClientConfig, InvalidMessage};
 use tokio::net::TcpStream;
@@ -25,9 +25,11 @@ pub(super) const NO_ALPN: &[&[u8]] = &[];
 pub(super) const HTTP_1_1: &[&[u8]] = &[b"http/1.1"];
 
 /// TLS to one server. Its configuration is built at the first probe and kept; when that fails, the next probe tries again.
+/// With a client certificate it is built for each probe, so that a rotated one needs no restart.
 #[derive(Debug)]
 pub(super) struct Tls {
     ca_file: Option<PathBuf>,
+    client_certificate: Option<ClientCertificate>,
     server_name: Result<ServerName<'static>, String>,
     alpn: &'static [&'static [u8]],
     config: OnceCell<Arc<ClientConfig>>,
@@ -35,13 +37,14 @@ pub(super) struct Tls {
 
 impl Tls {
     pub(super) fn new(probe: &TlsProbe, address: Ipv4Addr, alpn: &'static [&'static [u8]]) -> Self {
-        let TlsProbe { server_name, ca_file } = probe;
+        let TlsProbe { server_name, ca_file, client_certificate } = probe;
         let server_name = match server_name {
             Some(name) => ServerName::try_from(name.clone()).map_err(|_| name.clone()),
             // RFC 6066 §3 allows no literal address as SNI: rustls sends none and verifies the address.
             None => Ok(ServerName::IpAddress(address.into())),
         };
-        Self { ca_file: ca_file.clone(), server_name, alpn, config: OnceCell::new() }
+        let (ca_file, client_certificate) = (ca_file.clone(), client_certificate.clone());
+        Self { ca_file, client_certificate, server_name, alpn, config: OnceCell::new() }
     }
 
     /// Whether a completed handshake proves who answered.
@@ -68,13 +71,28 @@ impl Tls {
         let name = self.server_name.clone().map_err(ProbeError::ServerName)?;
         let stream = tcp::connect(address, attempt).await?;
         let handshake = TlsConnector::from(config).connect(name, stream).into_fallible();
-        attempt.within(Awaited::TlsHandshake, handshake).await?.map_err(|(error, stream)| {
+        let stream = attempt.within(Awaited::TlsHandshake, handshake).await?.map_err(|(error, stream)| {
             attempt.leave(Open::Tcp(stream));
             of_stream(&error, "the TLS handshake was complete")
-        })
+        })?;
+        attempt.step(|| self.describe(&stream));
+        Ok(stream)
+    }
+
+    fn describe(&self, stream: &TlsStream<TcpStream>) -> String {
+        let version = stream.get_ref().1.protocol_version().and_then(|version| version.as_str()).unwrap_or("TLS");
+        let trust = match &self.ca_file {
+            Some(path) => format!("certificate verified by {}", path.display()),
+            None => "any certificate passes, for there is no ca_file".to_owned(),
+        };
+        let shown = if self.client_certificate.is_some() { ", ours was there to be asked for" } else { "" };
+        format!("{} handshake completed: {trust}{shown}", version.replace("TLSv", "TLS ").replace('_', "."))
     }
 
     async fn config(&self, attempt: &Attempt) -> Result<Arc<ClientConfig>, ProbeError> {
+        if let Some(ClientCertificate { cert_file, .. }) = &self.client_certificate {
+            return attempt.within(Awaited::File(cert_file), self.build()).await?;
+        }
         let built = self.config.get_or_try_init(|| self.build());
         let config = match &self.ca_file {
             Some(path) => attempt.within(Awaited::File(path), built).await??,
@@ -85,14 +103,15 @@ impl Tls {
 
     /// Off the runtime's thread: a file system may block for as long as it likes.
     async fn build(&self) -> Result<Arc<ClientConfig>, ProbeError> {
-        let (ca_file, alpn) = (self.ca_file.clone(), self.alpn);
-        let building = tokio::task::spawn_blocking(move || trust::client_config(ca_file.as_deref(), alpn));
+        let (ca_file, client, alpn) = (self.ca_file.clone(), self.client_certificate.clone(), self.alpn);
+        let building =
+            tokio::task::spawn_blocking(move || trust::client_config(ca_file.as_deref(), client.as_ref(), alpn));
         let config = building.await.map_err(|_panicked| ProbeError::Defect)??;
         Ok(Arc::new(config))
     }
 }
 
-/// What an error of a TLS stream means, in or after the handshake; `before` is what the server still owed.
+/// What an error of a stream means, in or after the handshake; `before` is what the server still owed.
 pub(super) fn of_stream(error: &io::Error, before: &'static str) -> ProbeError {
     if let Some(tls) = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
         return ProbeError::Tls(describe(tls));
@@ -100,7 +119,11 @@ pub(super) fn of_stream(error: &io::Error, before: &'static str) -> ProbeError {
     match error.kind() {
         io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe => ProbeError::Reset("after it had accepted"),
         io::ErrorKind::UnexpectedEof => ProbeError::Tls(format!("connection closed by the server before {before}")),
-        _ => ProbeError::Tls(error.to_string()),
+        // The kernel's word, TLS or not: the way to the server, or this node.
+        _ => match error.raw_os_error() {
+            Some(errno) => ProbeError::of_connect(io::Error::from_raw_os_error(errno)),
+            None => ProbeError::Tls(error.to_string()),
+        },
     }
 }
 

@@ -1,6 +1,6 @@
 //! What one server's task and the people who ask about it share.
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -9,7 +9,7 @@ use fmc_config::model::name::{BackendName, ServerName};
 use tokio::sync::{Notify, Semaphore, watch};
 use tokio::task::JoinSet;
 
-use super::ServerStatus;
+use super::{Inspected, ServerStatus};
 use crate::check::Check;
 use crate::outcome::Outcome;
 use crate::verdict::{Health, Verdict};
@@ -19,7 +19,11 @@ use crate::verdict::{Health, Verdict};
 pub(super) struct Target {
     pub(super) backend: BackendName,
     pub(super) server: ServerName,
+    /// Backends whose server of that name has the verdict of this one.
+    pub(super) followers: Vec<BackendName>,
     pub(super) addresses: Vec<SocketAddr>,
+    /// The very ports and address that clients are sent to, and no others.
+    pub(super) asks_where_clients_go: bool,
     check: Arc<Check>,
     permits: Arc<Semaphore>,
     /// Holds one wish at most: a thousand failed dials are one.
@@ -30,7 +34,13 @@ pub(super) struct Target {
 }
 
 impl Target {
-    pub(super) fn new(backend: &Backend, server: &Server, permits: Arc<Semaphore>, now: Instant) -> Self {
+    pub(super) fn new(
+        backend: &Backend,
+        server: &Server,
+        followers: Vec<BackendName>,
+        permits: Arc<Semaphore>,
+        now: Instant,
+    ) -> Self {
         let addresses = addresses(backend, server);
         let status = ServerStatus {
             backend: backend.name.clone(),
@@ -45,8 +55,10 @@ impl Target {
         Self {
             backend: backend.name.clone(),
             server: server.name.clone(),
+            followers,
             addresses,
-            check: Arc::new(Check::new(&backend.check, server.address)),
+            asks_where_clients_go: backend.check.port.is_none() && server.check_address.is_none(),
+            check: Arc::new(Check::new(&backend.check, asked_at(server))),
             permits,
             failed_dial: Notify::new(),
             status: watch::Sender::new(status),
@@ -89,6 +101,19 @@ impl Target {
         });
     }
 
+    /// Asks every port once, and tells every step.
+    pub(super) async fn inspect(&self) -> Vec<Inspected> {
+        let mut asking = JoinSet::new();
+        for (order, &address) in self.addresses.iter().enumerate() {
+            let check = self.check.clone();
+            asking.spawn(async move { (order, address, check.inspect(address).await) });
+        }
+        let mut answers = asking.join_all().await;
+        answers.sort_by_key(|(order, ..)| *order);
+        let inspected = |(_, address, (outcome, steps))| Inspected { address, outcome, steps };
+        answers.into_iter().map(inspected).collect()
+    }
+
     /// Asks every port at the same time. Each waits for a permit first and has its whole timeout after that. A port whose
     /// probe panicked says nothing about the server, and the next round asks again.
     pub(super) async fn probe(&self) -> Outcome {
@@ -110,6 +135,10 @@ impl Target {
     }
 }
 
+fn asked_at(server: &Server) -> Ipv4Addr {
+    server.check_address.unwrap_or(server.address)
+}
+
 /// The check's own port, or every port that clients are sent to, or the one that was typed.
 fn addresses(backend: &Backend, server: &Server) -> Vec<SocketAddr> {
     let ports = match backend.check.port {
@@ -117,5 +146,5 @@ fn addresses(backend: &Backend, server: &Server) -> Vec<SocketAddr> {
         None if server.serving_ports.is_empty() => server.port.into_iter().collect(),
         None => server.serving_ports.clone(),
     };
-    ports.into_iter().map(|port| SocketAddr::from((server.address, port.get()))).collect()
+    ports.into_iter().map(|port| SocketAddr::from((asked_at(server), port.get()))).collect()
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use fmc_config::model::health_check::HealthCheck;
+use fmc_config::model::name::BackendName;
 use tokio::sync::mpsc::{self, error::TrySendError};
 use tokio::time::sleep_until;
 
@@ -111,16 +112,26 @@ impl Watch {
         }
     }
 
+    /// First those who follow, whose relays this probe says nothing about, then those of this server itself.
     async fn tell(&self, outcome: Outcome, transition: Option<Transition>, at: Instant) -> ControlFlow<()> {
-        let observation = Observation {
-            backend: self.target.backend.clone(),
+        let about = |backend: &BackendName, gone_since| Observation {
+            backend: backend.clone(),
             server: self.target.server.clone(),
             verdict: self.health.verdict(),
             transition,
-            outcome,
+            outcome: outcome.clone(),
+            gone_since,
             at,
         };
-        let told = match transition {
+        for follower in &self.target.followers {
+            self.tell_one(about(follower, None)).await?;
+        }
+        let gone_since = self.health.gone_since().filter(|_| self.target.asks_where_clients_go);
+        self.tell_one(about(&self.target.backend, gone_since)).await
+    }
+
+    async fn tell_one(&self, observation: Observation) -> ControlFlow<()> {
+        let told = match observation.transition {
             Some(_) => self.observations.send(observation).await.map_err(|_closed| ()),
             None => self.tell_if_room(observation),
         };

@@ -143,6 +143,7 @@ proptest! {
 fn health_check() -> impl Strategy<Value = HealthCheck> {
     let millis = |least| (least..20_000u64).prop_map(Duration::from_millis);
     (millis(50), millis(50), millis(10), 1u8..6).prop_map(|(interval, fast_interval, timeout, fall)| HealthCheck {
+        track: None,
         probe: Probe::Tcp,
         port: None,
         interval,
@@ -154,7 +155,7 @@ fn health_check() -> impl Strategy<Value = HealthCheck> {
 }
 
 fn outcome(finding: Finding) -> Outcome {
-    Outcome { finding, latency: Duration::ZERO, accepted: true, detail: String::new(), rung: None }
+    Outcome { finding, latency: Duration::ZERO, accepted: true, gone: false, detail: String::new(), rung: None }
 }
 
 /// The first probe started exactly at zero.

@@ -129,6 +129,24 @@ fn by_definition(findings: &[Finding], rise: u8, fall: u8) -> Verdict {
     if healthy { Verdict::Healthy } else { Verdict::Unhealthy }
 }
 
+#[test]
+fn a_server_is_gone_after_fall_outcomes_in_a_row_that_found_nobody_and_since_the_first() {
+    let absent = || Outcome { gone: true, ..outcome(FAIL) };
+    let mut health = health(2, 3);
+    health.observe(outcome(PASS), at(0));
+    for second in 1..=2 {
+        health.observe(absent(), at(second));
+        assert_eq!(health.gone_since(), None, "after {second}");
+    }
+    health.observe(outcome(INCONCLUSIVE), at(3));
+    health.observe(absent(), at(4));
+    assert_eq!(health.gone_since(), Some(at(1)), "what this node could not ask breaks no row");
+    health.observe(absent(), at(5));
+    assert_eq!(health.gone_since(), Some(at(1)));
+    health.observe(outcome(FAIL), at(6));
+    assert_eq!(health.gone_since(), None, "a failure with somebody there is none");
+}
+
 const PASS: Finding = Finding::Pass;
 const FAIL: Finding = Finding::Fail(Failure::Refused);
 const INCONCLUSIVE: Finding = Finding::Inconclusive;
@@ -151,7 +169,7 @@ fn health(rise: u8, fall: u8) -> Health {
 
 fn outcome(finding: Finding) -> Outcome {
     let detail = finding.as_str().to_owned();
-    Outcome { finding, latency: Duration::from_millis(1), accepted: finding == PASS, detail, rung: None }
+    Outcome { finding, latency: Duration::from_millis(1), accepted: finding == PASS, gone: false, detail, rung: None }
 }
 
 /// Seconds on a clock that starts with the first call.

@@ -4,12 +4,13 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use fmc_config::model::health_check::ClientCertificate;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair, date_time_ymd};
-use rustls::ServerConfig;
 use rustls::crypto::ring;
 use rustls::pki_types::PrivateKeyDer;
-use rustls::server::{ClientHello, ResolvesServerCert};
+use rustls::server::{ClientHello, ResolvesServerCert, WebPkiClientVerifier};
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
+use rustls::{ConfigBuilder, RootCertStore, ServerConfig, WantsVerifier};
 use tempfile::TempDir;
 
 /// An authority with its certificate in a file, as an operator would name it.
@@ -60,6 +61,31 @@ impl Authority {
         (server_config(certificates.clone()), certificates)
     }
 
+    /// A server that asks for a certificate of this authority, and refuses a client that shows another or, when `required`,
+    /// none.
+    pub(crate) fn asking_server(&self, required: bool) -> Arc<ServerConfig> {
+        let mut roots = RootCertStore::empty();
+        roots.add(self.issuer.der().clone()).unwrap();
+        let verifier = WebPkiClientVerifier::builder_with_provider(roots.into(), ring::default_provider().into());
+        let verifier = if required { verifier } else { verifier.allow_unauthenticated() };
+        let certificates = Arc::new(SingleCertAndKey::from(self.named("127.0.0.1")));
+        let mut config =
+            builder().with_client_cert_verifier(verifier.build().unwrap()).with_cert_resolver(certificates);
+        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        Arc::new(config)
+    }
+
+    /// Files of a client's certificate and key.
+    pub(crate) fn client(&self) -> ClientCertificate {
+        let key = KeyPair::generate().unwrap();
+        let params = CertificateParams::new(vec!["balancer".to_owned()]).unwrap();
+        let certificate = params.signed_by(&key, &self.issuer).unwrap();
+        ClientCertificate {
+            cert_file: self.file("client.crt", &certificate.pem()),
+            key_file: self.file("client.key", &key.serialize_pem()),
+        }
+    }
+
     fn named(&self, name: &str) -> CertifiedKey {
         self.sign(CertificateParams::new(vec![name.to_owned()]).unwrap())
     }
@@ -94,12 +120,13 @@ impl ResolvesServerCert for Aging {
     }
 }
 
+fn builder() -> ConfigBuilder<ServerConfig, WantsVerifier> {
+    let builder = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()));
+    builder.with_safe_default_protocol_versions().unwrap()
+}
+
 fn server_config(certificates: Arc<dyn ResolvesServerCert>) -> Arc<ServerConfig> {
-    let mut config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_no_client_auth()
-        .with_cert_resolver(certificates);
+    let mut config = builder().with_no_client_auth().with_cert_resolver(certificates);
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     Arc::new(config)
 }

@@ -27,6 +27,7 @@ fn backend(servers: &[(&str, &[SocketAddr])], probe: Probe) -> Backend {
         check,
         proxy_protocol: None,
         connect_timeout: Duration::from_secs(1),
+        slow_start: None,
         attempts: 3,
     }
 }
@@ -39,6 +40,7 @@ fn server(name: &str, addresses: &[SocketAddr]) -> ServerModel {
         weight: Weight::new(1).unwrap(),
         max_connections: None,
         backup: false,
+        check_address: None,
         serving_ports: addresses.iter().map(|address| NonZeroU16::new(address.port()).unwrap()).collect(),
     }
 }
@@ -188,4 +190,73 @@ async fn a_server_in_maintenance_is_left_alone_until_it_is_back() {
     assert!(told.is_err(), "it was probed although it is paused: {told:?}");
     assert!(checker.resume(&name, &server));
     next(&mut observations).await;
+}
+
+#[tokio::test]
+async fn a_server_with_a_check_address_is_asked_there() {
+    let elsewhere = tokio::net::TcpListener::bind("127.0.0.2:0").await.unwrap();
+    let mut workers = backend(&[("w1", &[elsewhere.local_addr().unwrap()])], Probe::Tcp);
+    workers.servers[0].check_address = Some("127.0.0.2".parse().unwrap());
+    let (checker, mut observations) = start(&workers);
+    assert_eq!(next(&mut observations).await.verdict, Verdict::Healthy);
+    assert_eq!(checker.status()[0].addresses, [elsewhere.local_addr().unwrap()]);
+}
+
+#[tokio::test]
+async fn an_inspection_asks_every_port_and_counts_for_nothing() {
+    let (web, (_held, secure)) = (Server::tcp(b"").await, closed());
+    let (checker, mut observations) = start(&backend(&[("w1", &[web.address, secure])], Probe::Tcp));
+    let first = next(&mut observations).await;
+    let inspected = checker.inspect(&first.backend, &first.server).unwrap().run().await;
+    let found: Vec<_> = inspected.iter().map(|port| (port.address, port.outcome.passed())).collect();
+    assert_eq!(found, [(web.address, true), (secure, false)]);
+    assert_eq!(inspected[1].steps.last().unwrap().words, "connection refused");
+    assert_eq!(checker.status()[0].history.len(), 1);
+    assert!(checker.inspect(&first.backend, &"nobody".parse().unwrap()).is_none());
+}
+
+#[tokio::test]
+async fn a_server_that_refuses_is_gone_after_fall_probes_unless_another_port_was_asked() {
+    for port in [None, Some(())] {
+        let (_held, down) = closed();
+        let mut workers = backend(&[("w1", &[down])], Probe::Tcp);
+        workers.check.interval = Duration::from_millis(20);
+        workers.check.port = port.and_then(|()| NonZeroU16::new(down.port()));
+        let (_checker, mut observations) = start(&workers);
+        let mut gone = Vec::new();
+        for _ in 0..4 {
+            gone.push(next(&mut observations).await.gone_since.is_some());
+        }
+        assert_eq!(gone, if port.is_none() { [false, false, true, true] } else { [false; 4] });
+    }
+}
+
+#[tokio::test]
+async fn a_backend_that_tracks_another_has_the_verdicts_of_its_servers() {
+    let (listener, address) = silent().await;
+    let workers = backend(&[("w1", &[address])], Probe::Tcp);
+    let (_held, elsewhere) = closed();
+    let mut follower = backend(&[("w1", &[elsewhere])], Probe::Tcp);
+    follower.name = "plain".parse().unwrap();
+    follower.check.track = Some(workers.name.clone());
+    let (told, mut observations) = mpsc::channel(OBSERVATION_DEPTH);
+    let checker = Checker::start(&[follower, workers], told, &Handle::current());
+    let both = [next(&mut observations).await, next(&mut observations).await];
+    let heard = both.each_ref().map(|told| (told.backend.as_str(), told.verdict));
+    assert_eq!(heard, [("plain", Verdict::Healthy), ("workers", Verdict::Healthy)]);
+    let (plain, w1) = (&both[0].backend, &both[0].server);
+    assert_eq!(checker.status().iter().map(|server| server.backend.as_str()).collect::<Vec<_>>(), ["plain", "workers"]);
+    assert!(checker.pause(&both[1].backend, w1), "the one that is asked is in maintenance");
+    drop(listener);
+    let _held = closed_at(address);
+    assert!(checker.recheck(plain, w1), "a failed dial of the follower asks for a probe of the leader");
+    let down = loop {
+        let told = next(&mut observations).await;
+        if told.verdict == Verdict::Unhealthy {
+            break told;
+        }
+    };
+    assert_eq!((down.backend.as_str(), down.gone_since), ("plain", None), "its own port was not asked");
+    let leader = next(&mut observations).await;
+    assert_eq!((leader.backend.as_str(), leader.gone_since.is_some()), ("workers", true));
 }

@@ -10,7 +10,7 @@ use super::server::{Farewell, Server, response};
 use super::{probe, probe_within};
 
 fn ask_for(path: &str) -> Probe {
-    let tls = TlsProbe { server_name: None, ca_file: None };
+    let tls = TlsProbe::default();
     Probe::Https(HttpsProbe { tls, path: path.to_owned(), expect: (200, 399) })
 }
 

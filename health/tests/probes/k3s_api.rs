@@ -3,11 +3,11 @@
 use std::net::Ipv4Addr;
 use std::path::PathBuf;
 
-use fmc_config::model::health_check::{K3sApiProbe, Probe, TlsProbe};
+use fmc_config::model::health_check::{ClientCertificate, K3sApiProbe, Probe, TlsProbe};
 use fmc_health::{Check, Failure, Finding, Outcome, Rung};
 
 use super::authority::Authority;
-use super::server::{Farewell, Server, response, silent};
+use super::server::{CERTIFICATE_SHOWN, Farewell, Server, response, silent};
 use super::{TIMEOUT, health_check, probe};
 
 const TOKEN: &str = "K10abc::server:secret";
@@ -25,11 +25,11 @@ fn k3s(head: &str, ready: u16) -> Option<Vec<u8>> {
 }
 
 fn without_token() -> Probe {
-    Probe::K3sApi(K3sApiProbe { tls: TlsProbe { server_name: None, ca_file: None }, token_file: None })
+    Probe::K3sApi(K3sApiProbe { tls: TlsProbe::default(), token_file: None })
 }
 
 fn with_token(authority: &Authority, token_file: PathBuf) -> Probe {
-    let tls = TlsProbe { server_name: None, ca_file: Some(authority.ca_file()) };
+    let tls = TlsProbe { ca_file: Some(authority.ca_file()), ..TlsProbe::default() };
     Probe::K3sApi(K3sApiProbe { tls, token_file: Some(token_file) })
 }
 
@@ -113,7 +113,7 @@ async fn a_stopped_server_fails_on_the_first_rung_by_the_one_timeout() {
 async fn no_token_travels_to_a_server_that_nobody_verified() {
     let authority = Authority::new();
     let server = Server::tls(authority.server(), |head| k3s(head, 200)).await;
-    let tls = TlsProbe { server_name: None, ca_file: None };
+    let tls = TlsProbe::default();
     let ladder = K3sApiProbe { tls, token_file: Some(authority.file("token", TOKEN)) };
     let outcome = probe(Probe::K3sApi(ladder), server.address).await;
     assert_eq!(outcome.rung, Some(Rung::Ping));
@@ -145,4 +145,68 @@ async fn every_connection_of_many_ladders_ends_with_close_notify() {
         assert_eq!(server.farewell().await, Farewell::Clean, "round {round}, /readyz");
         assert_eq!(server.farewell().await, Farewell::Clean, "round {round}, /ping");
     }
+}
+
+/// K3s with the authenticator that Kubernetes has for certificates: it asks for one, and goes on without.
+async fn asking_k3s(authority: &Authority) -> Server {
+    Server::tls(authority.asking_server(false), |head| match head.split(' ').nth(1) {
+        Some("/ping") => response(200, "pong"),
+        Some("/readyz") if head.ends_with(CERTIFICATE_SHOWN) => response(200, "ok"),
+        _ => response(401, "Unauthorized"),
+    })
+    .await
+}
+
+fn with_certificate(client_certificate: ClientCertificate) -> Probe {
+    let tls = TlsProbe { client_certificate: Some(client_certificate), ..TlsProbe::default() };
+    Probe::K3sApi(K3sApiProbe { tls, token_file: None })
+}
+
+#[tokio::test]
+async fn a_client_certificate_opens_readyz_as_a_token_does() {
+    let authority = Authority::new();
+    let mut server = asking_k3s(&authority).await;
+    let outcome = probe(with_certificate(authority.client()), server.address).await;
+    assert_eq!((outcome.finding, outcome.rung), (Finding::Pass, Some(Rung::Readyz)), "{outcome}");
+    assert_eq!(server.farewell().await, Farewell::Clean);
+}
+
+#[tokio::test]
+async fn a_certificate_that_is_refused_or_unreadable_takes_no_server_down() {
+    let authority = Authority::new();
+    let server = asking_k3s(&authority).await;
+    let absent = ClientCertificate { cert_file: "/nowhere/x.crt".into(), key_file: "/nowhere/x.key".into() };
+    for certificate in [Authority::new().client(), absent] {
+        let outcome = probe(with_certificate(certificate), server.address).await;
+        assert_eq!((outcome.finding, outcome.rung), (Finding::Pass, Some(Rung::Ping)), "{outcome}");
+        assert!(outcome.detail.starts_with("HTTP 200 from /ping ("), "{outcome}");
+    }
+}
+
+#[tokio::test]
+async fn an_inspection_tells_every_rung_and_how_the_connections_were_left() {
+    let authority = Authority::new();
+    let mut server = Server::tls(authority.server(), |head| k3s(head, 200)).await;
+    let ladder = with_token(&authority, authority.file("token", "wrong"));
+    let check = Check::new(&health_check(ladder, TIMEOUT), Ipv4Addr::LOCALHOST);
+    let (outcome, steps) = check.inspect(server.address).await;
+    assert!(outcome.passed(), "{outcome}");
+    let starts = [
+        "connected to",
+        "TLS 1.3 handshake completed: certificate verified by",
+        "GET /readyz answered: HTTP 401",
+        "token refused: HTTP 401 from /readyz: one rung down",
+        "connected to",
+        "TLS 1.3 handshake completed",
+        "GET /ping answered: HTTP 200, 4 bytes of body",
+        "HTTP 200 from /ping (token refused",
+        "said goodbye",
+        "said goodbye",
+    ];
+    assert_eq!(steps.len(), starts.len(), "{steps:#?}");
+    for (step, start) in steps.iter().zip(starts) {
+        assert!(step.words.starts_with(start), "{step:?}");
+    }
+    assert!(steps.is_sorted_by_key(|step| step.at));
+    assert_eq!([server.farewell().await, server.farewell().await], [Farewell::Clean, Farewell::Clean]);
 }

@@ -4,8 +4,10 @@
 
 mod authority;
 mod checker;
+mod http;
 mod https;
 mod k3s_api;
+mod send_expect;
 mod server;
 mod tcp;
 mod tls;
@@ -30,5 +32,5 @@ async fn probe_within(probe: Probe, address: SocketAddr, timeout: Duration) -> O
 
 fn health_check(probe: Probe, timeout: Duration) -> HealthCheck {
     let interval = Duration::from_secs(2);
-    HealthCheck { probe, port: None, interval, fast_interval: interval / 4, timeout, rise: 2, fall: 3 }
+    HealthCheck { track: None, probe, port: None, interval, fast_interval: interval / 4, timeout, rise: 2, fall: 3 }
 }

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use rustls::ServerConfig;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
@@ -48,11 +48,43 @@ impl Server {
         Self::start(move |stream, requests| serve(acceptor.clone(), stream, answers.clone(), requests)).await
     }
 
+    /// The same without TLS.
+    pub(crate) async fn http(answers: impl Fn(&str) -> Option<Vec<u8>> + Send + Sync + 'static) -> Self {
+        let answers: Answers = Arc::new(answers);
+        Self::start(move |stream, requests| converse(stream, answers.clone(), requests, "")).await
+    }
+
     /// Plain TCP: says `greeting`, then waits for the client to leave.
     pub(crate) async fn tcp(greeting: &'static [u8]) -> Self {
         Self::start(move |mut stream, _| async move {
             stream.write_all(greeting).await.unwrap();
             read_to_the_end(&mut stream).await
+        })
+        .await
+    }
+
+    /// Plain TCP: says every byte back, one at a time.
+    pub(crate) async fn echo(pause: Duration) -> Self {
+        Self::start(move |mut stream, _| async move {
+            while let Ok(byte) = stream.read_u8().await {
+                stream.write_all(&[byte]).await.unwrap();
+                sleep(pause).await;
+            }
+            Farewell::Clean
+        })
+        .await
+    }
+
+    /// Plain TCP: says `words` and closes its side.
+    pub(crate) async fn farewell_after(words: Vec<u8>) -> Self {
+        Self::start(move |mut stream, _| {
+            let words = words.clone();
+            async move {
+                // The client may have heard enough before all is written.
+                let _ = stream.write_all(&words).await;
+                let _ = stream.shutdown().await;
+                read_to_the_end(&mut stream).await
+            }
         })
         .await
     }
@@ -141,12 +173,25 @@ async fn serve(
     answers: Answers,
     requests: Arc<Mutex<Vec<String>>>,
 ) -> Farewell {
-    let mut stream = match acceptor.accept(stream).await {
+    let stream = match acceptor.accept(stream).await {
         Ok(stream) => stream,
         Err(error) => return Farewell::Rude(error.kind()),
     };
+    let shown = if stream.get_ref().1.peer_certificates().is_some() { CERTIFICATE_SHOWN } else { "" };
+    converse(stream, answers, requests, shown).await
+}
+
+/// Stands behind a request whose client showed a certificate.
+pub(crate) const CERTIFICATE_SHOWN: &str = "certificate: shown";
+
+async fn converse(
+    mut stream: impl AsyncRead + AsyncWrite + Socket + Unpin,
+    answers: Answers,
+    requests: Arc<Mutex<Vec<String>>>,
+    shown: &str,
+) -> Farewell {
     let head = match read_head(&mut stream).await {
-        Ok(Some(head)) => head,
+        Ok(Some(head)) => head + shown,
         Ok(None) => return read_to_the_end(&mut stream).await,
         Err(error) => return Farewell::Rude(error.kind()),
     };
@@ -161,7 +206,7 @@ async fn serve(
 }
 
 /// Up to the empty line; `None` when the client leaves politely without a request.
-async fn read_head(stream: &mut TlsStream<TcpStream>) -> io::Result<Option<String>> {
+async fn read_head(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<Option<String>> {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
         match stream.read_u8().await {
@@ -174,7 +219,7 @@ async fn read_head(stream: &mut TlsStream<TcpStream>) -> io::Result<Option<Strin
 }
 
 /// `read_u8` says "unexpected end" for a clean one too; only after `close_notify` does a plain read say 0.
-async fn clean_end(stream: &mut TlsStream<TcpStream>) -> bool {
+async fn clean_end(stream: &mut (impl AsyncRead + Unpin)) -> bool {
     matches!(stream.read(&mut [0]).await, Ok(0))
 }
 

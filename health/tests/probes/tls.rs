@@ -1,21 +1,22 @@
 //! The `tls` check.
 
+use std::net::Ipv4Addr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use fmc_config::model::health_check::{Probe, TlsProbe};
+use fmc_config::model::health_check::{ClientCertificate, HttpsProbe, Probe, TlsProbe};
 use fmc_health::{Check, Failure, Finding};
 
 use super::authority::Authority;
-use super::server::{Farewell, Server, silent};
+use super::server::{Farewell, Server, response, silent};
 use super::{TIMEOUT, health_check, probe, probe_within};
 
 fn unverified() -> Probe {
-    Probe::Tls(TlsProbe { server_name: None, ca_file: None })
+    Probe::Tls(TlsProbe::default())
 }
 
 fn verified(ca_file: PathBuf) -> Probe {
-    Probe::Tls(TlsProbe { server_name: None, ca_file: Some(ca_file) })
+    Probe::Tls(TlsProbe { ca_file: Some(ca_file), ..TlsProbe::default() })
 }
 
 #[tokio::test]
@@ -85,7 +86,11 @@ async fn a_certificate_for_another_name_fails_and_names_both() {
 async fn the_configured_name_is_the_one_verified() {
     let authority = Authority::new();
     let server = Server::tls(authority.server_named("master1.lab"), |_| None).await;
-    let named = TlsProbe { server_name: Some("master1.lab".to_owned()), ca_file: Some(authority.ca_file()) };
+    let named = TlsProbe {
+        server_name: Some("master1.lab".to_owned()),
+        ca_file: Some(authority.ca_file()),
+        ..TlsProbe::default()
+    };
     assert!(probe(Probe::Tls(named), server.address).await.passed());
 }
 
@@ -125,4 +130,54 @@ async fn a_ca_file_without_a_certificate_is_called_that() {
     let outcome = probe(verified(authority.file("empty.pem", "nothing\n")), server.address).await;
     assert_eq!(outcome.finding, Finding::Inconclusive);
     assert!(outcome.detail.ends_with("empty.pem: holds no certificate"), "{}", outcome.detail);
+}
+
+#[tokio::test]
+async fn a_server_that_asks_who_is_there_is_shown_the_certificate() {
+    let authority = Authority::new();
+    let mut server = Server::tls(authority.asking_server(true), |_| response(200, "")).await;
+    let tls = TlsProbe { client_certificate: Some(authority.client()), ..TlsProbe::default() };
+    let https = HttpsProbe { tls, path: "/".to_owned(), expect: (200, 200) };
+    let check = Check::new(&health_check(Probe::Https(https), TIMEOUT), Ipv4Addr::LOCALHOST);
+    let outcome = check.probe(server.address).await;
+    assert!(outcome.passed(), "{outcome}");
+    assert_eq!(server.farewell().await, Farewell::Clean);
+}
+
+#[tokio::test]
+async fn a_rotated_certificate_is_used_by_the_next_probe() {
+    let (authority, other) = (Authority::new(), Authority::new());
+    let server = Server::tls(authority.asking_server(true), |_| response(200, "")).await;
+    let files = authority.client();
+    let stranger = other.client();
+    let valid = [&files.cert_file, &files.key_file].map(|path| std::fs::read(path).unwrap());
+    std::fs::copy(&stranger.cert_file, &files.cert_file).unwrap();
+    std::fs::copy(&stranger.key_file, &files.key_file).unwrap();
+    let tls = TlsProbe { client_certificate: Some(files.clone()), ..TlsProbe::default() };
+    let https = HttpsProbe { tls, path: "/".to_owned(), expect: (200, 200) };
+    let check = Check::new(&health_check(Probe::Https(https), TIMEOUT), Ipv4Addr::LOCALHOST);
+    let refused = check.probe(server.address).await;
+    assert_eq!(refused.finding, Finding::Fail(Failure::Tls), "{refused}");
+    std::fs::write(&files.cert_file, &valid[0]).unwrap();
+    std::fs::write(&files.key_file, &valid[1]).unwrap();
+    let outcome = check.probe(server.address).await;
+    assert!(outcome.passed(), "{outcome}");
+}
+
+#[tokio::test]
+async fn a_certificate_that_cannot_be_used_blames_no_server() {
+    let authority = Authority::new();
+    let server = Server::tls(authority.server(), |_| response(200, "")).await;
+    let good = authority.client();
+    let noise = authority.file("noise", "no PEM at all");
+    for (broken, words) in [
+        (ClientCertificate { cert_file: "/nowhere/x.crt".into(), ..good.clone() }, "client_cert_file /nowhere/x.crt"),
+        (ClientCertificate { key_file: noise.clone(), ..good.clone() }, "holds no private key"),
+        (ClientCertificate { cert_file: noise, ..good.clone() }, "holds no certificate"),
+    ] {
+        let tls = TlsProbe { client_certificate: Some(broken), ..TlsProbe::default() };
+        let outcome = probe(Probe::Tls(tls), server.address).await;
+        assert_eq!(outcome.finding, Finding::Inconclusive, "{outcome}");
+        assert!(outcome.detail.contains(words), "{outcome}");
+    }
 }

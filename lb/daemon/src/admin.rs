@@ -166,7 +166,16 @@ fn may_command(caller: Caller) -> Result<u32, Refusal> {
 
 /// Whether a path is one of the commands.
 fn is_command(wanted: &str) -> bool {
-    let commands =
-        [path::DRAIN, path::READY, path::MAINT, path::WEIGHT, path::UNDO, path::KILL, path::FAILOVER, path::REBALANCE];
+    let commands = [
+        path::DRAIN,
+        path::READY,
+        path::MAINT,
+        path::WEIGHT,
+        path::UNDO,
+        path::KILL,
+        path::FAILOVER,
+        path::REBALANCE,
+        path::PROBE,
+    ];
     commands.contains(&wanted)
 }

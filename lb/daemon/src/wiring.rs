@@ -2,12 +2,14 @@
 //!
 //! ```text
 //! checker ── Observation ──▶ pool (health of a server) ──▶ fitness of each VIP ──▶ keeper (tier, priority)
+//! server gone ─────────────▶ sessions (reset those that nobody answers)
 //! dial failed ─────────────▶ checker (probe it now)
 //! keeper ── RoleChanged ───▶ sessions (end those whose VIP left), history, moves that an operator waits for
 //! ```
 
 mod alarm;
 pub(crate) mod alarms;
+mod consequences;
 mod judgement;
 pub(crate) mod operator;
 mod reason;
@@ -94,12 +96,18 @@ fn hear(news: News, appliance: &mut Appliance) -> std::ops::ControlFlow<()> {
 }
 
 fn observe(observation: &Observation, appliance: &mut Appliance) {
+    if let Some(since) = observation.gone_since {
+        consequences::reset_quiet_relays(observation, since, appliance);
+    }
     let Some(pool) = appliance.data_plane.pool(observation.backend.as_str()) else { return };
     if observation.outcome.passed() {
         pool.check_passed(observation.server.as_str());
     }
     let Some(transition) = observation.transition else { return };
-    pool.set_health(observation.server.as_str(), health(observation.verdict));
+    let before = pool.set_health(observation.server.as_str(), health(observation.verdict));
+    if (before, observation.verdict) == (Some(Health::Unhealthy), Verdict::Healthy) {
+        pool.warm_up(observation.server.as_str(), appliance.data_plane.pulse().precise_now());
+    }
     let severity = if observation.verdict == Verdict::Unhealthy { Severity::Warning } else { Severity::Info };
     let subject = Some(format!("{}/{}", observation.backend, observation.server));
     let text = format!("{} (was {}): {}", transition.to.as_str(), transition.from.as_str(), observation.outcome.detail);

@@ -8,6 +8,7 @@ use std::time::Duration;
 use fmc_config::model;
 use fmc_config::model::backend::{Balance, ProxyProtocol, Weight};
 
+use super::warm_up;
 use crate::balance::{self, Candidate, Rule, SourceTable, TableEntry};
 use crate::pulse::Ticks;
 use crate::server::{InFlight, Server};
@@ -77,6 +78,8 @@ pub struct Member {
     pub max_connections: Option<NonZeroU32>,
     /// Takes connections only while no other server of the backend is ready and believed to work.
     pub backup: bool,
+    /// When it last came back into service; `None`: it has been in service from the start.
+    pub warming_since: Option<Ticks>,
 }
 
 /// How a backend's servers are chosen and reached.
@@ -88,6 +91,8 @@ pub struct Policy {
     pub connect_timeout: Duration,
     /// Servers that one connection tries.
     pub attempts: u8,
+    /// How long a server that came back takes less than its share.
+    pub slow_start: Option<Duration>,
     /// What is written before the client's bytes.
     pub proxy_protocol: Option<ProxyProtocol>,
 }
@@ -212,7 +217,7 @@ impl Snapshot {
         }
     }
 
-    /// Those of the best rank that is left.
+    /// Those of the best rank that is left; of them, those that are warm enough for this choice, unless none is.
     fn candidates(&self, tried: &[usize], now: Ticks) -> Vec<Candidate> {
         let backups_too = !self.is_served_regularly();
         let left = || {
@@ -221,8 +226,11 @@ impl Snapshot {
             able.filter_map(|(position, member)| Some((member.rank(now)?, position, member)))
         };
         let best = left().map(|(rank, ..)| rank).min();
-        let of_best_rank = left().filter(|(rank, ..)| Some(*rank) == best);
-        of_best_rank.map(|(_, position, member)| member.candidate(position)).collect()
+        let of_best_rank: Vec<_> = left().filter(|(rank, ..)| Some(*rank) == best).collect();
+        let warm_enough = |(.., member): &&(Rank, usize, &Member)| member.takes_part(self.policy.slow_start, now);
+        let candidate = |(_, position, member): &(Rank, usize, &Member)| member.candidate(*position);
+        let warm: Vec<_> = of_best_rank.iter().filter(warm_enough).map(candidate).collect();
+        if warm.is_empty() { of_best_rank.iter().map(candidate).collect() } else { warm }
     }
 
     /// True while a server that is no backup is ready and not failing its check. Until it is not, no connection goes to a
@@ -248,6 +256,7 @@ impl Member {
             weight: server.weight,
             max_connections: server.max_connections,
             backup: server.backup,
+            warming_since: None,
         }
     }
 
@@ -271,6 +280,15 @@ impl Member {
         self.administrative == Administrative::Ready && self.weight.get() > 0
     }
 
+    /// Whether it takes part in this choice: in all of them but while it warms up.
+    fn takes_part(&self, slow_start: Option<Duration>, now: Ticks) -> bool {
+        let (Some(since), Some(slow_start)) = (self.warming_since, slow_start) else { return true };
+        match warm_up::share(since, slow_start, now) {
+            warm_up::WHOLE => true,
+            part => self.server.is_due(part, warm_up::WHOLE),
+        }
+    }
+
     fn rank(&self, now: Ticks) -> Option<Rank> {
         if !self.takes_new_connections() {
             return None;
@@ -286,7 +304,8 @@ impl Member {
     }
 
     fn candidate(&self, position: usize) -> Candidate {
-        let Self { server, weight, health: _, administrative: _, max_connections: _, backup: _ } = self;
+        let Self { server, weight, health: _, administrative: _, max_connections: _, backup: _, warming_since: _ } =
+            self;
         Candidate { position, weight: *weight, in_flight: server.in_flight(), credit: server.credit() }
     }
 }
@@ -297,6 +316,7 @@ impl Policy {
             balance: backend.balance,
             connect_timeout: backend.connect_timeout,
             attempts: backend.attempts,
+            slow_start: backend.slow_start,
             proxy_protocol: backend.proxy_protocol,
         }
     }

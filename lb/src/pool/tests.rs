@@ -100,6 +100,46 @@ fn least_connections_spreads_connections_that_stay() {
 }
 
 #[test]
+fn a_server_that_came_back_takes_a_share_that_grows_with_time() {
+    for (balance, shares) in [(Balance::RoundRobin, [0, 75, 150]), (Balance::LeastConnections, [0, 150, 300])] {
+        let mut backend = backend(2);
+        (backend.balance, backend.slow_start) = (balance, Some(Duration::from_secs(30)));
+        let pool = Pool::new(&backend);
+        pool.warm_up("s2", NOW);
+        let mut open = Vec::new();
+        let mut taken = |seconds| {
+            let now = NOW.after(Duration::from_secs(seconds));
+            let chosen: Vec<_> =
+                (0..300).filter_map(|_| pool.choose(&pool.snapshot(), &[], Occasion { now, ..ASKED })).collect();
+            let count = chosen.iter().filter(|(position, _)| *position == 1).count();
+            open.extend(chosen);
+            count
+        };
+        assert_eq!([taken(0), taken(15), taken(30)], shares, "{balance:?}");
+    }
+}
+
+#[test]
+fn a_server_that_warms_up_takes_all_when_there_is_no_other() {
+    let mut backend = backend(2);
+    backend.slow_start = Some(Duration::from_secs(30));
+    let pool = Pool::new(&backend);
+    pool.warm_up("s2", NOW);
+    pool.set_administrative("s1", Administrative::Maint);
+    assert_eq!(pool.choose(&pool.snapshot(), &[], ASKED).map(|(position, _)| position), Some(1));
+    pool.set_administrative("s1", Administrative::Ready);
+    assert_eq!(order(&pool), [0, 1], "a failed attempt on the other one leads to it");
+}
+
+#[test]
+fn without_slow_start_a_server_that_came_back_has_its_share_at_once() {
+    let pool = pool(2);
+    pool.warm_up("s2", NOW);
+    let chosen = (0..10).filter_map(|_| pool.choose(&pool.snapshot(), &[], ASKED)).filter(|(at, _)| *at == 1).count();
+    assert_eq!(chosen, 5);
+}
+
+#[test]
 fn round_robin_keeps_its_turn_between_choices() {
     let mut backend = backend(2);
     backend.balance = Balance::RoundRobin;
@@ -291,6 +331,7 @@ fn backend(servers: u8) -> Backend {
         servers: (1..=servers).map(server).collect(),
         balance: Balance::LeastConnections,
         check: HealthCheck {
+            track: None,
             probe: Probe::Tcp,
             port: None,
             interval: Duration::from_secs(1),
@@ -301,6 +342,7 @@ fn backend(servers: u8) -> Backend {
         },
         proxy_protocol: None,
         connect_timeout: Duration::from_secs(1),
+        slow_start: None,
         attempts: 3,
     }
 }
@@ -313,6 +355,7 @@ fn server(number: u8) -> Server {
         weight: Weight::new(1).unwrap(),
         max_connections: None,
         backup: false,
+        check_address: None,
         serving_ports: Vec::new(),
     }
 }

@@ -1,11 +1,11 @@
 //! Who ends a connection, and what the other side sees of it.
 
-use std::io::{ErrorKind, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use fmc_lb::drain::{self, Drained};
-use fmc_lb::{EndedBy, ListenerState, Phase};
+use fmc_lb::{EndedBy, ListenerState, PULSE_INTERVAL, Phase};
 
 use crate::harness::{Setup, echo, end_of, eventually, greeter, manual_server, reset, server};
 
@@ -31,6 +31,30 @@ fn a_reset_of_the_server_resets_the_client() {
     reset(server);
     assert_eq!(end_of(&mut client), Err(ErrorKind::ConnectionReset));
     running.await_end(EndedBy::ServerReset);
+}
+
+#[test]
+fn a_server_that_is_gone_ends_quiet_relays_and_no_other() {
+    let (address, accepted) = manual_server();
+    let running = Setup::with(&[address]).start();
+    let (mut quiet, mut busy) = (running.connect(), running.connect());
+    let mut servers = [accepted.recv().unwrap(), accepted.recv().unwrap()];
+    let sessions = running.handle.sessions();
+    eventually("both relays are open", || sessions.list(|s| s.phase() == Phase::Open).len() == 2);
+    let gone_since = Instant::now();
+    assert_eq!(sessions.end_gone("masters", "s1", gone_since.elapsed()), 0, "both have just been opened");
+    thread::sleep(PULSE_INTERVAL * 3);
+    busy.write_all(b"x").unwrap();
+    eventually("the byte has moved", || sessions.list(|s| s.to_server() == 1).len() == 1);
+    assert_eq!(sessions.end_gone("masters", "s2", Duration::ZERO), 0, "another server");
+    assert_eq!(sessions.end_gone("masters", "s1", gone_since.elapsed() - PULSE_INTERVAL * 2), 1);
+    assert_eq!(end_of(&mut quiet), Err(ErrorKind::ConnectionReset));
+    running.await_end(EndedBy::ServerGone);
+    eventually("one relay goes on", || sessions.len() == 1);
+    servers.iter_mut().for_each(|server| drop(server.write_all(b"y")));
+    let mut answer = [0];
+    busy.read_exact(&mut answer).unwrap();
+    assert_eq!(&answer, b"y");
 }
 
 #[test]

@@ -280,6 +280,7 @@ fn backend(servers: &[SocketAddrV4]) -> Backend {
         weight: Weight::new(1).unwrap(),
         max_connections: None,
         backup: false,
+        check_address: None,
         serving_ports: Vec::new(),
     };
     Backend {
@@ -287,6 +288,7 @@ fn backend(servers: &[SocketAddrV4]) -> Backend {
         servers: servers.iter().enumerate().map(named).collect(),
         balance: Balance::LeastConnections,
         check: HealthCheck {
+            track: None,
             probe: Probe::Tcp,
             port: None,
             interval: Duration::from_secs(3),
@@ -297,6 +299,7 @@ fn backend(servers: &[SocketAddrV4]) -> Backend {
         },
         proxy_protocol: None,
         connect_timeout: Duration::from_secs(1),
+        slow_start: None,
         attempts: 3,
     }
 }

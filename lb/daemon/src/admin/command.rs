@@ -2,6 +2,7 @@
 
 mod failover;
 mod node_state;
+mod probe;
 mod rebalance;
 mod server_state;
 mod undo;
@@ -35,6 +36,10 @@ pub(crate) async fn answer(path: &str, body: &[u8], uid: u32, shared: &Shared) -
             Err(refusal) => Err(refusal),
         },
         path::KILL => parse::<Kill>(body).and_then(|wanted| kill(wanted, shared)),
+        path::PROBE => match parse(body) {
+            Ok(wanted) => probe::answer(&wanted, shared).await,
+            Err(refusal) => Err(refusal),
+        },
         path::FAILOVER => match parse::<Failover>(body) {
             Ok(failover) => failover::fail_over(&failover, shared).await,
             Err(refusal) => Err(refusal),

@@ -17,7 +17,7 @@ use super::response::{Answer, refuse};
 use super::{exposition, is_command, page};
 use crate::proxy::appliance::{Appliance, Shared};
 
-pub(crate) use backends::admin_state;
+pub(crate) use backends::{admin_state, health_of};
 pub(crate) use sessions::session;
 
 /// Answers one request target.

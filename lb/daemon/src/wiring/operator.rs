@@ -4,7 +4,7 @@ use fmc_api::Asked;
 use fmc_api::events::EventKind;
 use fmc_api::word::{AdminState, Severity};
 use fmc_config::model::name::ServerName;
-use fmc_lb::{Administrative as InPool, EndedBy, Health, Pool};
+use fmc_lb::{Administrative as InPool, EndedBy, Health, Pool, Ticks};
 
 use super::tell_fitness;
 use crate::administrative::{Effect, Subject, Wanted};
@@ -37,7 +37,7 @@ pub(crate) fn carry_out(effects: &[Effect], appliance: &mut Appliance) {
             }
             Effect::State(backend, server, state) => {
                 if let Some(pool) = appliance.data_plane.pool(backend.as_str()) {
-                    set_state(pool, server, *state);
+                    set_state(pool, server, *state, appliance.data_plane.pulse().precise_now());
                 }
                 if *state == AdminState::Maint {
                     appliance.checker.pause(backend, server);
@@ -52,11 +52,12 @@ pub(crate) fn carry_out(effects: &[Effect], appliance: &mut Appliance) {
     tell_fitness(appliance);
 }
 
-fn set_state(pool: &Pool, server: &ServerName, state: AdminState) {
+fn set_state(pool: &Pool, server: &ServerName, state: AdminState, now: Ticks) {
     let was = pool.snapshot().member(server.as_str()).map(|member| member.administrative);
     if was == Some(InPool::Maint) && state != AdminState::Maint {
         // It was not probed meanwhile: what was believed is old.
         pool.set_health(server.as_str(), Health::Unknown);
+        pool.warm_up(server.as_str(), now);
     }
     pool.set_administrative(server.as_str(), in_pool(state));
 }

@@ -2,6 +2,7 @@
 
 use fmc_api::backends::{BackendList, BackendStatus, CheckResult, ServerStatus};
 use fmc_api::word::{AdminState, Health};
+use fmc_config::model::name::{BackendName, ServerName};
 use fmc_health::{Rung, ServerStatus as Checked};
 use fmc_lb::{Administrative, Health as PoolHealth, PoolStatus, ServerStatus as Pooled};
 
@@ -77,6 +78,13 @@ fn rung_words(rung: Rung) -> &'static str {
         Rung::Ping => "/ping",
         Rung::AnyStatus => "any status",
     }
+}
+
+/// What the pool believes of one server.
+pub(crate) fn health_of(appliance: &Appliance, backend: &BackendName, server: &ServerName) -> Health {
+    let pool = appliance.data_plane.pool(backend.as_str()).map(|pool| pool.snapshot());
+    let member = pool.as_ref().and_then(|pool| pool.member(server.as_str()));
+    member.map_or(Health::Unknown, |member| health(member.health))
 }
 
 fn health(health: PoolHealth) -> Health {
