@@ -68,7 +68,7 @@ fn each_side_of_a_stream_closes_by_itself_and_an_idle_one_stays_open() {
     let _masters = Server::masters(&lab, &Authority::new());
     let _workers = Server::workers(&lab);
     let _pair = Pair::start(&lab, &Configuration::flatcar_micro_cloud().with_streams());
-    let idle = Streams::open(lab.client(), "192.168.0.33:7", 2, Duration::from_secs(6));
+    let idle = Streams::open(lab.client(), "192.168.0.33:7", 2, Duration::from_secs(4));
 
     let answers: Vec<String> = [0, 1, 100_000, 5_000_000].map(|bytes| send_then_listen(&lab, bytes)).into();
     for (answer, bytes) in answers.iter().zip(["0", "1", "100000", "5000000"]) {
