@@ -11,6 +11,7 @@ mod fitness;
 mod headroom;
 mod instance;
 mod keeper;
+mod keygen;
 mod lifeline;
 mod log;
 mod message;
@@ -73,6 +74,12 @@ enum Command {
         #[arg(long, value_name = "DIR", default_value = "/run/fmc-lb")]
         runtime_dir: PathBuf,
     },
+    /// Make the secret that the nodes sign their heartbeats with; never replaces a file.
+    Keygen {
+        /// Where to; as `key_file` in the configuration.
+        #[arg(value_name = "FILE", default_value = "/etc/fmc-lb/pair.key")]
+        file: PathBuf,
+    },
     /// Started by `run`.
     #[command(hide = true)]
     Keeper,
@@ -93,6 +100,7 @@ fn main() -> ExitCode {
         Command::Run { config, node, runtime_dir, state_dir } => run(Begin { config, node, runtime_dir, state_dir }),
         Command::Check { config, effective } => Ok(check::check(&config, effective)),
         Command::Cleanup { runtime_dir } => cleanup(runtime_dir),
+        Command::Keygen { file } => keygen::keygen(&file),
         Command::Keeper => keeper::main(),
         Command::Proxy => proxy::main(),
     };

@@ -167,13 +167,14 @@ fn keeper_settings(config: &Config, node: &Node) -> Result<KeeperSettings> {
     Ok(KeeperSettings::new(config, &node.name, key, hash_of(config))?)
 }
 
-fn read_key(path: &Path) -> Result<PairKeyBytes> {
+/// The secret in `path`. Errors: who must be able to read it, how long it must be.
+pub(crate) fn read_key(path: &Path) -> Result<PairKeyBytes> {
     let key = std::fs::read(path).with_context(|| {
         format!("cannot read pair.key_file {}: it must be readable by user {}", path.display(), PROXY.user)
     })?;
     if key.len() < SHORTEST_KEY {
         bail!(
-            "pair.key_file {} holds {} bytes, at least {SHORTEST_KEY} are needed; make one with 'head -c 32 /dev/urandom'",
+            "pair.key_file {} holds {} bytes, at least {SHORTEST_KEY} are needed; make one with 'fmc-lb keygen'",
             path.display(),
             key.len()
         );

@@ -1,0 +1,122 @@
+//! `fmc-lb keygen`: the secret with which the nodes sign what they say to one another.
+
+use std::fs::{File, OpenOptions, Permissions};
+use std::io::{ErrorKind, Write};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::path::Path;
+use std::process::ExitCode;
+
+use anyhow::{Context, Result, anyhow};
+use nix::unistd::{Group, fchown};
+use ring::rand::{SecureRandom, SystemRandom};
+
+use crate::check::say;
+use crate::privilege::PROXY;
+
+/// Random bytes of a key: as many as its HMAC puts out (RFC 2104 §3).
+const ENTROPY: usize = 32;
+
+/// Makes a new key in `file`, readable by root and by the group of the proxy, and says what is still to do.
+///
+/// One line of hexadecimal digits: it can be looked at, compared and pasted. An existing file is never replaced: the nodes
+/// would no longer hear one another. A file that could not be finished does not stay.
+pub(crate) fn keygen(file: &Path) -> Result<ExitCode> {
+    let key = new_key()?;
+    let mut opened = create(file)?;
+    let given = fill(&mut opened, &key).inspect_err(|_| {
+        let _ = std::fs::remove_file(file);
+    });
+    match given.with_context(|| format!("cannot write {}", file.display()))? {
+        Reader::Proxy => {}
+        Reader::OwnerOnly(why) => eprintln!(
+            "fmc-lb: only its owner can read {0}: {why}, then: chgrp {1} {0} && chmod 640 {0}",
+            file.display(),
+            PROXY.user
+        ),
+    }
+    say(&format!(
+        "{}: a new key; put the same file on every node, and in the configuration:\n[pair]\nkey_file = \"{}\"\n",
+        file.display(),
+        std::path::absolute(file).as_deref().unwrap_or(file).display()
+    ));
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Who can read a finished key.
+enum Reader {
+    /// Root and the proxy's group.
+    Proxy,
+    /// Whoever made it; the sentence says why and how to mend it.
+    OwnerOnly(String),
+}
+
+fn new_key() -> Result<String> {
+    let mut bytes = [0_u8; ENTROPY];
+    SystemRandom::new().fill(&mut bytes).map_err(|_| anyhow!("the kernel gives no random bytes"))?;
+    let digits = bytes.iter().map(|byte| format!("{byte:02x}"));
+    Ok(digits.collect::<String>() + "\n")
+}
+
+fn create(file: &Path) -> Result<File> {
+    OpenOptions::new().write(true).create_new(true).mode(0o600).open(file).map_err(|error| match error.kind() {
+        ErrorKind::AlreadyExists => {
+            anyhow!("{} exists and is left alone: name another file, or move it away first", file.display())
+        }
+        _ => anyhow!("cannot create {}: {error}", file.display()),
+    })
+}
+
+/// Closed to all but its owner until the group is right.
+fn fill(file: &mut File, key: &str) -> Result<Reader> {
+    file.write_all(key.as_bytes())?;
+    let reader = match Group::from_name(PROXY.user)? {
+        None => Reader::OwnerOnly(format!("there is no group {}; run systemd-sysusers", PROXY.user)),
+        Some(group) => match fchown(&*file, None, Some(group.gid)) {
+            Ok(()) => {
+                file.set_permissions(Permissions::from_mode(0o640))?;
+                Reader::Proxy
+            }
+            Err(errno) => Reader::OwnerOnly(format!("cannot give it to group {}: {errno}; become root", PROXY.user)),
+        },
+    };
+    file.sync_all()?;
+    Ok(reader)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_is_long_enough_to_sign_with_and_no_two_are_alike() {
+        let (first, second) = (new_key().expect("a key"), new_key().expect("a key"));
+        assert!(first.trim_end().len() == 2 * ENTROPY && first.trim_end().bytes().all(|b| b.is_ascii_hexdigit()));
+        assert_ne!(first, second);
+    }
+
+    #[test]
+    fn a_new_key_is_closed_to_everybody_else() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let file = directory.path().join("pair.key");
+        keygen(&file).expect("made");
+        let mode = file.metadata().expect("there").permissions().mode() & 0o777;
+        assert_eq!(mode & 0o137, 0, "mode {mode:o}: group may read, others may nothing");
+        crate::proxy::read_key(&file).expect("the proxy takes it");
+    }
+
+    #[test]
+    fn a_key_in_use_is_never_replaced() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let file = directory.path().join("pair.key");
+        std::fs::write(&file, "the key of the other nodes").expect("written");
+        let refused = keygen(&file).expect_err("it exists").to_string();
+        assert!(refused.contains("exists and is left alone"), "{refused}");
+        assert_eq!(std::fs::read_to_string(&file).expect("still there"), "the key of the other nodes");
+    }
+
+    #[test]
+    fn a_directory_that_is_missing_is_named() {
+        let refused = keygen(Path::new("/nonexistent/pair.key")).expect_err("no such directory").to_string();
+        assert!(refused.contains("/nonexistent/pair.key"), "{refused}");
+    }
+}
