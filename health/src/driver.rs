@@ -160,6 +160,11 @@ impl Checker {
         asked.is_some()
     }
 
+    /// True while its probes are stopped: what is believed of it gets older.
+    pub fn is_paused(&self, backend: &BackendName, server: &ServerName) -> bool {
+        self.asked(backend, server).is_some_and(|asked| !asked.target.is_attended())
+    }
+
     /// Probes it again, at once. False: no such server.
     pub fn resume(&self, backend: &BackendName, server: &ServerName) -> bool {
         let asked = self.asked(backend, server).inspect(|asked| asked.target.attend(true));

@@ -53,6 +53,34 @@ fn maintenance_ends_what_is_open_and_says_so_to_nobody_else() {
     assert_eq!(streams.alive(), 9 - on_worker1);
 }
 
+#[test]
+fn a_worker_whose_check_serves_two_backends_serves_again_after_maintenance_in_either() {
+    let lab = Lab::flatcar_micro_cloud();
+    let _masters = Server::masters(&lab, &Authority::new());
+    let _workers = Server::workers(&lab);
+    let follower = "
+        [frontends.plain]
+        vip = \"api\"
+        port = 80
+        profile = \"traefik-web\"
+        backend = \"plain\"
+
+        [backends.plain]
+        servers = { worker1 = \"10.17.4.24\", worker2 = \"10.17.4.25\", worker3 = \"10.17.4.26\" }
+        check = { track = \"workers\" }
+    ";
+    let pair = Pair::start(&lab, &Configuration::flatcar_micro_cloud().with(follower));
+    for (backend, address) in [("workers", "192.168.0.33:80"), ("plain", "192.168.0.32:80")] {
+        let serves = || served_at(&lab, address).contains(&"worker1".to_owned());
+        assert!(serves(), "{backend}: worker1 does not serve before it is taken out");
+        let server = format!("{backend}/worker1");
+        pair.first.expect_ctl(&["maint", &server, "--yes"]);
+        assert!(!serves(), "{backend}: worker1 serves in maintenance");
+        pair.first.expect_ctl(&["ready", &server, "--yes"]);
+        eventually(&format!("{server} serves again"), Duration::from_secs(5), serves);
+    }
+}
+
 fn open_on(pair: &Pair<'_>, server: &str) -> usize {
     let servers = pair.first.backends().backends.into_iter().flat_map(|backend| backend.servers);
     let open: u64 = servers.filter(|status| status.name.as_str() == server).map(|status| status.connections).sum();
@@ -60,7 +88,11 @@ fn open_on(pair: &Pair<'_>, server: &str) -> usize {
 }
 
 fn served_by(lab: &Lab) -> Vec<String> {
-    let load = Load::start(lab.client(), Target::http("192.168.0.33:80"), Duration::from_millis(5));
+    served_at(lab, "192.168.0.33:80")
+}
+
+fn served_at(lab: &Lab, address: &str) -> Vec<String> {
+    let load = Load::start(lab.client(), Target::http(address), Duration::from_millis(5));
     std::thread::sleep(Duration::from_millis(300));
     let record = load.stop();
     record.assert_all_served();

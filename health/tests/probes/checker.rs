@@ -247,6 +247,7 @@ async fn a_backend_that_tracks_another_has_the_verdicts_of_its_servers() {
     let (plain, w1) = (&both[0].backend, &both[0].server);
     assert_eq!(checker.status().iter().map(|server| server.backend.as_str()).collect::<Vec<_>>(), ["plain", "workers"]);
     assert!(checker.pause(&both[1].backend, w1), "the one that is asked is in maintenance");
+    assert!(!checker.is_paused(&both[1].backend, w1), "but is asked on, for those who follow");
     drop(listener);
     let _held = closed_at(address);
     assert!(checker.recheck(plain, w1), "a failed dial of the follower asks for a probe of the leader");

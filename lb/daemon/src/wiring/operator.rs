@@ -37,7 +37,8 @@ pub(crate) fn carry_out(effects: &[Effect], appliance: &mut Appliance) {
             }
             Effect::State(backend, server, state) => {
                 if let Some(pool) = appliance.data_plane.pool(backend.as_str()) {
-                    set_state(pool, server, *state, appliance.data_plane.pulse().precise_now());
+                    let was_asked = !appliance.checker.is_paused(backend, server);
+                    set_state(pool, server, *state, was_asked, appliance.data_plane.pulse().precise_now());
                 }
                 if *state == AdminState::Maint {
                     appliance.checker.pause(backend, server);
@@ -52,11 +53,13 @@ pub(crate) fn carry_out(effects: &[Effect], appliance: &mut Appliance) {
     tell_fitness(appliance);
 }
 
-fn set_state(pool: &Pool, server: &ServerName, state: AdminState, now: Ticks) {
+fn set_state(pool: &Pool, server: &ServerName, state: AdminState, was_asked: bool, now: Ticks) {
     let was = pool.snapshot().member(server.as_str()).map(|member| member.administrative);
     if was == Some(InPool::Maint) && state != AdminState::Maint {
-        // It was not probed meanwhile: what was believed is old.
-        pool.set_health(server.as_str(), Health::Unknown);
+        // Not probed meanwhile, what was believed is old. One that others follow was, and no transition will tell its health again.
+        if !was_asked {
+            pool.set_health(server.as_str(), Health::Unknown);
+        }
         pool.warm_up(server.as_str(), now);
     }
     pool.set_administrative(server.as_str(), in_pool(state));
