@@ -95,13 +95,16 @@ fn certificates(key: &'static str, path: &Path) -> Result<Vec<CertificateDer<'st
 /// A regular file of sensible size: reading a pipe might never end.
 fn read(key: &'static str, path: &Path) -> Result<Vec<u8>, TrustError> {
     let unreadable = |source| TrustError::Unreadable { key, path: path.to_owned(), source };
-    let mut pem = Vec::new();
-    let file = File::open(path).map_err(unreadable)?;
-    if !file.metadata().map_err(unreadable)?.is_file() {
+    // Before it is opened: to open a pipe without a writer might never end either.
+    if !std::fs::metadata(path).map_err(unreadable)?.is_file() {
         return Err(unreadable(io::Error::other("not a regular file")));
     }
-    file.take(MAX_PEM).read_to_end(&mut pem).map_err(unreadable)?;
-    Ok(pem)
+    let mut pem = Vec::new();
+    File::open(path).and_then(|file| file.take(MAX_PEM + 1).read_to_end(&mut pem)).map_err(unreadable)?;
+    match pem.len() as u64 {
+        0..=MAX_PEM => Ok(pem),
+        _ => Err(unreadable(io::Error::other(format!("over {} KiB", MAX_PEM / 1024)))),
+    }
 }
 
 /// The standard verification against the certificates of a PEM file.
@@ -160,5 +163,33 @@ impl ServerCertVerifier for AnyCertificate {
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         self.schemes.clone()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refusal(path: &Path) -> String {
+        read("ca_file", path).expect_err("not to be read").to_string()
+    }
+
+    #[test]
+    fn a_pipe_is_refused_without_waiting_for_its_writer() {
+        let directory = tempfile::tempdir().unwrap();
+        let pipe = directory.path().join("ca.pem");
+        nix::unistd::mkfifo(&pipe, nix::sys::stat::Mode::S_IRWXU).unwrap();
+        assert!(refusal(&pipe).contains("not a regular file"), "{}", refusal(&pipe));
+    }
+
+    #[test]
+    fn a_file_is_read_whole_or_not_at_all() {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        let write =
+            |file: &mut tempfile::NamedTempFile, bytes| io::Write::write_all(file, &vec![b'\n'; bytes]).unwrap();
+        write(&mut file, MAX_PEM as usize);
+        assert_eq!(read("ca_file", file.path()).unwrap().len() as u64, MAX_PEM);
+        write(&mut file, 1);
+        assert!(refusal(file.path()).contains("over 1024 KiB"), "{}", refusal(file.path()));
     }
 }
