@@ -108,7 +108,11 @@ impl Target {
             let check = self.check.clone();
             asking.spawn(async move { (order, address, check.inspect(address).await) });
         }
-        let mut answers = asking.join_all().await;
+        let mut answers = Vec::with_capacity(self.addresses.len());
+        while let Some(answer) = asking.join_next().await {
+            // One that panicked has nothing to tell, and must not take its caller along.
+            answers.extend(answer.ok());
+        }
         answers.sort_by_key(|(order, ..)| *order);
         let inspected = |(_, address, (outcome, steps))| Inspected { address, outcome, steps };
         answers.into_iter().map(inspected).collect()

@@ -9,7 +9,6 @@ mod page;
 mod read;
 mod response;
 
-use std::cell::Cell;
 use std::convert::Infallible;
 use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
@@ -55,7 +54,7 @@ enum Caller {
 
 /// Serves the unix socket for ever.
 pub(crate) async fn serve_unix(listener: UnixListener, shared: Shared) {
-    let open = Rc::new(Cell::new(0));
+    let open = Rc::new(());
     loop {
         match listener.accept().await {
             Ok((stream, _)) => {
@@ -87,7 +86,7 @@ pub(crate) async fn spawn_tcp(address: SocketAddr, allow: &Rc<[IpNet]>, shared: 
 
 /// Serves one TCP address for ever, to loopback and to the allow list.
 async fn serve_tcp(listener: TcpListener, allow: Rc<[IpNet]>, shared: Shared) {
-    let open = Rc::new(Cell::new(0));
+    let open = Rc::new(());
     loop {
         match listener.accept().await {
             Ok((stream, client)) if may_read(client.ip(), &allow) => spawn(stream, Caller::Network, &shared, &open),
@@ -106,15 +105,15 @@ async fn pause(what: &str, error: &std::io::Error) {
     tokio::time::sleep(Duration::from_millis(200)).await;
 }
 
-fn spawn<S>(stream: S, caller: Caller, shared: &Shared, open: &Rc<Cell<usize>>)
+fn spawn<S>(stream: S, caller: Caller, shared: &Shared, open: &Rc<()>)
 where
     S: AsyncRead + AsyncWrite + Unpin + 'static,
 {
-    if open.get() >= MAX_CONNECTIONS {
+    // Each connection holds one, the listener one: a task that panics gives its place back too.
+    if Rc::strong_count(open) > MAX_CONNECTIONS {
         return;
     }
-    open.set(open.get() + 1);
-    let (shared, open) = (shared.clone(), open.clone());
+    let (shared, place) = (shared.clone(), Rc::clone(open));
     tokio::task::spawn_local(async move {
         let service = service_fn(|request| {
             let shared = shared.clone();
@@ -124,7 +123,7 @@ where
         http.timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT).keep_alive(true);
         let connection = http.serve_connection(TokioIo::new(stream), service);
         let _ = tokio::time::timeout(CONNECTION_TIMEOUT, connection).await;
-        open.set(open.get() - 1);
+        drop(place);
     });
 }
 
