@@ -13,7 +13,7 @@ pub struct Outcome {
     /// A TCP handshake completed on at least one port. Fail-open sends clients to servers that fail their check but
     /// accept; it is *any* port, because the others may work although one does not.
     pub accepted: bool,
-    /// Nothing listens there, or its host cannot be reached, on every port: a connection to it has nobody at its other end.
+    /// Its host says that nothing listens there, on every port: a connection to it has nobody at its other end.
     /// Silence is not this: a busy server and a lost packet look the same.
     pub gone: bool,
     /// What happened, as an operator would say it: `connection refused`, `HTTP 503 from /readyz`.

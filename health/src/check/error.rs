@@ -17,8 +17,6 @@ pub(super) enum ProbeError {
     #[error("connection refused")]
     Refused,
     #[error("unreachable: {0}")]
-    HostUnreachable(&'static str),
-    #[error("unreachable: {0}")]
     Unreachable(String),
     #[error("no {awaited} within {timeout:?}")]
     Silent { awaited: String, timeout: Duration },
@@ -90,8 +88,7 @@ impl ProbeError {
             Some(
                 Errno::EMFILE | Errno::ENFILE | Errno::ENOMEM | Errno::ENOBUFS | Errno::EADDRNOTAVAIL | Errno::EAGAIN,
             ) => Self::Node(error),
-            Some(Errno::EHOSTUNREACH) => Self::HostUnreachable("no route to host"),
-            Some(Errno::EHOSTDOWN) => Self::HostUnreachable("host is down"),
+            Some(Errno::EHOSTUNREACH) => Self::Unreachable("no route to host".to_owned()),
             Some(errno) => Self::Unreachable(errno.desc().to_lowercase()),
             None => Self::Unreachable(error.to_string()),
         }
@@ -101,7 +98,7 @@ impl ProbeError {
     pub(super) fn finding(&self) -> Finding {
         match self {
             Self::Refused => Finding::Fail(Failure::Refused),
-            Self::HostUnreachable(_) | Self::Unreachable(_) => Finding::Fail(Failure::Unreachable),
+            Self::Unreachable(_) => Finding::Fail(Failure::Unreachable),
             Self::Silent { .. } => Finding::Fail(Failure::Timeout),
             Self::Reset(_) => Finding::Fail(Failure::Reset),
             Self::Tls(_) => Finding::Fail(Failure::Tls),
@@ -115,10 +112,10 @@ impl ProbeError {
         }
     }
 
-    /// The server's host refused, or the network says that it cannot be reached. A network without a way to it is another
-    /// thing: that is what this node sees of every server when its own link is down.
+    /// The server's host itself refused. That it cannot be reached is another thing: this node sees that of every server when
+    /// its own link, or the switch behind it, is dead (the kernel says EHOSTUNREACH when no neighbour answers its ARP).
     pub(super) fn nobody_there(&self) -> bool {
-        matches!(self, Self::Refused | Self::HostUnreachable(_))
+        matches!(self, Self::Refused)
     }
 
     /// Whether the same question without credentials may be answered: a file of theirs cannot be read, or the server ended
@@ -177,9 +174,11 @@ mod tests {
     }
 
     #[test]
-    fn only_a_host_that_refuses_or_cannot_be_reached_has_nobody_there() {
-        assert!(of(Errno::ECONNREFUSED).nobody_there() && of(Errno::EHOSTUNREACH).nobody_there());
-        for errno in [Errno::ENETUNREACH, Errno::EACCES, Errno::ECONNRESET, Errno::EMFILE] {
+    fn only_a_host_that_refuses_has_nobody_there() {
+        assert!(of(Errno::ECONNREFUSED).nobody_there());
+        for errno in
+            [Errno::EHOSTUNREACH, Errno::EHOSTDOWN, Errno::ENETUNREACH, Errno::EACCES, Errno::ECONNRESET, Errno::EMFILE]
+        {
             assert!(!of(errno).nobody_there(), "{errno}");
         }
         assert!(!ProbeError::silent(Awaited::Connection, Duration::from_secs(1)).nobody_there());
