@@ -41,7 +41,7 @@ pub(super) fn report_never_full(raw: &RawServers, balance: Balance, findings: &m
     }
 }
 
-/// Reports a frontend that lets in more than the servers take: the rest would be refused instead of waiting their turn.
+/// Reports frontends that together let in more than the servers take: the rest would be refused instead of waiting its turn.
 pub(super) fn report_under_frontends(
     raw: &RawBackend,
     servers: &[Server],
@@ -52,15 +52,21 @@ pub(super) fn report_under_frontends(
     let limits: Option<Vec<_>> = regular().map(|server| server.max_connections).collect();
     let Some(limits) = limits.filter(|limits| !limits.is_empty()) else { return };
     let together: u64 = limits.into_iter().map(|limit| u64::from(NonZeroU32::get(limit))).sum();
-    for user in users.iter().filter(|user| u64::from(user.max_connections) > together) {
-        let (name, asked) = (&user.name, user.max_connections);
-        let problem = format!(
-            "the servers together take {together} connections, frontends.{name} lets in {asked}: the rest is refused"
-        );
-        let fix =
-            format!("set `max_connections = {together}` in frontends.{name}: then the rest waits in the listen queue");
-        findings.add(Code::ServersUnderFrontend, &raw.place, problem, fix);
+    let asked: u64 = users.iter().map(|user| u64::from(user.max_connections)).sum();
+    if asked <= together {
+        return;
     }
+    let names: Vec<_> = users.iter().map(|user| format!("frontends.{}", user.name)).collect();
+    let (names, lets) = (names.join(" and "), if users.len() == 1 { "lets" } else { "together let" });
+    let problem =
+        format!("the servers together take {together} connections, {names} {lets} in {asked}: the rest is refused");
+    let fix = match users.len() as u64 {
+        1 => format!("set `max_connections = {together}` in {names}: then the rest waits in the listen queue"),
+        _ => {
+            format!("lower `max_connections` of {names} to {together} in all: then the rest waits in the listen queue")
+        }
+    };
+    findings.add(Code::ServersUnderFrontend, &raw.place, problem, fix);
 }
 
 fn is_backup(server: &RawServer) -> bool {
