@@ -86,14 +86,16 @@ impl Dial<'_> {
         loop {
             // A snapshot an attempt: an operator may have drained a server meanwhile.
             let snapshot = Arc::clone(&self.pool.snapshot());
-            let positions = positions_of(&snapshot, &tried);
+            let mut positions = positions_of(&snapshot, &tried);
             if failed.len() >= usize::from(snapshot.policy.attempts) {
                 return Err(failed);
             }
-            let Some((position, in_flight)) = self.pool.choose(&snapshot, &positions, self.occasion()) else {
+            let occasion = self.occasion();
+            let Some((position, in_flight)) = self.pool.choose(&snapshot, &positions, occasion) else {
                 return Err(failed);
             };
-            let patience = match snapshot.has_other(&positions, position) {
+            positions.push(position);
+            let patience = match snapshot.has_other(&positions, occasion.now) {
                 true => snapshot.policy.connect_timeout,
                 false => snapshot.policy.connect_timeout.max(LAST_HOPE),
             };

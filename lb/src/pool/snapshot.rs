@@ -197,11 +197,9 @@ impl Snapshot {
         Some((chosen, server.enter()))
     }
 
-    /// True when a server is left beside those tried and the one at `position`.
-    pub(crate) fn has_other(&self, tried: &[usize], position: usize) -> bool {
-        let mut others =
-            self.members.iter().enumerate().filter(|(other, _)| *other != position && !tried.contains(other));
-        others.any(|(_, member)| member.takes_new_connections())
+    /// True when a server is left for a connection that has been to those in `tried`.
+    pub(crate) fn has_other(&self, tried: &[usize], now: Ticks) -> bool {
+        self.left(tried, now).next().is_some()
     }
 
     fn rule(&self, candidates: &[Candidate], turn: u32, occasion: Occasion) -> Rule<'_> {
@@ -219,18 +217,26 @@ impl Snapshot {
 
     /// Those of the best rank that is left; of them, those that are warm enough for this choice, unless none is.
     fn candidates(&self, tried: &[usize], now: Ticks) -> Vec<Candidate> {
-        let backups_too = !self.is_served_regularly();
-        let left = || {
-            let untried = self.members.iter().enumerate().filter(|(position, _)| !tried.contains(position));
-            let able = untried.filter(move |(_, member)| (!member.backup || backups_too) && !member.is_full());
-            able.filter_map(|(position, member)| Some((member.rank(now)?, position, member)))
-        };
-        let best = left().map(|(rank, ..)| rank).min();
-        let of_best_rank: Vec<_> = left().filter(|(rank, ..)| Some(*rank) == best).collect();
+        let best = self.left(tried, now).map(|(rank, ..)| rank).min();
+        let of_best_rank: Vec<_> = self.left(tried, now).filter(|(rank, ..)| Some(*rank) == best).collect();
         let warm_enough = |(.., member): &&(Rank, usize, &Member)| member.takes_part(self.policy.slow_start, now);
         let candidate = |(_, position, member): &(Rank, usize, &Member)| member.candidate(*position);
         let warm: Vec<_> = of_best_rank.iter().filter(warm_enough).map(candidate).collect();
         if warm.is_empty() { of_best_rank.iter().map(candidate).collect() } else { warm }
+    }
+
+    /// Whoever may still get a connection that has been to those in `tried`. While one of them works and has only reached its
+    /// limit, that does not open the door to those who fail their check: they are for when nobody works.
+    fn left(&self, tried: &[usize], now: Ticks) -> impl Iterator<Item = (Rank, usize, &Member)> {
+        let backups_too = !self.is_served_regularly();
+        let untried = move || {
+            let untried = self.members.iter().enumerate().filter(|(position, _)| !tried.contains(position));
+            untried.filter(move |(_, member)| !member.backup || backups_too)
+        };
+        let fail_open = !untried().any(|(_, member)| member.is_full() && member.is_believed_to_work());
+        let able = untried().filter(|(_, member)| !member.is_full());
+        let ranked = able.filter_map(move |(position, member)| Some((member.rank(now)?, position, member)));
+        ranked.filter(move |(rank, ..)| fail_open || !matches!(rank, Rank::FailOpen(..)))
     }
 
     /// True while a server that is no backup is ready and not failing its check. Until it is not, no connection goes to a
@@ -316,7 +322,8 @@ impl Policy {
             balance: backend.balance,
             connect_timeout: backend.connect_timeout,
             attempts: backend.attempts,
-            slow_start: backend.slow_start,
+            // Which server a client has follows from its address alone, on every node: nobody's choice may depend on the time.
+            slow_start: backend.slow_start.filter(|_| backend.balance != Balance::SourceHash),
             proxy_protocol: backend.proxy_protocol,
         }
     }

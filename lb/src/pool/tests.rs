@@ -211,6 +211,41 @@ fn full_regular_servers_do_not_call_a_backup() {
 }
 
 #[test]
+fn full_servers_open_no_door_to_one_that_fails_its_check_nor_to_a_backup() {
+    let mut backend = backend(3);
+    backend.servers[0].max_connections = NonZeroU32::new(1);
+    backend.servers[2].backup = true;
+    let pool = Pool::new(&backend);
+    pool.set_health("s2", Health::Unhealthy);
+    let one = pool.choose(&pool.snapshot(), &[], ASKED).unwrap();
+    assert!(pool.choose(&pool.snapshot(), &[], ASKED).is_none(), "s1 works and is full");
+    assert_eq!(
+        pool.choose(&pool.snapshot(), &[0], ASKED).map(|(at, _)| at),
+        Some(1),
+        "s1 failed this client: fail-open"
+    );
+    drop(one);
+    assert_eq!(order(&pool), [0, 1]);
+}
+
+#[test]
+fn another_server_is_left_only_if_this_connection_could_get_it() {
+    let mut backend = backend(3);
+    backend.servers[1].max_connections = NonZeroU32::new(1);
+    backend.servers[2].backup = true;
+    let pool = Pool::new(&backend);
+    let left = |tried: &[usize]| pool.snapshot().has_other(tried, NOW);
+    assert!(left(&[0]));
+    let full = pool.choose(&pool.snapshot(), &[0], ASKED).unwrap();
+    assert_eq!((full.0, left(&[0])), (1, false), "the one is full, the other a backup");
+    drop(full);
+    pool.set_administrative("s2", Administrative::Drain);
+    assert!(!left(&[0]));
+    pool.set_health("s1", Health::Unhealthy);
+    assert!(left(&[0]), "now the backup serves");
+}
+
+#[test]
 fn weights_at_run_time_change_the_shares_of_every_rule_that_has_shares() {
     for balance in [Balance::RoundRobin, Balance::LeastConnections, Balance::PowerOfTwo, Balance::SourceHash] {
         let mut backend = backend(2);
@@ -241,6 +276,14 @@ fn under_source_hash_only_the_clients_of_a_server_that_is_away_move_and_they_com
         pool.set_health("s3", Health::Healthy);
         assert_eq!(servers_of_clients(&pool), before);
     }
+}
+
+#[test]
+fn under_source_hash_a_server_that_came_back_has_its_clients_at_once_so_that_every_node_agrees() {
+    let pool = Pool::new(&Backend { slow_start: Some(Duration::from_secs(30)), ..hashing_backend(4) });
+    let before = servers_of_clients(&pool);
+    pool.warm_up("s3", NOW);
+    assert_eq!(servers_of_clients(&pool), before);
 }
 
 #[test]

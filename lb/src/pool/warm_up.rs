@@ -2,7 +2,7 @@
 //!
 //! A server that comes back is cold: caches are empty, pools are closed, and with least connections everything new would be
 //! poured on it, for it has the fewest. So it takes part in a growing fraction of the choices only. Fractions of choices
-//! work with every rule of balance and any weight, 1 included; under round robin a server takes exactly that part of its share.
+//! work with every rule of balance that spreads, and any weight, 1 included (source hash has no say in who comes, so it does without); under round robin a server takes exactly that part of its share.
 
 use std::time::Duration;
 
