@@ -288,11 +288,21 @@ impl Member {
 
     /// Whether it takes part in this choice: in all of them but while it warms up.
     fn takes_part(&self, slow_start: Option<Duration>, now: Ticks) -> bool {
-        let (Some(since), Some(slow_start)) = (self.warming_since, slow_start) else { return true };
-        match warm_up::share(since, slow_start, now) {
+        match self.warmth(slow_start, now) {
             warm_up::WHOLE => true,
             part => self.server.is_due(part, warm_up::WHOLE),
         }
+    }
+
+    /// True while it came back so lately that it takes less than its share.
+    pub fn is_warming_up(&self, slow_start: Option<Duration>, now: Ticks) -> bool {
+        self.warmth(slow_start, now) < warm_up::WHOLE
+    }
+
+    /// The part of its share that it takes, of [`warm_up::WHOLE`].
+    fn warmth(&self, slow_start: Option<Duration>, now: Ticks) -> u32 {
+        let since = self.warming_since.zip(slow_start);
+        since.map_or(warm_up::WHOLE, |(since, slow_start)| warm_up::share(since, slow_start, now))
     }
 
     fn rank(&self, now: Ticks) -> Option<Rank> {

@@ -125,6 +125,12 @@ fn a_server_that_warms_up_takes_all_when_there_is_no_other() {
     backend.slow_start = Some(Duration::from_secs(30));
     let pool = Pool::new(&backend);
     pool.warm_up("s2", NOW);
+    let is_warming = |seconds| {
+        let snapshot = pool.snapshot();
+        let at = NOW.after(Duration::from_secs(seconds));
+        snapshot.member("s2").unwrap().is_warming_up(snapshot.policy.slow_start, at)
+    };
+    assert_eq!([is_warming(0), is_warming(29), is_warming(30)], [true, true, false]);
     pool.set_administrative("s1", Administrative::Maint);
     assert_eq!(pool.choose(&pool.snapshot(), &[], ASKED).map(|(position, _)| position), Some(1));
     pool.set_administrative("s1", Administrative::Ready);

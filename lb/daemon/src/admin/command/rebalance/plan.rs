@@ -7,7 +7,7 @@ use fmc_api::rebalance::{Rebalance, RebalanceOutcome, ServerShare};
 use fmc_api::{Refusal, RefusalKind};
 use fmc_config::model::backend::{Balance, Weight};
 use fmc_lb::balance::share::{self, Load};
-use fmc_lb::{Pool, Server, Session, Snapshot};
+use fmc_lb::{Member, Pool, Server, Session, Snapshot, Ticks};
 
 use crate::proxy::appliance::Appliance;
 
@@ -38,9 +38,8 @@ impl Plan {
         })?;
         let snapshot = pool.snapshot();
         let members: Vec<_> = snapshot.in_service().collect();
-        let load = |(server, weight): (&Arc<Server>, Weight)| Load { weight, connections: server.in_flight().into() };
-        let loads: Vec<_> = members.iter().map(|member| load((&member.server, member.weight))).collect();
-        refuse_what_cannot_help(pool, &snapshot, loads.len())?;
+        let loads: Vec<_> = members.iter().map(|member| load(member)).collect();
+        refuse_what_cannot_help(pool, &snapshot, &members, appliance.data_plane.pulse().precise_now())?;
         let quiet = Duration::from_millis(wanted.idle_ms);
         let servers = members.iter().zip(&loads).zip(share::limits(&loads)).map(|((member, load), limit)| Planned {
             server: Arc::clone(&member.server),
@@ -117,11 +116,25 @@ fn idle_on(appliance: &Appliance, pool: &Pool, server: &Server, quiet: Duration)
     appliance.data_plane.sessions().list(may_be_closed(appliance, pool, server, quiet)).len() as u64
 }
 
-fn refuse_what_cannot_help(pool: &Pool, snapshot: &Snapshot, in_service: usize) -> Result<(), Refusal> {
+fn load(member: &Member) -> Load {
+    let (connections, most) = (member.server.in_flight().into(), member.max_connections.map(|most| most.get().into()));
+    Load { weight: member.weight, connections, most }
+}
+
+fn refuse_what_cannot_help(
+    pool: &Pool,
+    snapshot: &Snapshot,
+    in_service: &[&Member],
+    now: Ticks,
+) -> Result<(), Refusal> {
+    if let Some(cold) = in_service.iter().find(|member| member.is_warming_up(snapshot.policy.slow_start, now)) {
+        let error = format!("{} came back a moment ago and takes only a part yet (slow_start)", cold.server.name());
+        return Err(Refusal::new(RefusalKind::No, error, "ask again when it has its whole share"));
+    }
     let rule = match snapshot.policy.balance {
         Balance::SourceHash => "source-hash",
         Balance::First => "first",
-        _ if in_service == 0 => {
+        _ if in_service.is_empty() => {
             let error = format!("no server of {} passes its check: there is nowhere to go", pool.name());
             return Err(Refusal::new(RefusalKind::No, error, "see fmc-lbctl backends"));
         }
