@@ -5,13 +5,13 @@ mod log_line;
 use std::sync::Arc;
 
 use tokio::net::TcpStream;
-use tokio::sync::Semaphore;
 
 use crate::dial::{Attempt, Dial, Dialed, OnDialFailed};
 use crate::ended_by::EndedBy;
 use crate::entropy::Entropy;
 use crate::listen::Permit;
 use crate::pool::Administrative;
+use crate::quota::Quota;
 use crate::relay::Relay;
 use crate::server::InFlight;
 use crate::session::{Reached, Session};
@@ -24,7 +24,7 @@ use fmc_config::model::frontend::WhenNoServer;
 pub(crate) struct Surroundings {
     pub(crate) sessions: Arc<Sessions>,
     /// Connections that may still be open in the whole process.
-    pub(crate) permits: Arc<Semaphore>,
+    pub(crate) quota: Arc<Quota>,
     pub(crate) on_dial_failed: OnDialFailed,
     pub(crate) entropy: Entropy,
 }
@@ -161,7 +161,7 @@ mod tests {
     /// What a relay holds for its whole life, beside its task and the reactor's two registrations.
     #[test]
     fn the_records_of_a_relay_stay_small() {
-        assert!(size_of::<Opened>() <= 176, "{}", size_of::<Opened>());
+        assert!(size_of::<Opened>() <= 160, "{}", size_of::<Opened>());
         assert!(size_of::<Session>() <= 144, "{}", size_of::<Session>());
     }
 }

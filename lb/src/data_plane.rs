@@ -1,13 +1,14 @@
 //! The data plane of a configuration: bound at once, run on one loop, steered from other threads.
 
-use std::collections::BTreeMap;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use arc_swap::ArcSwap;
 use fmc_config::model::Config;
 use fmc_config::model::name::BackendName;
 use nix::sys::resource::{Resource, getrlimit};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval};
 
@@ -16,9 +17,12 @@ use crate::dial::OnDialFailed;
 use crate::ended_by::EndedBy;
 use crate::entropy::Entropy;
 use crate::frontend::Frontend;
-use crate::listen::{BindError, Listener, ListenerRecord, ListenerStatus};
-use crate::pool::Pool;
+use crate::layout::{Layout, Prepared};
+use crate::listen::{BindError, Listener, ListenerStatus};
+use crate::metrics::Series;
+use crate::pool::{Pool, Snapshot};
 use crate::pulse::{PULSE_INTERVAL, Pulse};
+use crate::quota::Quota;
 use crate::sessions::{SWEEP_INTERVAL, Sessions};
 
 /// Descriptors kept for everything that is not a relay: listeners, health checks, the admin socket, logs.
@@ -30,9 +34,10 @@ const DESCRIPTORS_PER_CONNECTION: u64 = 2;
 /// How long [`DataPlane::run`] waits for relays that were told to end.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
-/// Every listener, pool and relay of a configuration.
+/// Every listener, pool and relay of a configuration, and of those that come after it.
 pub struct DataPlane {
-    listeners: Vec<Listener>,
+    /// Listeners that a reload has bound.
+    bound: mpsc::UnboundedReceiver<Listener>,
     surroundings: Arc<Surroundings>,
     handle: Handle,
 }
@@ -44,12 +49,11 @@ pub struct Handle {
 }
 
 struct Shared {
-    pools: BTreeMap<BackendName, Arc<Pool>>,
-    frontends: Vec<Arc<Frontend>>,
-    listeners: Vec<Arc<ListenerRecord>>,
+    layout: ArcSwap<Layout>,
     sessions: Arc<Sessions>,
     pulse: Arc<Pulse>,
-    max_connections: usize,
+    quota: Arc<Quota>,
+    bound: mpsc::UnboundedSender<Listener>,
     stop: watch::Sender<Option<EndedBy>>,
 }
 
@@ -59,19 +63,17 @@ impl DataPlane {
     /// # Errors
     /// Every port that cannot be bound, each with the sentence an operator needs; then nothing stays bound.
     pub fn bind(config: &Config, on_dial_failed: OnDialFailed) -> Result<Self, Vec<BindError>> {
-        let pools: BTreeMap<_, _> = config.backends.iter().map(|b| (b.name.clone(), Arc::new(Pool::new(b)))).collect();
-        let frontends = frontends(config, &pools);
-        let listeners = bind_all(&frontends)?;
         let pulse = Arc::new(Pulse::new(Instant::now()));
         let sessions = Arc::new(Sessions::new(Arc::clone(&pulse)));
-        let max_connections = affordable(config.limits.max_connections);
-        let permits = Arc::new(Semaphore::new(max_connections));
-        let entropy = Entropy::from_the_system();
-        let surroundings = Arc::new(Surroundings { sessions: Arc::clone(&sessions), permits, on_dial_failed, entropy });
-        let records = listeners.iter().map(|l| Arc::clone(l.record())).collect();
-        let stop = watch::Sender::new(None);
-        let shared = Shared { pools, frontends, listeners: records, sessions, pulse, max_connections, stop };
-        Ok(Self { listeners, surroundings, handle: Handle { shared: Arc::new(shared) } })
+        let quota = Arc::new(Quota::new(0));
+        let (entropy, stop) = (Entropy::from_the_system(), watch::Sender::new(None));
+        let (send_bound, bound) = mpsc::unbounded_channel();
+        let surroundings =
+            Surroundings { sessions: Arc::clone(&sessions), quota: Arc::clone(&quota), on_dial_failed, entropy };
+        let shared = Shared { layout: ArcSwap::default(), sessions, pulse, quota, bound: send_bound, stop };
+        let handle = Handle { shared: Arc::new(shared) };
+        handle.commit(handle.prepare(config)?, |_, _| ());
+        Ok(Self { bound, surroundings: Arc::new(surroundings), handle })
     }
 
     /// The handle for other threads.
@@ -84,16 +86,24 @@ impl DataPlane {
     /// Tasks: one per listener, one per connection, the pulse, the sweep. Listeners close at shutdown, relays end with the
     /// given reason, and every task is gone when this returns.
     pub async fn run(self) {
-        let Self { listeners, surroundings, handle } = self;
+        let Self { mut bound, surroundings, handle } = self;
         let shared = handle.shared;
         let (mut clocks, mut accepting) = (JoinSet::new(), JoinSet::new());
         clocks.spawn(beat(Arc::clone(&shared.pulse)));
         clocks.spawn(sweep(Arc::clone(&shared.sessions)));
-        for listener in listeners {
-            accepting.spawn(listener.run(Arc::clone(&surroundings)));
-        }
-        let reason = shared.until_stopped().await;
-        shared.frontends.iter().for_each(|frontend| frontend.stop_accepting());
+        let mut stopped = pin!(shared.until_stopped());
+        let reason = loop {
+            tokio::select! {
+                biased;
+                reason = &mut stopped => break reason,
+                // The sender lives in shared.
+                Some(listener) = bound.recv() => {
+                    accepting.spawn(listener.run(Arc::clone(&surroundings)));
+                }
+                Some(_closed) = accepting.join_next() => {}
+            }
+        };
+        shared.layout.load().frontends.iter().for_each(|frontend| frontend.stop_accepting());
         while accepting.join_next().await.is_some() {}
         shared.end_relays(reason).await;
         clocks.shutdown().await;
@@ -101,29 +111,55 @@ impl DataPlane {
 }
 
 impl Handle {
+    /// Makes and binds what `config` has more than what is served, and changes nothing. One at a time: what is prepared is for
+    /// the present state.
+    ///
+    /// # Errors
+    /// Every port that cannot be bound, each with the sentence an operator needs; then nothing new stays bound.
+    pub fn prepare(&self, config: &Config) -> Result<Prepared, Vec<BindError>> {
+        self.shared.layout.load().prepare(config)
+    }
+
+    /// Serves what was prepared, from now on and without a gap: listeners that stay keep their sockets and queues, servers that
+    /// stay keep their health and counters, connections keep everything. Cannot fail.
+    ///
+    /// `adjust` adds to each backend what is asked of its servers at run time, before any connection sees it.
+    pub fn commit(&self, prepared: Prepared, adjust: impl Fn(&BackendName, &mut Snapshot)) {
+        self.shared.quota.resize(affordable(prepared.max_connections));
+        let before = self.shared.layout.load_full();
+        let series = Series::of(&before);
+        let (next, bound) = prepared.replace(&before, adjust);
+        series.forget_all_but(&Series::of(&next));
+        self.shared.layout.store(next);
+        for listener in bound {
+            // Refused only when the data plane has ended, and with it the listener.
+            let _ = self.shared.bound.send(listener);
+        }
+    }
+
     /// Every pool, by the name of its backend.
-    pub fn pools(&self) -> impl Iterator<Item = &Arc<Pool>> {
-        self.shared.pools.values()
+    pub fn pools(&self) -> Vec<Arc<Pool>> {
+        self.shared.layout.load().pools.values().cloned().collect()
     }
 
     /// The pool of a backend.
-    pub fn pool(&self, backend: &str) -> Option<&Arc<Pool>> {
-        self.shared.pools.get(backend)
+    pub fn pool(&self, backend: &str) -> Option<Arc<Pool>> {
+        self.shared.layout.load().pools.get(backend).cloned()
     }
 
     /// Every frontend, in the order of the configuration.
-    pub fn frontends(&self) -> &[Arc<Frontend>] {
-        &self.shared.frontends
+    pub fn frontends(&self) -> Vec<Arc<Frontend>> {
+        self.shared.layout.load().frontends.clone()
     }
 
     /// The frontend of that name.
-    pub fn frontend(&self, name: &str) -> Option<&Arc<Frontend>> {
-        self.frontends().iter().find(|f| f.settings().name.as_str() == name)
+    pub fn frontend(&self, name: &str) -> Option<Arc<Frontend>> {
+        self.shared.layout.load().frontends.iter().find(|f| f.settings().name.as_str() == name).cloned()
     }
 
     /// Every listener: a VIP with one that is not alive is not served.
     pub fn listeners(&self) -> Vec<ListenerStatus> {
-        self.shared.listeners.iter().map(|record| record.status()).collect()
+        self.shared.layout.load().listeners.iter().map(|record| record.status()).collect()
     }
 
     /// The live connections.
@@ -138,7 +174,7 @@ impl Handle {
 
     /// Connections that the process takes at once: the configured limit, or less when descriptors do not suffice.
     pub fn max_connections(&self) -> usize {
-        self.shared.max_connections
+        self.shared.quota.most()
     }
 
     /// Closes the listeners, ends every relay with `reason` and lets [`DataPlane::run`] return. The first reason counts.
@@ -165,28 +201,6 @@ impl Shared {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
     }
-}
-
-fn frontends(config: &Config, pools: &BTreeMap<BackendName, Arc<Pool>>) -> Vec<Arc<Frontend>> {
-    let frontend = |settings: &fmc_config::model::frontend::Frontend| {
-        // The configuration is parsed: every frontend names a backend that exists.
-        let pool = pools.get(&settings.backend)?;
-        Some(Arc::new(Frontend::new(settings.clone(), Arc::clone(pool))))
-    };
-    config.frontends.iter().filter_map(frontend).collect()
-}
-
-fn bind_all(frontends: &[Arc<Frontend>]) -> Result<Vec<Listener>, Vec<BindError>> {
-    let routes =
-        frontends.iter().flat_map(|frontend| frontend.settings().ports.iter().map(move |route| (frontend, *route)));
-    let (mut listeners, mut errors) = (Vec::new(), Vec::new());
-    for (frontend, route) in routes {
-        match Listener::bind(Arc::clone(frontend), route) {
-            Ok(listener) => listeners.push(listener),
-            Err(error) => errors.push(error),
-        }
-    }
-    if errors.is_empty() { Ok(listeners) } else { Err(errors) }
 }
 
 /// As many connections as the configuration asks for and the descriptors of this process allow.

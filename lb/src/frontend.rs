@@ -6,19 +6,26 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use fmc_config::model;
 use fmc_config::model::frontend::PortRoute;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 
 use crate::ended_by::EndedBy;
 use crate::pool::Pool;
+use crate::quota::Quota;
 
-/// A frontend that is being served.
+/// A frontend that is being served. A reload that changes it makes another one of the same name; connections keep the one
+/// that they came in by.
 #[derive(Debug)]
 pub struct Frontend {
     settings: model::frontend::Frontend,
     pool: Arc<Pool>,
+    life: Arc<Life>,
+}
+
+/// What a frontend keeps over all its configurations.
+#[derive(Debug)]
+struct Life {
     traffic: Traffic,
-    /// One for each connection that may still be open beside those that are.
-    pub(crate) permits: Arc<Semaphore>,
+    quota: Arc<Quota>,
     accepting: watch::Sender<bool>,
 }
 
@@ -35,13 +42,24 @@ pub struct Traffic {
 
 impl Frontend {
     pub(crate) fn new(settings: model::frontend::Frontend, pool: Arc<Pool>) -> Self {
-        Self {
-            permits: Arc::new(Semaphore::new(settings.max_connections as usize)),
-            pool,
-            traffic: Traffic::default(),
-            accepting: watch::Sender::new(true),
-            settings,
-        }
+        let quota = Arc::new(Quota::new(settings.max_connections as usize));
+        let life = Arc::new(Life { traffic: Traffic::default(), quota, accepting: watch::Sender::new(true) });
+        Self { settings, pool, life }
+    }
+
+    /// The same frontend by a new configuration: it goes on counting where it was.
+    pub(crate) fn reconfigured(&self, settings: model::frontend::Frontend, pool: Arc<Pool>) -> Self {
+        Self { settings, pool, life: Arc::clone(&self.life) }
+    }
+
+    /// From now on this configuration of it bounds its connections.
+    pub(crate) fn take_effect(&self) {
+        self.life.quota.resize(self.settings.max_connections as usize);
+    }
+
+    /// Bounds its connections.
+    pub(crate) fn quota(&self) -> &Arc<Quota> {
+        &self.life.quota
     }
 
     /// Its configuration.
@@ -56,7 +74,7 @@ impl Frontend {
 
     /// Its counters.
     pub fn traffic(&self) -> &Traffic {
-        &self.traffic
+        &self.life.traffic
     }
 
     /// Where clients connect on this route.
@@ -66,17 +84,17 @@ impl Frontend {
 
     /// Closes its listening sockets; relays stay. It accepts again only after a new bind.
     pub fn stop_accepting(&self) {
-        self.accepting.send_replace(false);
+        self.life.accepting.send_replace(false);
     }
 
     /// True until [`Frontend::stop_accepting`].
     pub fn is_accepting(&self) -> bool {
-        *self.accepting.borrow()
+        *self.life.accepting.borrow()
     }
 
     /// Ends when the frontend stops accepting.
     pub(crate) fn until_it_stops_accepting(&self) -> impl Future<Output = ()> + use<> {
-        let mut accepting = self.accepting.subscribe();
+        let mut accepting = self.life.accepting.subscribe();
         async move {
             // An error says that the frontend is gone, which ends accepting too.
             let _ = accepting.wait_for(|accepting| !accepting).await;

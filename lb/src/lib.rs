@@ -28,6 +28,9 @@ mod entropy;
 mod frontend;
 pub use frontend::{Frontend, Traffic};
 
+mod layout;
+pub use layout::Prepared;
+
 mod listen;
 pub use listen::{AcceptError, BindError, Holder, ListenerState, ListenerStatus};
 
@@ -36,6 +39,8 @@ pub use pool::{Administrative, Health, Member, Policy, Pool, PoolStatus, ServerS
 
 mod pulse;
 pub use pulse::{PULSE_INTERVAL, Pulse, Ticks};
+
+mod quota;
 
 mod relay;
 

@@ -19,15 +19,17 @@ use socket2::{Domain, Protocol, Socket, Type};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 use tokio::net::TcpStream;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::watch;
 
 use crate::connection::{Connection, Surroundings};
 use crate::frontend::Frontend;
+use crate::quota::Seat;
 use crate::socket_options::{self, SocketOptions};
 
 pub use accept_error::AcceptError;
 pub use bind_error::BindError;
 pub use holder::Holder;
+use state::Duty;
 pub(crate) use state::ListenerRecord;
 pub use state::{ListenerState, ListenerStatus};
 
@@ -41,20 +43,18 @@ const FIRST_PAUSE: Duration = Duration::from_millis(10);
 /// The longest pause: a client waits no longer than this after resources are back.
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
-/// One bound port of a frontend.
+/// One bound port.
 #[derive(Debug)]
 pub(crate) struct Listener {
     socket: Socket,
-    frontend: Arc<Frontend>,
-    route: PortRoute,
     record: Arc<ListenerRecord>,
 }
 
 /// The right to one more connection, of the frontend and of the process; returned when dropped.
 #[derive(Debug)]
 pub(crate) struct Permit {
-    _frontend: OwnedSemaphorePermit,
-    _process: OwnedSemaphorePermit,
+    _frontend: Seat,
+    _process: Seat,
 }
 
 impl Listener {
@@ -68,33 +68,52 @@ impl Listener {
     pub(crate) fn bind(frontend: Arc<Frontend>, route: PortRoute) -> Result<Self, BindError> {
         let settings = frontend.settings();
         let socket = listening_socket(settings.address, route.listen, SocketOptions::of_clients(settings))?;
-        let record = Arc::new(ListenerRecord::new(settings.name.clone(), frontend.vip(route)));
-        Ok(Self { socket, frontend, route, record })
+        let record = Arc::new(ListenerRecord::new(Duty { frontend, route, accepts: true }));
+        Ok(Self { socket, record })
     }
 
     pub(crate) fn record(&self) -> &Arc<ListenerRecord> {
         &self.record
     }
 
-    /// Accepts until the frontend stops accepting; then the socket closes and those in its queue are reset.
+    /// Accepts until the frontend stops accepting, or a reload has no more use for it; then the socket closes and those in its
+    /// queue are reset.
     ///
     /// The one task of this listener. It spawns one task per connection and ends none of them. Dropping it is a death that
     /// [`ListenerStatus`] tells.
     pub(crate) async fn run(self, surroundings: Arc<Surroundings>) {
         let running = self.record.run();
-        let mut stop = pin!(self.frontend.until_it_stops_accepting());
-        tokio::select! {
-            biased;
-            () = &mut stop => running.closed(),
-            error = self.accept_all(&surroundings) => {
-                tracing::error!(vip = %self.record.address(), %error, "listener is dead");
+        let mut duties = self.record.duty();
+        loop {
+            let duty = duties.borrow_and_update().clone();
+            if !duty.accepts {
+                return running.closed();
+            }
+            let stop = pin!(duty.frontend.until_it_stops_accepting());
+            tokio::select! {
+                biased;
+                () = stop => return running.closed(),
+                // The record lives as long as this, and its sender in it.
+                _ = duties.changed() => self.retune(&duties),
+                error = self.accept_all(&duty, &surroundings) => {
+                    tracing::error!(vip = %self.record.address(), %error, "listener is dead");
+                    return;
+                }
             }
         }
     }
 
+    /// Those who are accepted from now on inherit the options of the new duty.
+    fn retune(&self, duties: &watch::Receiver<Duty>) {
+        let options = SocketOptions::of_clients(duties.borrow().frontend.settings());
+        if let Err(error) = options.apply(&self.socket) {
+            tracing::error!(vip = %self.record.address(), %error, "new connections keep the old keepalive and user timeout");
+        }
+    }
+
     /// Accepts for ever; ends only when the socket itself is unusable.
-    async fn accept_all(&self, surroundings: &Arc<Surroundings>) -> std::io::Error {
-        let socket = match watch(self.socket.as_fd()) {
+    async fn accept_all(&self, duty: &Duty, surroundings: &Arc<Surroundings>) -> std::io::Error {
+        let socket = match watch_readiness(self.socket.as_fd()) {
             Ok(socket) => socket,
             Err(error) => return error,
         };
@@ -104,17 +123,17 @@ impl Listener {
                 Ok(ready) => ready,
                 Err(error) => return error,
             };
-            if self.is_at_limit(&surroundings.permits) && !client_waits(&self.socket) {
+            if is_at_limit(duty, surroundings) && !client_waits(&self.socket) {
                 ready.clear_ready();
                 continue;
             }
             // The permit comes first, but only once a client waits: an idle listener holds none of the process's.
-            let permit = self.permit(&surroundings.permits).await;
+            let permit = self.permit(duty, surroundings).await;
             match ready.try_io(|socket| accept(socket.get_ref())) {
                 Err(_nobody_waits) => {}
                 Ok(Ok((stream, client))) => {
                     pause = FIRST_PAUSE;
-                    self.spawn(stream, client, permit, surroundings);
+                    self.spawn(stream, client, permit, duty, surroundings);
                 }
                 Ok(Err(error)) => match AcceptError::of(&error) {
                     AcceptError::Fatal => return error,
@@ -125,29 +144,28 @@ impl Listener {
     }
 
     /// Waits for room under both limits; clients wait in the listen queue meanwhile.
-    async fn permit(&self, process: &Arc<Semaphore>) -> Permit {
-        let frontend = &self.frontend.permits;
-        if self.is_at_limit(process) {
-            self.record.at_limit(&self.frontend);
+    async fn permit(&self, duty: &Duty, surroundings: &Surroundings) -> Permit {
+        if is_at_limit(duty, surroundings) {
+            self.record.at_limit(&duty.frontend);
         }
-        let permits = (Arc::clone(frontend).acquire_owned().await, Arc::clone(process).acquire_owned().await);
+        let permit =
+            Permit { _frontend: duty.frontend.quota().seat().await, _process: surroundings.quota.seat().await };
         self.record.accepting();
-        match permits {
-            (Ok(_frontend), Ok(_process)) => Permit { _frontend, _process },
-            // Nobody closes these semaphores; should that change, a listener without permits waits for its end.
-            _ => std::future::pending().await,
-        }
+        permit
     }
 
-    fn is_at_limit(&self, process: &Semaphore) -> bool {
-        self.frontend.permits.available_permits() == 0 || process.available_permits() == 0
-    }
-
-    fn spawn(&self, stream: OwnedFd, client: SocketAddrV4, permit: Permit, surroundings: &Arc<Surroundings>) {
-        let traffic = self.frontend.traffic();
+    fn spawn(
+        &self,
+        stream: OwnedFd,
+        client: SocketAddrV4,
+        permit: Permit,
+        duty: &Duty,
+        surroundings: &Arc<Surroundings>,
+    ) {
+        let traffic = duty.frontend.traffic();
         traffic.accepted.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-        if !self.frontend.allows(*client.ip()) {
-            return self.refuse(stream, client);
+        if !duty.frontend.allows(*client.ip()) {
+            return self.refuse(stream, client, &duty.frontend);
         }
         let stream = match TcpStream::from_std(std::net::TcpStream::from(stream)) {
             Ok(stream) => stream,
@@ -156,15 +174,15 @@ impl Listener {
                 return self.record.count(AcceptError::of(&error));
             }
         };
-        let registration = surroundings.sessions.open(&self.frontend, self.route, client);
+        let registration = surroundings.sessions.open(&duty.frontend, duty.route, client);
         tokio::spawn(Connection::new(stream, registration, permit, Arc::clone(surroundings)).run());
     }
 
-    fn refuse(&self, stream: OwnedFd, client: SocketAddrV4) {
+    fn refuse(&self, stream: OwnedFd, client: SocketAddrV4, frontend: &Frontend) {
         let ended_by = crate::EndedBy::RefusedByAllowList;
         socket_options::reset_on_close(&stream);
-        self.frontend.traffic().count_end(ended_by);
-        let (frontend, vip) = (&self.frontend.settings().name, self.record.address());
+        frontend.traffic().count_end(ended_by);
+        let (frontend, vip) = (&frontend.settings().name, self.record.address());
         tracing::debug!(target: "connection", %frontend, %client, %vip, %ended_by, "connection ended");
     }
 
@@ -183,8 +201,12 @@ impl Listener {
     }
 }
 
+fn is_at_limit(duty: &Duty, surroundings: &Surroundings) -> bool {
+    duty.frontend.quota().is_full() || surroundings.quota.is_full()
+}
+
 /// The listening socket's readiness. tokio's own listener tells it only by accepting, which comes before the permit.
-fn watch(socket: BorrowedFd<'_>) -> std::io::Result<AsyncFd<BorrowedFd<'_>>> {
+fn watch_readiness(socket: BorrowedFd<'_>) -> std::io::Result<AsyncFd<BorrowedFd<'_>>> {
     #[expect(deprecated, reason = "its fault concerns types whose descriptor may change; a borrowed one cannot")]
     AsyncFd::with_interest(socket, Interest::READABLE)
 }

@@ -3,6 +3,8 @@
 //! Connections count in plain atomics of their frontend and server; [`publish`] copies them into the recorder when a scrape
 //! asks. So a connection costs no look-up of a handle, and status and metrics never disagree.
 
+use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use metrics::{Unit, counter, describe_counter, describe_gauge, gauge};
@@ -11,6 +13,7 @@ use crate::data_plane::Handle;
 use crate::dial::Failure;
 use crate::ended_by::EndedBy;
 use crate::frontend::Frontend;
+use crate::layout::Layout;
 use crate::listen::{AcceptError, ListenerState, ListenerStatus};
 use crate::pool::{Administrative, Health, Member, Pool};
 
@@ -80,10 +83,50 @@ pub fn publish(data_plane: &Handle) {
     data_plane.frontends().iter().for_each(|frontend| publish_frontend(frontend));
     data_plane.listeners().iter().for_each(publish_listener);
     for pool in data_plane.pools() {
-        pool.snapshot().members.iter().for_each(|member| publish_server(pool, member));
+        pool.snapshot().members.iter().for_each(|member| publish_server(&pool, member));
     }
     gauge!(LOOP_AGE).set(data_plane.pulse().age().as_secs_f64());
     gauge!(MAX_CONNECTIONS).set(data_plane.max_connections() as f64);
+}
+
+/// What has gauges of its own.
+pub(crate) struct Series {
+    /// Frontend and address.
+    listeners: BTreeSet<(String, String)>,
+    /// Backend and server.
+    servers: BTreeSet<(String, String)>,
+    frontends: BTreeSet<String>,
+}
+
+impl Series {
+    pub(crate) fn of(layout: &Layout) -> Self {
+        let listener = |status: ListenerStatus| (status.frontend.to_string(), status.address.to_string());
+        let servers = |pool: &Arc<Pool>| -> Vec<_> {
+            let name = |member: &Member| (pool.name().to_string(), member.server.name().to_string());
+            pool.snapshot().members.iter().map(name).collect()
+        };
+        Self {
+            listeners: layout.listeners.iter().map(|record| listener(record.status())).collect(),
+            servers: layout.pools.values().flat_map(servers).collect(),
+            frontends: layout.frontends.iter().map(|frontend| frontend.settings().name.to_string()).collect(),
+        }
+    }
+
+    /// Takes the gauges of what is not in `kept` out of every sum and alert: they become NaN, for a recorder forgets no series.
+    pub(crate) fn forget_all_but(&self, kept: &Self) {
+        for (frontend, address) in self.listeners.difference(&kept.listeners) {
+            let labels = [("frontend", frontend.clone()), ("address", address.clone())];
+            [LISTENER_ALIVE, LISTENER_PAUSED].into_iter().for_each(|name| gauge!(name, &labels).set(f64::NAN));
+        }
+        for (backend, server) in self.servers.difference(&kept.servers) {
+            let labels = [("backend", backend.clone()), ("server", server.clone())];
+            let gauges = [SERVER_IN_FLIGHT, SERVER_READY, SERVER_HEALTH];
+            gauges.into_iter().for_each(|name| gauge!(name, &labels).set(f64::NAN));
+        }
+        for frontend in self.frontends.difference(&kept.frontends) {
+            gauge!(CONNECTIONS_OPEN, "frontend" => frontend.clone()).set(f64::NAN);
+        }
+    }
 }
 
 fn publish_frontend(frontend: &Frontend) {

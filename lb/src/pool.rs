@@ -103,9 +103,12 @@ impl Pool {
     }
 
     /// Takes over a new configuration of this backend. A server with the same name, address and port keeps its health, its
-    /// administrative state and its counters.
-    pub fn reconfigure(&self, backend: &model::backend::Backend) {
-        self.update(|pool| *pool = pool.reconfigured(backend));
+    /// administrative state and its counters. `adjust` adds what is asked at run time before anybody sees the result.
+    pub fn reconfigure(&self, backend: &model::backend::Backend, adjust: impl FnOnce(&mut Snapshot)) {
+        self.update(|pool| {
+            *pool = pool.reconfigured(backend);
+            adjust(pool);
+        });
     }
 
     /// Every server with its state and counters, for `backends`, `/v1` and the status page.

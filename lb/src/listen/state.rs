@@ -1,9 +1,12 @@
 //! What a listener is doing, for fitness and for people.
 
 use std::net::SocketAddrV4;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 
+use fmc_config::model::frontend::PortRoute;
 use fmc_config::model::name::FrontendName;
+use tokio::sync::watch;
 
 use super::AcceptError;
 use crate::frontend::Frontend;
@@ -46,19 +49,42 @@ pub struct ListenerStatus {
     pub errors: [u64; AcceptError::ALL.len()],
 }
 
-/// Written by the accept loop, read by everyone.
+/// What a listener does with those who connect.
+#[derive(Debug, Clone)]
+pub(crate) struct Duty {
+    pub(crate) frontend: Arc<Frontend>,
+    pub(crate) route: PortRoute,
+    /// False: it closes.
+    pub(crate) accepts: bool,
+}
+
+/// Written by the accept loop, read by everyone; the duty is written by reloads and read by the loop.
 #[derive(Debug)]
 pub(crate) struct ListenerRecord {
-    frontend: FrontendName,
+    duty: watch::Sender<Duty>,
     address: SocketAddrV4,
     state: AtomicU8,
     errors: [AtomicU64; AcceptError::ALL.len()],
 }
 
 impl ListenerRecord {
-    pub(super) fn new(frontend: FrontendName, address: SocketAddrV4) -> Self {
-        let state = AtomicU8::new(ListenerState::Bound as u8);
-        Self { frontend, address, state, errors: Default::default() }
+    pub(super) fn new(duty: Duty) -> Self {
+        let (address, state) = (duty.frontend.vip(duty.route), AtomicU8::new(ListenerState::Bound as u8));
+        Self { duty: watch::Sender::new(duty), address, state, errors: Default::default() }
+    }
+
+    /// Gives it to another frontend, or to the same one by a new configuration; those who wait in its queue stay.
+    pub(crate) fn assign(&self, frontend: &Arc<Frontend>, route: PortRoute) {
+        self.duty.send_replace(Duty { frontend: Arc::clone(frontend), route, accepts: true });
+    }
+
+    /// Ends it: the socket closes, those in its queue are reset.
+    pub(crate) fn close(&self) {
+        self.duty.send_modify(|duty| duty.accepts = false);
+    }
+
+    pub(super) fn duty(&self) -> watch::Receiver<Duty> {
+        self.duty.subscribe()
     }
 
     pub(crate) fn address(&self) -> SocketAddrV4 {
@@ -67,11 +93,15 @@ impl ListenerRecord {
 
     pub(crate) fn status(&self) -> ListenerStatus {
         ListenerStatus {
-            frontend: self.frontend.clone(),
+            frontend: self.duty.borrow().frontend.settings().name.clone(),
             address: self.address,
             state: self.state(),
             errors: self.errors.each_ref().map(|count| count.load(Ordering::Relaxed)),
         }
+    }
+
+    pub(crate) fn is_alive(&self) -> bool {
+        self.state().is_alive() && self.duty.borrow().accepts
     }
 
     fn state(&self) -> ListenerState {

@@ -84,7 +84,7 @@ fn a_new_configuration_keeps_what_is_known_of_the_servers_that_stay() {
     pool.set_administrative("s2", Administrative::Drain);
     let mut next = backend(3);
     next.servers[1].address = Ipv4Addr::new(10, 0, 0, 99);
-    pool.reconfigure(&next);
+    pool.reconfigure(&next, |_| ());
     let status = pool.status(NOW);
     assert_eq!(status.servers[0].health, Health::Healthy);
     assert_eq!(status.servers[1].administrative, Administrative::Ready, "another address is another server");
@@ -334,7 +334,7 @@ fn a_new_configuration_brings_new_limits_and_stand_ins() {
     let mut next = backend(2);
     next.servers[0].max_connections = NonZeroU32::new(7);
     next.servers[1].backup = true;
-    pool.reconfigure(&next);
+    pool.reconfigure(&next, |_| ());
     let status = pool.status(NOW).servers;
     assert_eq!((status[0].max_connections, status[1].backup), (NonZeroU32::new(7), true));
     assert_eq!((status[0].in_service, status[1].in_service), (true, false));

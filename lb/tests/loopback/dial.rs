@@ -82,11 +82,9 @@ fn a_server_that_comes_back_is_used_again() {
     assert!(running.greeted().is_err());
     let pool = running.handle.pool("masters").unwrap();
     let returned = greeter(7);
-    pool.reconfigure(&{
-        let mut setup = Setup::with(&[returned]);
-        setup.backend.attempts = 1;
-        setup.backend
-    });
+    let mut setup = Setup::with(&[returned]);
+    setup.backend.attempts = 1;
+    pool.reconfigure(&setup.backend, |_| ());
     assert_eq!(running.greeted().unwrap().0, 7);
 }
 

@@ -192,12 +192,12 @@ fn a_drained_frontend_refuses_new_clients_and_waits_for_its_relays() {
     let frontend = running.handle.frontend("k8s-api").unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let soon = || Instant::now() + Duration::from_millis(200);
-    assert_eq!(runtime.block_on(drain::frontend(frontend, soon())), Drained::StillOpen(1));
+    assert_eq!(runtime.block_on(drain::frontend(&frontend, soon())), Drained::StillOpen(1));
     let refused = std::net::TcpStream::connect(running.vip).unwrap_err();
     assert_eq!(refused.kind(), ErrorKind::ConnectionRefused);
     assert!(running.handle.listeners().iter().all(|l| !l.state.is_alive()));
     drop(client);
-    assert_eq!(runtime.block_on(drain::frontend(frontend, Instant::now() + Duration::from_secs(10))), Drained::Empty);
+    assert_eq!(runtime.block_on(drain::frontend(&frontend, Instant::now() + Duration::from_secs(10))), Drained::Empty);
 }
 
 #[test]

@@ -30,6 +30,7 @@ pub(crate) fn own_address() -> Ipv4Addr {
 }
 
 /// What a test may change before the data plane starts.
+#[derive(Clone)]
 pub(crate) struct Setup {
     pub(crate) frontend: Frontend,
     pub(crate) backend: Backend,
@@ -124,6 +125,7 @@ impl Running {
     pub(crate) fn in_flight(&self) -> Vec<u32> {
         self.handle
             .pools()
+            .into_iter()
             .flat_map(|pool| pool.status(self.handle.pulse().now()).servers)
             .map(|s| s.in_flight)
             .collect()

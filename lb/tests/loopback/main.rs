@@ -7,3 +7,4 @@ mod dial;
 mod ends;
 mod harness;
 mod relay;
+mod reload;

@@ -38,7 +38,7 @@ pub(crate) fn carry_out(effects: &[Effect], appliance: &mut Appliance) {
             Effect::State(backend, server, state) => {
                 if let Some(pool) = appliance.data_plane.pool(backend.as_str()) {
                     let was_asked = !appliance.checker.is_paused(backend, server);
-                    set_state(pool, server, *state, was_asked, appliance.data_plane.pulse().precise_now());
+                    set_state(&pool, server, *state, was_asked, appliance.data_plane.pulse().precise_now());
                 }
                 if *state == AdminState::Maint {
                     appliance.checker.pause(backend, server);

@@ -133,7 +133,7 @@ fn choose(appliance: &Appliance, target: &Target) -> Result<Chosen, Refusal> {
             return Err(Refusal::new(RefusalKind::BadRequest, error, "name a server: BACKEND/SERVER or SERVER"));
         }
     };
-    let pools = appliance.data_plane.pools();
+    let pools = appliance.data_plane.pools().into_iter();
     let pools = pools.filter(|pool| backend.is_none_or(|backend| backend == pool.name()));
     let chosen: Chosen = pools
         .filter(|pool| pool.snapshot().member(server.as_str()).is_some())

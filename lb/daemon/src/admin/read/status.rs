@@ -104,7 +104,8 @@ fn milliseconds(span: Duration) -> u64 {
 }
 
 fn frontends(appliance: &Appliance, state: &VipState) -> Vec<FrontendStatus> {
-    let here = appliance.data_plane.frontends().iter().filter(|frontend| frontend.settings().vip == state.vip.name);
+    let all = appliance.data_plane.frontends();
+    let here = all.iter().filter(|frontend| frontend.settings().vip == state.vip.name);
     here.map(|frontend| frontend_status(appliance, frontend)).collect()
 }
 

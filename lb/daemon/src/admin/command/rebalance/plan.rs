@@ -39,17 +39,17 @@ impl Plan {
         let snapshot = pool.snapshot();
         let members: Vec<_> = snapshot.in_service().collect();
         let loads: Vec<_> = members.iter().map(|member| load(member)).collect();
-        refuse_what_cannot_help(pool, &snapshot, &members, appliance.data_plane.pulse().precise_now())?;
+        refuse_what_cannot_help(&pool, &snapshot, &members, appliance.data_plane.pulse().precise_now())?;
         let quiet = Duration::from_millis(wanted.idle_ms);
         let servers = members.iter().zip(&loads).zip(share::limits(&loads)).map(|((member, load), limit)| Planned {
             server: Arc::clone(&member.server),
             limit,
             weight: load.weight,
             connections: load.connections,
-            idle: idle_on(appliance, pool, &member.server, quiet),
+            idle: idle_on(appliance, &pool, &member.server, quiet),
         });
         let servers = servers.collect();
-        Ok(Self { pool: Arc::clone(pool), servers, quiet, per_second: wanted.per_second.get() })
+        Ok(Self { pool: Arc::clone(&pool), servers, quiet, per_second: wanted.per_second.get() })
     }
 
     /// Connections over the limits, in all, when it was made.
