@@ -12,12 +12,13 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
-use fmc_config::model::backend::Backend;
+use fmc_config::model::backend::{Backend, Server};
 use fmc_config::model::name::{BackendName, ServerName};
 use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinSet;
 
+use crate::metrics;
 use crate::outcome::{Outcome, Rung};
 use crate::step::Step;
 use crate::verdict::{Observed, Transition, Verdict};
@@ -37,9 +38,25 @@ pub const OBSERVATION_DEPTH: usize = 64;
 /// Probes every server of a configuration until it is dropped.
 #[derive(Debug)]
 pub struct Checker {
+    /// Every server of every backend, in the order of the configuration.
     servers: Vec<Asked>,
+    /// Those that are asked themselves.
+    watched: Vec<Watched>,
     /// Held for what its drop does: it aborts them.
-    _tasks: JoinSet<()>,
+    tasks: JoinSet<()>,
+    permits: Arc<Semaphore>,
+    observations: mpsc::Sender<Observation>,
+    handle: Handle,
+}
+
+/// A server that is asked by a task of its own, unless no frontend sends clients there. The task ends after this value.
+#[derive(Debug)]
+struct Watched(Arc<Target>);
+
+impl Drop for Watched {
+    fn drop(&mut self) {
+        self.0.retire();
+    }
 }
 
 /// A server, and who is asked for its verdict.
@@ -122,22 +139,53 @@ impl Checker {
     ///
     /// Metric handles are taken here, so the recorder must be installed before.
     pub fn start(backends: &[Backend], observations: mpsc::Sender<Observation>, handle: &Handle) -> Self {
-        let permits = Arc::new(Semaphore::new(PROBES_IN_FLIGHT));
-        let mut tasks = JoinSet::new();
-        let mut targets = Vec::new();
+        let mut checker = Self {
+            servers: Vec::new(),
+            watched: Vec::new(),
+            tasks: JoinSet::new(),
+            permits: Arc::new(Semaphore::new(PROBES_IN_FLIGHT)),
+            observations,
+            handle: handle.clone(),
+        };
+        checker.reconfigure(backends);
+        checker
+    }
+
+    /// Goes over to another configuration. A server whose check stays as it is notices nothing. One that is asked in another
+    /// way, or for another backend too, is asked at once and keeps what is believed of it, if it is the same machine.
+    pub fn reconfigure(&mut self, backends: &[Backend]) {
+        let mut before = std::mem::take(&mut self.watched);
         for backend in backends.iter().filter(|backend| backend.check.track.is_none()) {
             for server in &backend.servers {
-                let now = tokio::time::Instant::now().into_std();
-                let followers = followers(backends, &backend.name, &server.name);
-                let target = Arc::new(Target::new(backend, server, followers, permits.clone(), now));
-                targets.push(target.clone());
-                if !target.addresses.is_empty() {
-                    let watch = Watch::new(target, &backend.check, observations.clone(), now);
-                    tasks.spawn_on(watch.run(), handle);
-                }
+                let target = self.target(backends, backend, server);
+                let known = before.iter().position(|known| known.0.is_namesake_of(&target));
+                let watched = match known.map(|known| before.swap_remove(known)) {
+                    Some(known) if known.0.is_asked_like(&target) => known,
+                    Some(known) => self.watch(target.inheriting(&known.0)),
+                    None => self.watch(target),
+                };
+                self.watched.push(watched);
             }
         }
-        Self { servers: backends.iter().flat_map(|backend| asked(backend, &targets)).collect(), _tasks: tasks }
+        before.iter().for_each(|gone| metrics::forget(&gone.0.backend, &gone.0.server));
+        drop(before);
+        // Of earlier ones that have ended meanwhile.
+        while self.tasks.try_join_next().is_some() {}
+        self.servers = backends.iter().flat_map(|backend| asked(backend, &self.watched)).collect();
+    }
+
+    fn target(&self, backends: &[Backend], backend: &Backend, server: &Server) -> Target {
+        let followers = followers(backends, &backend.name, &server.name);
+        Target::new(backend, server, followers, self.permits.clone(), now())
+    }
+
+    fn watch(&mut self, target: Target) -> Watched {
+        let target = Arc::new(target);
+        if !target.addresses.is_empty() {
+            let watch = Watch::new(target.clone(), self.observations.clone(), now());
+            self.tasks.spawn_on(watch.run(), &self.handle);
+        }
+        Watched(target)
     }
 
     /// Asks for a probe of a server now, because a dial to it failed. Cheap enough for every failed dial: requests are
@@ -204,10 +252,16 @@ fn followers(backends: &[Backend], leader: &BackendName, server: &ServerName) ->
 }
 
 /// Who is asked for each server of `backend`.
-fn asked(backend: &Backend, targets: &[Arc<Target>]) -> Vec<Asked> {
+fn asked(backend: &Backend, watched: &[Watched]) -> Vec<Asked> {
     let (leader, follows) = (backend.check.track.as_ref().unwrap_or(&backend.name), backend.check.track.is_some());
+    let is_it = |target: &Target, server: &ServerName| target.server == *server && target.backend == *leader;
     let target =
-        |server: &ServerName| targets.iter().find(|target| target.server == *server && target.backend == *leader);
+        |server: &ServerName| watched.iter().map(|Watched(target)| target).find(|target| is_it(target, server));
     let found = backend.servers.iter().filter_map(|server| target(&server.name));
     found.map(|target| Asked { backend: backend.name.clone(), target: target.clone(), follows }).collect()
+}
+
+/// The clock of the runtime, which tests may hold.
+fn now() -> Instant {
+    tokio::time::Instant::now().into_std()
 }

@@ -41,6 +41,12 @@ pub fn describe() {
     describe_counter!(OBSERVATIONS_DROPPED, Unit::Count, "observations without news that found their channel full");
 }
 
+/// Takes the gauges of a server that is asked no more out of every sum and alert: they become NaN.
+pub(crate) fn forget(backend: &BackendName, server: &ServerName) {
+    let labels = [("backend", backend.to_string()), ("server", server.to_string())];
+    [HEALTHY, KNOWN].into_iter().for_each(|name| gauge!(name, &labels).set(f64::NAN));
+}
+
 /// The handles of one server, taken once.
 pub(crate) struct ServerMetrics {
     probes: [(Finding, Counter); FINDINGS.len()],

@@ -90,6 +90,11 @@ impl Health {
         }
     }
 
+    /// The same by another measure; a row that was under way has to be longer or shorter now.
+    pub fn measured_by(self, rise: u8, fall: u8) -> Self {
+        Self { rise: rise.max(1), fall: fall.max(1), ..self }
+    }
+
     /// Takes the outcome of one probe that ended at `now`; `Some` when the verdict changed by it.
     pub fn observe(&mut self, outcome: Outcome, now: Instant) -> Option<Transition> {
         let finding = outcome.finding;

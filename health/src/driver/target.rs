@@ -1,10 +1,12 @@
 //! What one server's task and the people who ask about it share.
 
 use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use fmc_config::model::backend::{Backend, Server};
+use fmc_config::model::health_check::HealthCheck;
 use fmc_config::model::name::{BackendName, ServerName};
 use tokio::sync::{Notify, Semaphore, watch};
 use tokio::task::JoinSet;
@@ -12,7 +14,7 @@ use tokio::task::JoinSet;
 use super::{Inspected, ServerStatus};
 use crate::check::Check;
 use crate::outcome::Outcome;
-use crate::verdict::{Health, Verdict};
+use crate::verdict::Health;
 
 /// One server: where it is, how it is asked, what is known of it.
 #[derive(Debug)]
@@ -24,11 +26,17 @@ pub(super) struct Target {
     pub(super) addresses: Vec<SocketAddr>,
     /// The very ports and address that clients are sent to, and no others.
     pub(super) asks_where_clients_go: bool,
+    /// As configured: two targets that are asked the same way are the same.
+    pub(super) asked_by: HealthCheck,
+    asked_at: Ipv4Addr,
     check: Arc<Check>,
     permits: Arc<Semaphore>,
     /// Holds one wish at most: a thousand failed dials are one.
     failed_dial: Notify,
-    status: watch::Sender<ServerStatus>,
+    /// Written by its task at each answer, read by everyone.
+    health: Mutex<Health>,
+    /// Another one has taken its place, or nobody needs it.
+    retired: AtomicBool,
     /// False while an operator has the server out of service.
     attended: watch::Sender<bool>,
 }
@@ -41,29 +49,65 @@ impl Target {
         permits: Arc<Semaphore>,
         now: Instant,
     ) -> Self {
-        let addresses = addresses(backend, server);
-        let status = ServerStatus {
-            backend: backend.name.clone(),
-            server: server.name.clone(),
-            addresses: addresses.clone(),
-            verdict: Verdict::Unknown,
-            since: now,
-            contradicted: (0, 1),
-            flaps: 0,
-            history: Vec::new(),
-        };
+        let asked_at = asked_at(server);
         Self {
             backend: backend.name.clone(),
             server: server.name.clone(),
             followers,
-            addresses,
+            addresses: addresses(backend, server),
             asks_where_clients_go: backend.check.port.is_none() && server.check_address.is_none(),
-            check: Arc::new(Check::new(&backend.check, asked_at(server))),
+            check: Arc::new(Check::new(&backend.check, asked_at)),
+            asked_by: backend.check.clone(),
+            asked_at,
             permits,
             failed_dial: Notify::new(),
-            status: watch::Sender::new(status),
+            retired: AtomicBool::new(false),
+            health: Mutex::new(Health::new(backend.check.rise, backend.check.fall, now)),
             attended: watch::Sender::new(true),
         }
+    }
+
+    /// The same server of the same backend, wherever it is asked.
+    pub(super) fn is_namesake_of(&self, other: &Self) -> bool {
+        self.backend == other.backend && self.server == other.server
+    }
+
+    /// Nothing would change if one took the place of the other.
+    pub(super) fn is_asked_like(&self, other: &Self) -> bool {
+        self.is_namesake_of(other)
+            && self.addresses == other.addresses
+            && self.asked_by == other.asked_by
+            && self.asked_at == other.asked_at
+            && self.followers == other.followers
+    }
+
+    /// Believes what was believed of the same machine when it was asked in another way.
+    pub(super) fn inheriting(self, before: &Self) -> Self {
+        if self.asked_at == before.asked_at {
+            let known = before.health().clone().measured_by(self.asked_by.rise, self.asked_by.fall);
+            *self.health() = known;
+        }
+        self
+    }
+
+    pub(super) fn health(&self) -> MutexGuard<'_, Health> {
+        self.health.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Nothing is known of it any more.
+    pub(super) fn doubt(&self, now: Instant) {
+        *self.health() = Health::new(self.asked_by.rise, self.asked_by.fall, now);
+    }
+
+    /// Ends its task, which a wait shall not hold up.
+    pub(super) fn retire(&self) {
+        self.retired.store(true, Ordering::Relaxed);
+        self.attend(true);
+        self.ask_recheck();
+    }
+
+    pub(super) fn is_retired(&self) -> bool {
+        self.retired.load(Ordering::Relaxed)
     }
 
     pub(super) fn ask_recheck(&self) {
@@ -88,17 +132,17 @@ impl Target {
     }
 
     pub(super) fn status(&self) -> ServerStatus {
-        self.status.borrow().clone()
-    }
-
-    pub(super) fn publish(&self, health: &Health) {
-        self.status.send_modify(|status| {
-            status.verdict = health.verdict();
-            status.since = health.since();
-            status.contradicted = health.contradicted();
-            status.flaps = health.flaps();
-            status.history = health.history().cloned().collect();
-        });
+        let health = self.health();
+        ServerStatus {
+            backend: self.backend.clone(),
+            server: self.server.clone(),
+            addresses: self.addresses.clone(),
+            verdict: health.verdict(),
+            since: health.since(),
+            contradicted: health.contradicted(),
+            flaps: health.flaps(),
+            history: health.history().cloned().collect(),
+        }
     }
 
     /// Asks every port once, and tells every step.

@@ -4,25 +4,22 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Instant;
 
-use fmc_config::model::health_check::HealthCheck;
 use fmc_config::model::name::BackendName;
 use tokio::sync::mpsc::{self, error::TrySendError};
 use tokio::time::sleep_until;
 
-use super::Observation;
 use super::target::Target;
+use super::{Observation, now};
 use crate::entropy::Entropy;
 use crate::metrics::ServerMetrics;
 use crate::outcome::{Finding, Outcome, Rung};
 use crate::schedule::{Pace, Schedule};
-use crate::verdict::{Health, Transition, Verdict};
+use crate::verdict::{Transition, Verdict};
 
 /// Everything that belongs to one server's task alone.
 #[derive(Debug)]
 pub(super) struct Watch {
     target: Arc<Target>,
-    health: Health,
-    rise_fall: (u8, u8),
     schedule: Schedule,
     entropy: Entropy,
     metrics: ServerMetrics,
@@ -36,16 +33,10 @@ enum Event {
 }
 
 impl Watch {
-    pub(super) fn new(
-        target: Arc<Target>,
-        check: &HealthCheck,
-        observations: mpsc::Sender<Observation>,
-        now: Instant,
-    ) -> Self {
+    pub(super) fn new(target: Arc<Target>, observations: mpsc::Sender<Observation>, now: Instant) -> Self {
         let mut entropy = Entropy::from_system();
+        let check = &target.asked_by;
         Self {
-            health: Health::new(check.rise, check.fall, now),
-            rise_fall: (check.rise, check.fall),
             schedule: Schedule::new(check.interval, check.fast_interval, now, entropy.next()),
             metrics: ServerMetrics::new(&target.backend, &target.server),
             target,
@@ -55,11 +46,12 @@ impl Watch {
         }
     }
 
-    /// Until nobody listens any more, or for ever.
+    /// Until nobody listens any more, or the target is retired: then after the probe that is under way, which is closed properly.
     pub(super) async fn run(mut self) {
-        loop {
+        while !self.target.is_retired() {
             self.until_attended().await;
             match self.wait().await {
+                _ if self.target.is_retired() => return,
                 Event::Due if !self.target.is_attended() => {}
                 Event::Recheck => self.schedule.recheck(now()),
                 Event::Due => {
@@ -75,8 +67,7 @@ impl Watch {
     async fn until_attended(&mut self) {
         if !self.target.is_attended() {
             self.target.until_attended().await;
-            self.health = Health::new(self.rise_fall.0, self.rise_fall.1, now());
-            self.target.publish(&self.health);
+            self.target.doubt(now());
         }
     }
 
@@ -91,22 +82,21 @@ impl Watch {
     async fn round(&mut self) -> ControlFlow<()> {
         self.schedule.start(now());
         let outcome = self.target.probe().await;
-        if !self.target.is_attended() {
-            // It began before the pause: nobody waits for it any more.
+        if !self.target.is_attended() || self.target.is_retired() {
+            // It began before that: nobody waits for it any more.
             return ControlFlow::Continue(());
         }
         let at = now();
-        let transition = self.health.observe(outcome.clone(), at);
+        let transition = self.target.health().observe(outcome.clone(), at);
         self.schedule.finish(self.pace(&outcome), at, self.entropy.next());
-        self.target.publish(&self.health);
-        self.metrics.observed(&outcome, self.health.verdict(), transition);
+        self.metrics.observed(&outcome, self.target.health().verdict(), transition);
         self.log(&outcome, transition);
         self.tell(outcome, transition, at).await
     }
 
     /// An inconclusive round taught nothing, so the server is asked again soon.
     fn pace(&self, outcome: &Outcome) -> Pace {
-        match self.health.changing() || outcome.finding == Finding::Inconclusive {
+        match self.target.health().changing() || outcome.finding == Finding::Inconclusive {
             true => Pace::Changing,
             false => Pace::Settled,
         }
@@ -114,10 +104,14 @@ impl Watch {
 
     /// First those who follow, whose relays this probe says nothing about, then those of this server itself.
     async fn tell(&self, outcome: Outcome, transition: Option<Transition>, at: Instant) -> ControlFlow<()> {
+        let (verdict, gone_since) = {
+            let health = self.target.health();
+            (health.verdict(), health.gone_since())
+        };
         let about = |backend: &BackendName, gone_since| Observation {
             backend: backend.clone(),
             server: self.target.server.clone(),
-            verdict: self.health.verdict(),
+            verdict,
             transition,
             outcome: outcome.clone(),
             gone_since,
@@ -126,7 +120,7 @@ impl Watch {
         for follower in &self.target.followers {
             self.tell_one(about(follower, None)).await?;
         }
-        let gone_since = self.health.gone_since().filter(|_| self.target.asks_where_clients_go);
+        let gone_since = gone_since.filter(|_| self.target.asks_where_clients_go);
         self.tell_one(about(&self.target.backend, gone_since)).await
     }
 
@@ -166,9 +160,4 @@ impl Watch {
             tracing::info!(%backend, %server, rung, detail, "health check stands on another rung");
         }
     }
-}
-
-/// The clock of the runtime, which tests may hold.
-fn now() -> Instant {
-    tokio::time::Instant::now().into_std()
 }

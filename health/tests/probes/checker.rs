@@ -164,8 +164,10 @@ async fn a_full_channel_drops_repetitions_but_no_transition() {
 #[tokio::test]
 async fn a_server_without_a_port_stays_unknown_and_is_not_probed() {
     let (checker, mut observations) = start(&backend(&[("w1", &[])], Probe::Tcp));
-    assert_eq!(timeout(Duration::from_millis(50), observations.recv()).await, Ok(None));
+    assert!(timeout(Duration::from_millis(50), observations.recv()).await.is_err(), "nothing is told");
     assert_eq!(checker.status()[0].verdict, Verdict::Unknown);
+    drop(checker);
+    assert_eq!(observations.recv().await, None, "no task holds the channel");
 }
 
 #[tokio::test]
@@ -260,4 +262,53 @@ async fn a_backend_that_tracks_another_has_the_verdicts_of_its_servers() {
     assert_eq!((down.backend.as_str(), down.gone_since), ("plain", None), "its own port was not asked");
     let leader = next(&mut observations).await;
     assert_eq!((leader.backend.as_str(), leader.gone_since.is_some()), ("workers", true));
+}
+
+#[tokio::test]
+async fn a_new_configuration_disturbs_no_check_that_stays_and_believes_what_was_known_of_one_that_changes() {
+    let (up, (_held, down)) = (Server::tcp(b"").await, closed());
+    let before = backend(&[("stays", &[up.address]), ("changes", &[up.address]), ("goes", &[down])], Probe::Tcp);
+    let (mut checker, mut observations) = start(&before);
+    for _ in 0..3 {
+        next(&mut observations).await;
+    }
+    let probes_of = |checker: &Checker, name: &str| {
+        let status = checker.status().into_iter().find(|status| status.server.as_str() == name);
+        status.map(|status| (status.verdict, status.history.len()))
+    };
+    let (_also_held, another) = closed();
+    let mut after = backend(&[("stays", &[up.address]), ("changes", &[down]), ("comes", &[another])], Probe::Tcp);
+    after.check.rise = before.check.rise;
+    checker.reconfigure(std::slice::from_ref(&after));
+    assert_eq!(probes_of(&checker, "stays"), Some((Verdict::Healthy, 1)));
+    assert_eq!(probes_of(&checker, "changes"), Some((Verdict::Healthy, 1)), "the machine is the same, the port is not");
+    assert_eq!((probes_of(&checker, "goes"), probes_of(&checker, "comes")), (None, Some((Verdict::Unknown, 0))));
+
+    let mut told = std::collections::BTreeSet::new();
+    while probes_of(&checker, "changes") == Some((Verdict::Healthy, 1)) || told.len() < 2 {
+        told.insert(next(&mut observations).await.server.to_string());
+    }
+    assert_eq!(told.into_iter().collect::<Vec<_>>(), ["changes", "comes"], "who stays is not asked before its hour");
+    assert!(checker.recheck(&after.name, &"stays".parse().unwrap()), "the tasks of who stays still serve");
+    while probes_of(&checker, "stays") == Some((Verdict::Healthy, 1)) {
+        next(&mut observations).await;
+    }
+}
+
+#[tokio::test]
+async fn a_probe_under_way_of_a_server_that_is_taken_out_is_closed_properly_and_tells_nothing() {
+    let (listener, address) = silent().await;
+    let mut slow = backend(&[("w1", &[address])], Probe::Tls(TlsProbe::default()));
+    slow.check.timeout = Duration::from_millis(200);
+    let (mut checker, mut observations) = start(&slow);
+    let (mut asked, _) = listener.accept().await.unwrap();
+    checker.reconfigure(&[]);
+    assert!(checker.status().is_empty());
+    let mut hello = Vec::new();
+    timeout(Duration::from_secs(5), tokio::io::AsyncReadExt::read_to_end(&mut asked, &mut hello))
+        .await
+        .unwrap()
+        .unwrap();
+    assert!(!hello.is_empty(), "it asked to the end of its time");
+    assert!(timeout(Duration::from_millis(100), observations.recv()).await.is_err(), "nobody waits for the answer");
 }
