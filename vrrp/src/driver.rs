@@ -20,6 +20,7 @@ mod lateness;
 mod pair;
 mod perform;
 mod port;
+mod reload;
 mod settings;
 mod snapshot;
 mod start;
@@ -33,9 +34,10 @@ use arrayvec::ArrayVec;
 
 pub use control::{Command, Control, LogLevel, Report};
 pub use lateness::LatenessSummary;
+pub use reload::Change;
 pub use settings::{KeeperSettings, PairKeyBytes, PeerSettings, UnknownNode, VipSettings};
 pub use snapshot::{InterfaceSnapshot, LastHeard, PeerSnapshot, PeerVip, Snapshot, VipSnapshot};
-pub use start::StartError;
+pub use start::{StartError, check};
 
 use crate::boot_instant::BootInstant;
 use crate::clock;

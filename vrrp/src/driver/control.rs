@@ -6,6 +6,7 @@ use std::time::Duration;
 use fmc_config::model::name::{NodeName, VipName};
 use serde::{Deserialize, Serialize};
 
+use super::settings::KeeperSettings;
 use super::snapshot::Snapshot;
 use crate::boot_instant::BootInstant;
 use crate::router::role::RoleChange;
@@ -52,6 +53,8 @@ pub enum Command {
     },
     /// No proxy answers: every VIP leaves at once, and stays away until its fitness is told anew.
     ProxyLost,
+    /// Other settings, which are a [`super::Change::InPlace`]: nothing moves.
+    Retune(Box<KeeperSettings>),
     /// End the election.
     Shutdown {
         /// Serve each VIP until another node has taken it; else resign and remove at once.

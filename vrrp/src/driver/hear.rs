@@ -213,6 +213,7 @@ impl Keeper {
             Command::Hold { duration } => {
                 self.hold(Some(now + duration).filter(|until| *until > now), now, control);
             }
+            Command::Retune(settings) => self.retune(*settings, now, control),
             Command::Shutdown { linger } => self.shut_down(linger, now, control),
             Command::Status => control.publish(Report::Snapshot(Box::new(self.snapshot(now)))),
         }

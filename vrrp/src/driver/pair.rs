@@ -81,6 +81,12 @@ impl Pair {
         })
     }
 
+    /// The same nodes and the same key by other settings.
+    pub(super) fn retune(&mut self, settings: &KeeperSettings) {
+        (self.config_hash, self.interval) = (settings.config_hash, settings.interval.duration());
+        self.is_urgent = true;
+    }
+
     pub(super) fn fd(&self) -> Option<BorrowedFd<'_>> {
         self.socket.as_ref().map(HeartbeatSocket::as_fd)
     }

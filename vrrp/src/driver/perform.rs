@@ -1,7 +1,5 @@
 //! From actions of the routers to packets, commands and reports.
 
-use fmc_config::model::election::Failback;
-
 use super::Keeper;
 use super::control::{Control, LogLevel, Report};
 use super::virtual_address::Address;
@@ -114,14 +112,7 @@ impl Keeper {
     /// While held, a VIP moves for a better tier only, whatever the configured fail-back.
     pub(super) fn hold(&mut self, until: Option<BootInstant>, now: BootInstant, control: &mut impl Control) {
         self.held_until = until;
-        let failback = if until.is_some() { Failback::Never } else { self.settings.failback };
-        for vip in 0..self.vips.len() {
-            let router = &mut self.vips[vip].router;
-            let mut parameters = router.parameters().clone();
-            parameters.failback = failback;
-            router.set_parameters(parameters, now);
-            self.perform(vip, now, control);
-        }
+        self.set_parameters(now, control);
     }
 
     /// Something does not work for this VIP, and will be tried again and again.

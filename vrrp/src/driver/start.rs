@@ -119,6 +119,26 @@ impl Keeper {
     }
 }
 
+/// Whether a keeper with these settings would find its interfaces and may have its addresses, as far as can be told while
+/// another one with other settings runs here. Asks the kernel, which may wait: not for the election thread.
+///
+/// # Errors
+/// As for [`Keeper::start`].
+pub fn check(settings: &KeeperSettings, runtime_dir: &Path) -> Result<(), StartError> {
+    check_counts(settings)?;
+    TierPriorities::new(settings.priority, settings.rank)?;
+    let in_record = |error| CleanupError::Record { directory: runtime_dir.display().to_string(), error };
+    let record = Record::open(runtime_dir).map_err(in_record)?;
+    let mut ground = Ground::look()?;
+    refuse_foreign(&mut ground, &record, settings)?;
+    for vip in &settings.vips {
+        let interface = ground.interface(vip, settings.address)?;
+        ids_on(&ground, interface, settings)?;
+        ground.primary(interface, settings)?;
+    }
+    Ok(())
+}
+
 fn check_counts(settings: &KeeperSettings) -> Result<(), StartError> {
     if settings.vips.len() > MAX_VIRTUAL_ROUTERS {
         return Err(StartError::TooManyVips(settings.vips.len()));
@@ -179,6 +199,16 @@ fn open_ports(ground: &Ground, settings: &KeeperSettings) -> Result<Vec<Port>, S
 }
 
 fn open_port(ground: &Ground, interface: &Interface, settings: &KeeperSettings) -> Result<Port, StartError> {
+    let ids = ids_on(ground, interface, settings)?;
+    let primary = ground.primary(interface, settings)?;
+    let socket = AdvertSocket::open(&interface.name, interface.index, primary, &ids)?;
+    let mut port = Port::new(interface.name.clone(), interface.index, primary, ids, socket);
+    port.running = interface.up;
+    Ok(port)
+}
+
+/// The VRIDs on one interface.
+fn ids_on(ground: &Ground, interface: &Interface, settings: &KeeperSettings) -> Result<Vec<u8>, StartError> {
     let mut ids: Vec<(VirtualRouterId, &VipName)> = Vec::new();
     for vip in &settings.vips {
         if ground.interface(vip, settings.address)?.index != interface.index {
@@ -191,12 +221,7 @@ fn open_port(ground: &Ground, interface: &Interface, settings: &KeeperSettings) 
         }
         ids.push((id, &vip.name));
     }
-    let primary = ground.primary(interface, settings)?;
-    let ids: Vec<u8> = ids.iter().map(|(id, _)| id.get()).collect();
-    let socket = AdvertSocket::open(&interface.name, interface.index, primary, &ids)?;
-    let mut port = Port::new(interface.name.clone(), interface.index, primary, ids, socket);
-    port.running = interface.up;
-    Ok(port)
+    Ok(ids.iter().map(|(id, _)| id.get()).collect())
 }
 
 fn virtual_addresses(
