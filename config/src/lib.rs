@@ -11,12 +11,14 @@
 //! ```
 
 pub mod diagnostic;
+pub mod difference;
 pub mod model;
 
 mod effective;
 mod findings;
 mod lower;
 mod profile;
+
 mod span_of_time;
 mod suggest;
 mod toml;
