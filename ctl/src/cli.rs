@@ -78,6 +78,29 @@ pub(crate) enum Verb {
     /// Close idle connections of servers that have over 20 % more than their share, so that they come back elsewhere.
     Rebalance(Rebalance),
 
+    /// What a configuration file would change in the running service; changes nothing.
+    Plan {
+        /// The file; `-` reads it from standard input.
+        file: PathBuf,
+    },
+
+    /// Put a configuration file in force without a restart, and in the place of the one that the service starts with; says first
+    /// what changes.
+    Apply {
+        /// The file.
+        file: PathBuf,
+        /// Do not ask, even on a terminal.
+        #[arg(long, short)]
+        yes: bool,
+    },
+
+    /// Put what the service's own configuration file says now in force, without a restart; says first what changes.
+    Reload {
+        /// Do not ask, even on a terminal.
+        #[arg(long, short)]
+        yes: bool,
+    },
+
     /// Move VIPs that this node owns to another node; says first how many connections that cuts.
     Failover(Failover),
 }

@@ -6,6 +6,7 @@ use crate::cli::{Cli, Verb};
 use crate::exit::Exit;
 use crate::render::Output;
 
+mod configure;
 mod confirm;
 mod events;
 mod failover;
@@ -36,6 +37,9 @@ pub(crate) async fn run(cli: &Cli, output: &mut Output) -> anyhow::Result<Exit> 
         Verb::Probe { server: (backend, server) } => probe::run(&client, backend, server, output).await,
         Verb::Kill { session } => kill::run(&client, *session, output).await,
         Verb::Rebalance(asked) => rebalance::run(&client, asked, output).await,
+        Verb::Plan { file } => configure::plan(&client, file, output).await,
+        Verb::Apply { file, yes } => configure::apply(&client, file, *yes, output).await,
+        Verb::Reload { yes } => configure::reload(&client, *yes, output).await,
         Verb::Failover(asked) => failover::run(&client, asked, output).await,
     }
 }

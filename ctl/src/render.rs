@@ -2,6 +2,7 @@
 
 pub(crate) mod backends;
 pub(crate) mod change;
+pub(crate) mod configure;
 pub(crate) mod events;
 pub(crate) mod moves;
 pub(crate) mod probe;

@@ -20,6 +20,7 @@ use crate::backends::BackendList;
 use crate::command::{
     Failover, FailoverAnswer, Kill, KillAnswer, SetState, SetWeight, StateAnswer, Undo, UndoAnswer, WeightAnswer,
 };
+use crate::configure::{Configure, ConfigureAnswer};
 use crate::events::{EventList, EventQuery};
 use crate::probe::{Probe, ProbeAnswer};
 use crate::rebalance::{Rebalance, RebalanceAnswer};
@@ -238,6 +239,14 @@ impl Client {
     /// See [`ClientError`].
     pub async fn rebalance(&self, request: &Rebalance) -> Result<RebalanceAnswer, ClientError> {
         self.post(path::REBALANCE, request).await
+    }
+
+    /// Puts a configuration in force, or says what that would do.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn configure(&self, request: &Configure) -> Result<ConfigureAnswer, ClientError> {
+        self.post(path::CONFIGURE, request).await
     }
 
     async fn get<T: DeserializeOwned>(&self, target: &str) -> Result<T, ClientError> {

@@ -12,6 +12,7 @@
 pub mod backends;
 pub mod client;
 pub mod command;
+pub mod configure;
 pub mod events;
 pub mod path;
 pub mod probe;

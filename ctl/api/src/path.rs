@@ -28,3 +28,5 @@ pub const PROBE: &str = "/v1/probe";
 pub const FAILOVER: &str = "/v1/failover";
 /// `POST` [`crate::rebalance::Rebalance`], answered by [`crate::rebalance::RebalanceAnswer`].
 pub const REBALANCE: &str = "/v1/rebalance";
+/// `POST` [`crate::configure::Configure`], answered by [`crate::configure::ConfigureAnswer`].
+pub const CONFIGURE: &str = "/v1/configure";

@@ -14,6 +14,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 use std::time::Duration;
 
+use fmc_api::configure::Configure;
 use fmc_api::events::EventKind;
 use fmc_api::path;
 use fmc_api::word::Severity;
@@ -27,6 +28,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use ipnet::IpNet;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, UnixListener};
+use tokio::task::AbortHandle;
 
 use crate::proxy::appliance::Shared;
 use response::{Answer, refuse};
@@ -69,27 +71,50 @@ pub(crate) async fn serve_unix(listener: UnixListener, shared: Shared) {
 /// Installs the recorder behind `/metrics`.
 pub(crate) use exposition::install as install_recorder;
 
-/// Serves one TCP address on a task of its own. One that cannot be bound is an error in the log, not the end of the
-/// service: VIPs and relays do not depend on it.
-pub(crate) async fn spawn_tcp(address: SocketAddr, allow: &Rc<[IpNet]>, shared: &Shared) {
-    match TcpListener::bind(address).await {
-        Ok(listener) => {
-            tracing::info!("status page at http://{address}/");
-            tokio::task::spawn_local(serve_tcp(listener, allow.clone(), shared.clone()));
+/// An address of `[admin] listen` that is served, until dropped.
+#[derive(Debug)]
+pub(crate) struct Served {
+    address: SocketAddr,
+    task: AbortHandle,
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+/// Serves the TCP addresses of the configuration, each on a task of its own, and no others. One that cannot be bound is an
+/// error in the log, not the end of the service: VIPs and relays do not depend on it.
+pub(crate) async fn serve_addresses(shared: &Shared) {
+    let wanted = shared.borrow().config.admin.listen.clone();
+    shared.borrow_mut().served.retain(|served| wanted.contains(&served.address));
+    for address in wanted {
+        if shared.borrow().served.iter().any(|served| served.address == address) {
+            continue;
         }
-        Err(error) => {
-            let text = format!("cannot serve the status page at {address}: {error}; change [admin] listen");
-            shared.borrow_mut().note(Severity::Error, EventKind::Limit, None, text);
+        match TcpListener::bind(address).await {
+            Ok(listener) => {
+                tracing::info!("status page at http://{address}/");
+                let task = tokio::task::spawn_local(serve_tcp(listener, shared.clone())).abort_handle();
+                shared.borrow_mut().served.push(Served { address, task });
+            }
+            Err(error) => {
+                let text = format!("cannot serve the status page at {address}: {error}; change [admin] listen");
+                shared.borrow_mut().note(Severity::Error, EventKind::Limit, None, text);
+            }
         }
     }
 }
 
 /// Serves one TCP address for ever, to loopback and to the allow list.
-async fn serve_tcp(listener: TcpListener, allow: Rc<[IpNet]>, shared: Shared) {
+async fn serve_tcp(listener: TcpListener, shared: Shared) {
     let open = Rc::new(());
     loop {
         match listener.accept().await {
-            Ok((stream, client)) if may_read(client.ip(), &allow) => spawn(stream, Caller::Network, &shared, &open),
+            Ok((stream, client)) if may_read(client.ip(), &shared.borrow().config.admin.allow) => {
+                spawn(stream, Caller::Network, &shared, &open);
+            }
             Ok((_, client)) => tracing::debug!(%client, "not in [admin] allow"),
             Err(error) => pause("status address", &error).await,
         }
@@ -138,12 +163,21 @@ async fn answer(request: Request<Incoming>, caller: Caller, shared: &Shared) -> 
         Err(refusal) => Answer::from(refusal),
         Ok(uid) => {
             let path = request.uri().path().to_owned();
-            match Limited::new(request.into_body(), MAX_BODY).collect().await {
+            let longest = longest_body(&path);
+            match Limited::new(request.into_body(), longest).collect().await {
                 Ok(body) => command::answer(&path, &body.to_bytes(), uid, shared).await,
-                Err(_) => refuse(RefusalKind::BadRequest, "the body is over 16 KiB or broken", "send one JSON object"),
+                Err(_) => {
+                    let error = format!("the body is over {} KiB or broken", longest / 1024);
+                    refuse(RefusalKind::BadRequest, error, "send one JSON object")
+                }
             }
         }
     }
+}
+
+/// A configuration may be long, and JSON escapes make it longer.
+fn longest_body(path: &str) -> usize {
+    if path == path::CONFIGURE { 2 * Configure::LONGEST } else { MAX_BODY }
 }
 
 /// The user id under which it is done.
@@ -175,6 +209,7 @@ fn is_command(wanted: &str) -> bool {
         path::FAILOVER,
         path::REBALANCE,
         path::PROBE,
+        path::CONFIGURE,
     ];
     commands.contains(&wanted)
 }

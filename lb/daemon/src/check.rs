@@ -15,6 +15,11 @@ pub(crate) fn load(path: &Path) -> Result<Loaded, ExitCode> {
         eprintln!("fmc-lb: cannot read {}: {error}; name the file with --config", path.display());
         ExitCode::from(exit::CONFIG)
     })?;
+    take(source, path)
+}
+
+/// Parses a text that was read elsewhere. `Err`: as for [`load`].
+pub(crate) fn take(source: String, path: &Path) -> Result<Loaded, ExitCode> {
     let (config, warnings) = parse(&source, path)?;
     Ok(Loaded { config, warnings, source })
 }

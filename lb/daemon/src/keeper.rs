@@ -1,7 +1,7 @@
 //! The keeper: elects the owners of the VIPs and holds their addresses. Synchronous, no runtime, no TOML.
 //!
 //! Its settings come from the proxy, at each introduction. The same settings again change nothing; other ones end the
-//! election in good order and begin a new one.
+//! election in good order and begin a new one, unless the one under way can take them over in place.
 
 mod desk;
 
@@ -22,7 +22,7 @@ pub(crate) fn main() -> Result<ExitCode> {
     KEEPER.assume()?;
     let _log = log::start();
     let leases = RuntimeDir::leases(&begin.runtime_dir);
-    let mut desk = Desk::new(lifeline)?;
+    let mut desk = Desk::new(lifeline, leases.clone())?;
     while let Some(settings) = desk.await_settings() {
         let vips = settings.vips.len();
         match Keeper::start(settings, &leases) {

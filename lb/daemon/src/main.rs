@@ -21,6 +21,7 @@ mod proxy;
 mod runtime_dir;
 mod state_dir;
 mod supervisor;
+mod text_file;
 mod wiring;
 
 use std::path::PathBuf;
@@ -32,6 +33,7 @@ use clap::{Parser, Subcommand};
 use message::Begin;
 use nix::sys::signalfd::SignalFd;
 use runtime_dir::RuntimeDir;
+use state_dir::StateDir;
 use supervisor::sketch::Sketch;
 
 /// L4 load balancer with health checks and VRRP for a small Kubernetes site.
@@ -97,7 +99,9 @@ fn main() -> ExitCode {
         }
     };
     let outcome = match cli.command {
-        Command::Run { config, node, runtime_dir, state_dir } => run(Begin { config, node, runtime_dir, state_dir }),
+        Command::Run { config, node, runtime_dir, state_dir } => {
+            run(Begin { config, node, runtime_dir, state_dir, by_last_good: false })
+        }
         Command::Check { config, effective } => Ok(check::check(&config, effective)),
         Command::Cleanup { runtime_dir } => cleanup(runtime_dir),
         Command::Keygen { file } => keygen::keygen(&file),
@@ -113,10 +117,14 @@ fn main() -> ExitCode {
 fn run(begin: Begin) -> anyhow::Result<ExitCode> {
     let signals = supervisor::block_signals()?;
     let _log = log::start();
-    let loaded = match check::load(&begin.config) {
-        Ok(loaded) => loaded,
-        Err(code) => return Ok(code),
+    let (loaded, by_last_good) = match check::load(&begin.config) {
+        Ok(loaded) => (loaded, false),
+        Err(code) => match last_good(&begin) {
+            Some(loaded) => (loaded, true),
+            None => return Ok(code),
+        },
     };
+    let begin = Begin { by_last_good, ..begin };
     loaded.warnings.show();
     let outcome = supervise(begin, &loaded, signals);
     if !matches!(outcome, Ok(code) if code == ExitCode::SUCCESS) {
@@ -124,6 +132,15 @@ fn run(begin: Begin) -> anyhow::Result<ExitCode> {
         std::thread::sleep(REFUSED_PAUSE);
     }
     outcome
+}
+
+/// The configuration that was in force here last, for a file that is there and wrong: an edit that nobody has put in force yet
+/// must not keep this node from serving after a reboot.
+fn last_good(begin: &Begin) -> Option<check::Loaded> {
+    let text = begin.config.exists().then(|| StateDir::at(begin.state_dir.clone()).last_good())??;
+    let loaded = check::take(text, &begin.state_dir.join("last-good.toml")).ok()?;
+    tracing::error!(file = %begin.config.display(), "the configuration is wrong: this node works by the last one that was in force");
+    Some(loaded)
 }
 
 /// How long a refusal to start rests before the next try.

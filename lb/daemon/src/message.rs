@@ -8,7 +8,7 @@ use fmc_config::model::election::{Centiseconds, ChecksumForm};
 use fmc_config::model::name::VipName;
 use fmc_config::model::node::InterfaceName;
 use fmc_config::model::vip::VirtualRouterId;
-use fmc_vrrp::driver::{Command, KeeperSettings, Report};
+use fmc_vrrp::driver::{Change, Command, KeeperSettings, Report};
 use fmc_vrrp::router::role::Role;
 use serde::{Deserialize, Serialize};
 
@@ -69,6 +69,8 @@ pub(crate) struct Begin {
     pub(crate) node: Option<String>,
     pub(crate) runtime_dir: PathBuf,
     pub(crate) state_dir: PathBuf,
+    /// The file is wrong, and the text is that of the last configuration that was in force.
+    pub(crate) by_last_good: bool,
 }
 
 /// Role to supervisor.
@@ -80,6 +82,8 @@ pub(crate) enum Word {
     Ready,
     /// The keeper's roles, after each change and each [`ROLES_AGAIN`]; what the supervisor answers `status` with when the proxy is dead.
     Roles(Vec<VipRole>),
+    /// From the proxy, with a descriptor: the text of the configuration that an operator has put in force.
+    Configuration,
 }
 
 /// One VIP as the keeper has it.
@@ -102,6 +106,9 @@ pub(crate) struct VipRole {
 pub(crate) enum ToKeeper {
     /// What to elect; the first message after an introduction. The same settings again change nothing.
     Configure(Box<KeeperSettings>),
+    /// Look whether an election could work by these, and what they mean for the one under way; answered by
+    /// [`ToProxy::Prepared`].
+    Prepare(Box<KeeperSettings>),
     /// Every [`HEARTBEAT`]: the age of the oldest relay loop's stamp.
     Alive {
         /// Since the slowest relay loop last turned.
@@ -116,4 +123,6 @@ pub(crate) enum ToKeeper {
 pub(crate) enum ToProxy {
     /// From the election.
     Report(Report),
+    /// Or the sentence that says why not.
+    Prepared(Result<Change, String>),
 }

@@ -19,8 +19,7 @@ mod relay;
 pub(crate) mod saver;
 pub(crate) mod view;
 
-use std::io::{Read, Seek};
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::AsFd;
 use std::os::unix::net::UnixListener;
 use std::path::Path;
 use std::process::ExitCode;
@@ -42,7 +41,7 @@ use crate::message::Order;
 use crate::privilege::PROXY;
 use crate::state_dir::StateDir;
 use crate::wiring::FAILED_DIALS_WAITING;
-use crate::{admin, check, exit, headroom, log, node};
+use crate::{admin, check, exit, headroom, log, node, text_file};
 use control::Control;
 use control_pulse::ControlPulse;
 use link::{KeeperLink, LinkThread, NEWS_WAITING};
@@ -77,7 +76,7 @@ pub(crate) fn main() -> Result<ExitCode> {
     };
     let settings = keeper_settings(&config, &node)?;
     let state_dir = StateDir::at(begin.state_dir);
-    let (keeper, handle) = (KeeperLink::default(), data_plane.handle());
+    let (keeper, handle) = (KeeperLink::new(settings.clone()), data_plane.handle());
     let (news, news_inbox) = mpsc::channel(NEWS_WAITING);
     let (tell_end, ended) = sync_channel(THREADS);
     let relay = Relay::start(data_plane, tell_end.clone())?;
@@ -86,6 +85,8 @@ pub(crate) fn main() -> Result<ExitCode> {
     let control = Control {
         config,
         file: begin.config,
+        by_last_good: begin.by_last_good,
+        text: configuration,
         config_hash: settings.config_hash,
         node,
         recovered: state_dir.recover(),
@@ -99,11 +100,10 @@ pub(crate) fn main() -> Result<ExitCode> {
         admin,
         relay_loop: relay_loop.clone(),
         pulse: pulse.clone(),
-        ready: second_end(&lifeline)?,
+        supervisor: second_end(&lifeline)?,
     };
     control.start(relay, tell_end)?;
-    let settings = Box::new(settings);
-    let link = LinkThread { lifeline, keeper, settings, relay_loop, control: pulse, news, ended };
+    let link = LinkThread { lifeline, keeper, relay_loop, control: pulse, news, ended };
     Ok(ExitCode::from(link.run()))
 }
 
@@ -135,18 +135,9 @@ impl Inheritance {
         let missing = || anyhow::anyhow!("the supervisor did not hand everything over");
         Ok(Self {
             admin: UnixListener::from(admin.ok_or_else(missing)?),
-            configuration: text_of(configuration.ok_or_else(missing)?)?,
+            configuration: text_file::text_of(configuration.ok_or_else(missing)?)?,
         })
     }
-}
-
-/// The whole file from its start: the offset is shared with whoever read it before.
-fn text_of(file: OwnedFd) -> Result<String> {
-    let mut file = std::fs::File::from(file);
-    file.rewind().context("cannot read the configuration again")?;
-    let mut text = String::new();
-    file.read_to_string(&mut text).context("cannot read the configuration")?;
-    Ok(text)
 }
 
 /// Every listener, or `None` after saying what stands in the way of each that cannot be bound.
@@ -162,16 +153,21 @@ fn report_failed_dials(sender: mpsc::Sender<(BackendName, ServerName)>) -> OnDia
     })
 }
 
-fn keeper_settings(config: &Config, node: &Node) -> Result<KeeperSettings> {
+/// The keeper's part of a configuration. Errors: what is wrong with the key file.
+pub(crate) fn keeper_settings(config: &Config, node: &Node) -> Result<KeeperSettings> {
     let key = config.pair.key_file.as_deref().map(read_key).transpose()?;
     Ok(KeeperSettings::new(config, &node.name, key, hash_of(config))?)
 }
 
 /// The secret in `path`. Errors: who must be able to read it, how long it must be.
 pub(crate) fn read_key(path: &Path) -> Result<PairKeyBytes> {
-    let key = std::fs::read(path).with_context(|| {
-        format!("cannot read pair.key_file {}: it must be readable by user {}", path.display(), PROXY.user)
-    })?;
+    let unreadable =
+        || format!("cannot read pair.key_file {}: it must be readable by user {}", path.display(), PROXY.user);
+    // To open a pipe might never end.
+    if !std::fs::metadata(path).with_context(unreadable)?.is_file() {
+        bail!("pair.key_file {} is not a regular file", path.display());
+    }
+    let key = std::fs::read(path).with_context(unreadable)?;
     if key.len() < SHORTEST_KEY {
         bail!(
             "pair.key_file {} holds {} bytes, at least {SHORTEST_KEY} are needed; make one with 'fmc-lb keygen'",

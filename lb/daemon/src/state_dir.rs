@@ -22,7 +22,13 @@ const NEXT: &str = "administrative.toml.next";
 /// A record that could not be read; the latest of them, so that they cannot fill the disk.
 const SET_ASIDE: &str = "administrative.toml.set-aside";
 
-/// The longest text that is taken for a record: thousands of entries fit.
+/// The newest configuration that was in force.
+const LAST_GOOD: &str = "last-good.toml";
+
+/// One in the making.
+const NEXT_GOOD: &str = "last-good.toml.next";
+
+/// The longest text that is taken for a record or a configuration: thousands of entries fit.
 const LONGEST: u64 = 1 << 20;
 
 /// A directory that the proxy may write to.
@@ -83,9 +89,26 @@ impl StateDir {
         Recovered { layer: Administrative::default(), refused: Some(refused) }
     }
 
+    /// The newest configuration that was in force here; `None`: there is none that can be read.
+    pub(crate) fn last_good(&self) -> Option<String> {
+        read(&self.0.join(LAST_GOOD)).ok()
+    }
+
+    /// Replaces it. Blocks for as long as the disk takes; on an error the old one is whole.
+    pub(crate) fn save_good(&self, configuration: &str) -> std::io::Result<()> {
+        match self.last_good() {
+            Some(known) if known == configuration => Ok(()),
+            _ => self.replace(LAST_GOOD, NEXT_GOOD, configuration),
+        }
+    }
+
     /// Replaces the record. Blocks for as long as the disk takes; on an error the old one is whole.
     pub(crate) fn save(&self, text: &str) -> std::io::Result<()> {
-        let (record, next) = (self.0.join(RECORD), self.0.join(NEXT));
+        self.replace(RECORD, NEXT, text)
+    }
+
+    fn replace(&self, name: &str, next: &str, text: &str) -> std::io::Result<()> {
+        let (record, next) = (self.0.join(name), self.0.join(next));
         let written = write(&next, text).and_then(|()| std::fs::rename(&next, &record));
         if written.is_err() {
             // Half a text is of no use, and a full disk needs the room.
@@ -95,8 +118,13 @@ impl StateDir {
     }
 }
 
+/// The directory is the proxy's and the reader may be root: no link is followed, nothing but a file is opened.
 fn read(path: &Path) -> std::io::Result<String> {
-    let file = File::open(path)?;
+    let flags = nix::libc::O_NOFOLLOW | nix::libc::O_NONBLOCK;
+    let file = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
+    if !file.metadata()?.is_file() {
+        return Err(std::io::Error::new(ErrorKind::InvalidData, "it is not a regular file"));
+    }
     if file.metadata()?.len() > LONGEST {
         return Err(std::io::Error::new(ErrorKind::InvalidData, "it is longer than any record of ours"));
     }
@@ -149,6 +177,23 @@ mod tests {
             assert_eq!(std::fs::read(scratch.path().join(SET_ASIDE)).unwrap(), broken);
             assert_eq!(state.recover().refused, None, "the next start finds none");
         }
+    }
+
+    #[test]
+    fn the_last_good_configuration_is_kept_and_nothing_but_a_file_is_read_for_it() {
+        let (scratch, state) = scratch();
+        assert_eq!(state.last_good(), None);
+        for text in ["one", "two", "two"] {
+            state.save_good(text).unwrap();
+            assert_eq!(state.last_good().as_deref(), Some(text));
+        }
+        let (kept, elsewhere) = (scratch.path().join(LAST_GOOD), scratch.path().join("elsewhere"));
+        std::fs::rename(&kept, &elsewhere).unwrap();
+        std::os::unix::fs::symlink(&elsewhere, &kept).unwrap();
+        assert_eq!(state.last_good(), None, "a link is not followed");
+        std::fs::remove_file(&kept).unwrap();
+        nix::unistd::mkfifo(&kept, nix::sys::stat::Mode::S_IRWXU).unwrap();
+        assert_eq!(state.last_good(), None, "a pipe is not waited for");
     }
 
     #[test]

@@ -9,7 +9,6 @@ mod role;
 pub(crate) mod sketch;
 mod stand_in;
 
-use std::io::Write;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixListener;
 use std::process::ExitCode;
@@ -19,7 +18,6 @@ use anyhow::{Context, Result};
 use fmc_api::Moment;
 use fmc_vrrp::realtime;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sys::memfd::{MFdFlags, memfd_create};
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use tracing::{error, info, warn};
@@ -30,7 +28,8 @@ use crate::instance::Instance;
 use crate::message::{Begin, FROZEN_AFTER, HEARTBEAT, LATE_TURN, Order, Processes, VipRole, Word};
 use crate::privilege::{KEEPER, PROXY};
 use crate::runtime_dir::RuntimeDir;
-use crate::state_dir;
+use crate::{node, state_dir, text_file};
+use fmc_config::model::Config;
 use notify::Systemd;
 use role::{End, Role};
 use sketch::Sketch;
@@ -114,7 +113,7 @@ impl Supervisor {
             stage: Stage::Running,
             last_turn: now,
             begin,
-            configuration: in_memory(configuration)?,
+            configuration: text_file::in_memory(configuration)?,
             sketch,
             runtime,
             admin,
@@ -189,13 +188,31 @@ impl Supervisor {
     }
 
     fn take_words(&mut self, now: Instant) {
-        for word in self.keeper.words(now) {
+        for (word, _) in self.keeper.words(now) {
             if let Word::Roles(roles) = word {
                 self.roles = roles;
             }
         }
-        // The proxy meets clients: nothing that it says is done as root.
-        drop(self.proxy.words(now));
+        // The proxy meets clients: what it says is taken for its own next life, and nothing is done by it as root.
+        for (word, text) in self.proxy.words(now) {
+            if let (Word::Configuration, Some(text)) = (word, text)
+                && let Err(error) = self.remember(text)
+            {
+                error!("a restarted proxy will work by the configuration of before: {error:#}");
+            }
+        }
+    }
+
+    /// What an operator has put in force is what the next proxy works by. A text that does not parse is not remembered.
+    fn remember(&mut self, text: OwnedFd) -> Result<()> {
+        let text = text_file::text_of(text)?;
+        let file = self.begin.config.display().to_string();
+        let config = Config::parse(&text, &file).map_err(|errors| anyhow::anyhow!("{}", errors.lines()))?;
+        let node = node::identify(&config, self.begin.node.as_deref())?;
+        let configuration = text_file::in_memory(&text)?;
+        self.sketch = Sketch::new(&config, node, self.begin.config.clone());
+        self.configuration = configuration;
+        Ok(())
     }
 
     /// What a role said while we did not run is still in its socket; its silence was ours.
@@ -361,14 +378,6 @@ impl Supervisor {
         let words = self.roles.iter().map(|role| format!("{} {}", role.role, role.vip));
         words.collect::<Vec<_>>().join(", ")
     }
-}
-
-/// A text behind a descriptor that roles can be given (memfd_create(2)).
-fn in_memory(text: &str) -> Result<OwnedFd> {
-    let descriptor = memfd_create(c"fmc-lb configuration", MFdFlags::MFD_CLOEXEC).context("no memory file")?;
-    let mut file = std::fs::File::from(descriptor);
-    file.write_all(text.as_bytes()).context("cannot keep the configuration")?;
-    Ok(file.into())
 }
 
 /// Blocks the signals that [`Supervisor`] reads; to be called before any thread exists that a signal could be given to.

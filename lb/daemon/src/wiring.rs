@@ -13,6 +13,7 @@ mod consequences;
 mod judgement;
 pub(crate) mod operator;
 mod reason;
+pub(crate) mod reload;
 mod roles;
 
 use std::time::{Duration, Instant};
@@ -81,6 +82,12 @@ fn hear(news: News, appliance: &mut Appliance) -> std::ops::ControlFlow<()> {
         News::Processes(processes) => appliance.processes = Some(processes),
         News::KeeperMet => tell_fitness(appliance),
         News::KeeperGone => roles::keeper_gone(appliance),
+        News::Prepared(outcome) => {
+            if let Some(waiting) = appliance.preparing.take() {
+                // Whoever asked may have given up.
+                let _ = waiting.send(outcome);
+            }
+        }
         News::Report(Report::Snapshot(snapshot)) => {
             metrics::export(&snapshot, appliance);
             roles::reconcile(&snapshot, appliance);
@@ -131,10 +138,21 @@ fn turn(headroom: &mut Headroom, appliance: &mut Appliance) {
     // Histograms keep every sample until somebody scrapes, or this is called.
     appliance.recorder.run_upkeep();
     let now = Instant::now();
+    end_what_has_left(now, appliance);
     let over = |lost: Option<Instant>| lost.is_some_and(|at| now.duration_since(at) >= LOST_RELAYS_KEPT);
     for state in appliance.vips.iter_mut().filter(|state| over(state.lost_at)) {
         state.lost_at = None;
         let address = state.vip.address;
+        appliance.data_plane.sessions().end_all(|session| *session.vip().ip() == address, EndedBy::VipLost);
+    }
+}
+
+/// Ends the relays of addresses that the configuration no longer has.
+fn end_what_has_left(now: Instant, appliance: &mut Appliance) {
+    let is_over = |since: Instant| now.duration_since(since) >= LOST_RELAYS_KEPT;
+    let (over, still): (Vec<_>, Vec<_>) = appliance.leaving.iter().partition(|(_, since)| is_over(*since));
+    appliance.leaving = still;
+    for (address, _) in over {
         appliance.data_plane.sessions().end_all(|session| *session.vip().ip() == address, EndedBy::VipLost);
     }
 }

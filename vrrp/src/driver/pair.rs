@@ -160,7 +160,7 @@ impl Paired {
             log(match heartbeat.config_hash == our_hash {
                 true => format!("{name} runs the same configuration again"),
                 false => format!(
-                    "{name} runs another configuration than this node: copy the file and restart the one that is behind"
+                    "{name} runs another configuration than this node: give both the same file and fmc-lbctl reload the one that is behind"
                 ),
             });
         }

@@ -2,6 +2,8 @@
 
 use fmc_config::model::election::Failback;
 
+use serde::{Deserialize, Serialize};
+
 use super::control::{Control, LogLevel};
 use super::settings::KeeperSettings;
 use super::{Keeper, VipSettings};
@@ -10,7 +12,7 @@ use crate::router::Parameters;
 use crate::tier::TierPriorities;
 
 /// What other settings mean for an election under way.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Change {
     /// They are the same.
     Nothing,
@@ -37,6 +39,13 @@ impl KeeperSettings {
             ..self.clone()
         };
         if retuned == *next { Change::InPlace } else { Change::Anew }
+    }
+}
+
+impl KeeperSettings {
+    /// True when nothing of the election is another: only something else in the configuration is.
+    pub fn differs_in_hash_only(&self, other: &Self) -> bool {
+        *self == Self { config_hash: self.config_hash, ..other.clone() }
     }
 }
 

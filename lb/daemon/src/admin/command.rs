@@ -1,5 +1,6 @@
 //! The commanding half of the admin API: every `POST`. Parse, decide, do, say what changed.
 
+mod configure;
 mod failover;
 mod node_state;
 mod probe;
@@ -33,6 +34,10 @@ pub(crate) async fn answer(path: &str, body: &[u8], uid: u32, shared: &Shared) -
         },
         path::UNDO => match parse::<Undo>(body) {
             Ok(wanted) => undo::undo(wanted, asked, shared).await,
+            Err(refusal) => Err(refusal),
+        },
+        path::CONFIGURE => match parse(body) {
+            Ok(wanted) => configure::configure(wanted, asked, shared).await,
             Err(refusal) => Err(refusal),
         },
         path::KILL => parse::<Kill>(body).and_then(|wanted| kill(wanted, shared)),

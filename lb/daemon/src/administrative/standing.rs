@@ -55,12 +55,12 @@ impl Standing {
     }
 
     /// The state in force; `None`: ready.
-    pub(super) fn state(&self) -> Option<AdminState> {
+    pub(crate) fn state(&self) -> Option<AdminState> {
         self.state.map(|state| state.is)
     }
 
     /// The weight in force; `None`: as configured.
-    pub(super) fn weight(&self) -> Option<Weight> {
+    pub(crate) fn weight(&self) -> Option<Weight> {
         self.weight.map(|weight| weight.is)
     }
 

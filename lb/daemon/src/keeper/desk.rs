@@ -2,12 +2,13 @@
 
 use std::collections::VecDeque;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 use fmc_config::model::name::VipName;
 use fmc_vrrp::boot_instant::BootInstant;
 use fmc_vrrp::clock;
-use fmc_vrrp::driver::{Command, Control, KeeperSettings, Report, VipSettings};
+use fmc_vrrp::driver::{self, Change, Command, Control, KeeperSettings, Report, VipSettings};
 use fmc_vrrp::router::role::Role;
 use rustix::event::Timespec;
 use rustix::event::epoll;
@@ -34,6 +35,8 @@ pub(crate) struct Desk {
     next_roles: BootInstant,
     roles: Vec<VipRole>,
     ended: bool,
+    /// Where the addresses of a keeper are recorded.
+    leases: PathBuf,
     /// Reports that found the proxy's queue full.
     lost_reports: u64,
 }
@@ -50,7 +53,7 @@ enum ProxyLife {
 
 impl Desk {
     /// Speaks to the supervisor from the start, to the proxy once introduced.
-    pub(crate) fn new(lifeline: Lifeline) -> Result<Self> {
+    pub(crate) fn new(lifeline: Lifeline, leases: PathBuf) -> Result<Self> {
         let ready = epoll::create(epoll::CreateFlags::CLOEXEC).context("no epoll")?;
         watch(&ready, &lifeline).context("cannot watch the lifeline")?;
         let now = clock::now();
@@ -67,6 +70,7 @@ impl Desk {
             next_roles: now,
             roles: Vec::new(),
             ended: false,
+            leases,
             lost_reports: 0,
         })
     }
@@ -178,6 +182,7 @@ impl Desk {
     fn hear(&mut self, message: ToKeeper, now: BootInstant) {
         match message {
             ToKeeper::Configure(settings) => self.configure(*settings),
+            ToKeeper::Prepare(settings) => self.prepare(*settings),
             ToKeeper::Alive { loop_age } if loop_age > FROZEN_AFTER => {
                 self.lose_proxy("a relay loop of the proxy is frozen")
             }
@@ -188,13 +193,52 @@ impl Desk {
     }
 
     fn configure(&mut self, settings: KeeperSettings) {
-        if self.next_settings.as_ref().or(self.settings.as_ref()) == Some(&settings) {
-            return;
-        }
-        if self.settings.is_some() {
-            self.commands.push_back(Command::Shutdown { linger: true });
+        match (self.change_to(&settings), &self.next_settings) {
+            (Change::Nothing, _) => return,
+            (Change::InPlace, None) => return self.retune(settings),
+            (Change::InPlace, Some(_)) => {}
+            (Change::Anew, _) if self.settings.is_some() => {
+                self.commands.push_back(Command::Shutdown { linger: true });
+            }
+            (Change::Anew, _) => {}
         }
         self.next_settings = Some(settings);
+    }
+
+    /// From the settings that an election works by, or will work by next.
+    fn change_to(&self, settings: &KeeperSettings) -> Change {
+        let present = self.next_settings.as_ref().or(self.settings.as_ref());
+        present.map_or(Change::Anew, |present| present.change_to(settings))
+    }
+
+    fn retune(&mut self, settings: KeeperSettings) {
+        for role in &mut self.roles {
+            (role.interval, role.checksum) = (settings.interval, settings.checksum);
+        }
+        self.tell_supervisor(&Word::Roles(self.roles.clone()));
+        self.settings = Some(settings.clone());
+        self.commands.push_back(Command::Retune(Box::new(settings)));
+    }
+
+    /// Answers what the settings mean. An election that would begin anew asks the kernel first whether it could, on a thread of
+    /// its own: the kernel may take its time, and this one advertises.
+    fn prepare(&self, settings: KeeperSettings) {
+        let change = self.change_to(&settings);
+        let Some(answers) = self.partner.as_ref().and_then(|partner| partner.as_fd().try_clone_to_owned().ok()) else {
+            return;
+        };
+        let (answers, leases) = (Channel::<ToProxy, ToKeeper>::over(answers), self.leases.clone());
+        let answer = move || {
+            let found = match change {
+                Change::Nothing | Change::InPlace => Ok(()),
+                Change::Anew => driver::check(&settings, &leases).map_err(|refusal| refusal.to_string()),
+            };
+            // A proxy that does not read gives up waiting.
+            let _ = answers.send(&ToProxy::Prepared(found.map(|()| change)));
+        };
+        if let Err(error) = std::thread::Builder::new().name("prepare".to_owned()).spawn(answer) {
+            warn!(%error, "no thread to look at new settings");
+        }
     }
 
     fn judge_proxy(&mut self, now: BootInstant) {
@@ -302,7 +346,7 @@ mod tests {
             let (keepers, proxys) = channel::pair().expect("a socketpair");
             let supervisor: Channel<Order, Word> = Channel::over(supervisor);
             supervisor.send_with(&Order::Partner, keepers.as_fd()).expect("sent");
-            let desk = Desk::new(Channel::over(lifeline)).expect("a desk");
+            let desk = Desk::new(Channel::over(lifeline), PathBuf::new()).expect("a desk");
             let mut office = Self { desk, supervisor, proxy: Some(Channel::over(proxys)), now: clock::now() };
             office.proxy_says_alive(Duration::ZERO);
             assert_eq!(office.turn_after(1), None);

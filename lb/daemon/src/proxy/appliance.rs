@@ -17,7 +17,7 @@ use fmc_config::model::node::Node;
 use fmc_config::model::vip::Vip;
 use fmc_health::Checker;
 use fmc_lb::Handle as DataPlaneHandle;
-use fmc_vrrp::driver::Snapshot;
+use fmc_vrrp::driver::{Change, Snapshot};
 use fmc_vrrp::router::role::Role;
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::sync::oneshot;
@@ -26,9 +26,11 @@ use tracing_appender::non_blocking::ErrorCounter;
 use super::link::KeeperLink;
 use super::loop_pulse::LoopPulse;
 use super::saver::Saver;
+use crate::admin::Served;
 use crate::administrative::Administrative;
 use crate::event_log::EventLog;
 use crate::fitness::{Judgement, Scarce};
+use crate::lifeline::Lifeline;
 use crate::message::Processes;
 use crate::state_dir::StateDir;
 use crate::wiring::alarms::Alarms;
@@ -40,6 +42,8 @@ pub(crate) type Shared = Rc<RefCell<Appliance>>;
 pub(crate) struct Appliance {
     pub(crate) config: Config,
     pub(crate) file: PathBuf,
+    /// The file is wrong, and this is the last configuration that was in force.
+    pub(crate) by_last_good: bool,
     /// Of what the configuration means; heartbeats carry it.
     pub(crate) config_hash: u64,
     pub(crate) configured_at: Moment,
@@ -49,9 +53,19 @@ pub(crate) struct Appliance {
     /// Keeps it on the disk.
     pub(crate) saver: Saver,
     pub(crate) state_dir: StateDir,
+    /// For work that may wait for a disk.
+    pub(crate) runtime: tokio::runtime::Handle,
     pub(crate) data_plane: DataPlaneHandle,
     pub(crate) checker: Checker,
     pub(crate) keeper: KeeperLink,
+    /// Where the supervisor is told what shall be remembered.
+    pub(crate) supervisor: Lifeline,
+    /// Waits for what the keeper says of a configuration that is being prepared.
+    pub(crate) preparing: Option<oneshot::Sender<Result<Change, String>>>,
+    /// Addresses that the configuration no longer has, since when: their relays get a grace period.
+    pub(crate) leaving: Vec<(Ipv4Addr, Instant)>,
+    /// The status page and the JSON API on TCP.
+    pub(crate) served: Vec<Served>,
     /// In the order of the configuration.
     pub(crate) vips: Vec<VipState>,
     /// The keeper's last snapshot; `None` while there is no keeper.

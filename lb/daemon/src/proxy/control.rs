@@ -33,13 +33,17 @@ use crate::lifeline::Lifeline;
 use crate::message::Word;
 use crate::state_dir::{Recovered, StateDir};
 use crate::wiring::alarms::Alarms;
-use crate::wiring::{self, Inbox, operator};
+use crate::wiring::{self, Inbox, operator, reload};
 use crate::{admin, exit};
 
 /// What the thread starts with.
 pub(crate) struct Control {
     pub(crate) config: Config,
     pub(crate) file: PathBuf,
+    /// The file is wrong, and the text is that of the last configuration that was in force.
+    pub(crate) by_last_good: bool,
+    /// What the configuration was parsed from.
+    pub(crate) text: String,
     pub(crate) config_hash: u64,
     pub(crate) node: Node,
     pub(crate) state_dir: StateDir,
@@ -54,8 +58,8 @@ pub(crate) struct Control {
     pub(crate) admin: UnixListener,
     pub(crate) relay_loop: Arc<LoopPulse>,
     pub(crate) pulse: Arc<ControlPulse>,
-    /// Says one word: that all is ready.
-    pub(crate) ready: Lifeline,
+    /// Hears that all is ready, and later what was put in force.
+    pub(crate) supervisor: Lifeline,
 }
 
 impl Control {
@@ -87,22 +91,27 @@ impl Control {
     fn serve(self, runtime: &Runtime) -> Result<()> {
         let (observations, observations_inbox) = mpsc::channel(OBSERVATION_DEPTH);
         let checker = Checker::start(&self.config.backends, observations, runtime.handle());
-        let (listen, allow) = (self.config.admin.listen.clone(), Rc::from(self.config.admin.allow.as_slice()));
         let inbox = Inbox { news: self.news, observations: observations_inbox, failed_dials: self.failed_dials };
         let now = Moment::from(SystemTime::now());
         let shared: Shared = Rc::new(RefCell::new(Appliance {
             vips: self.config.vips.iter().map(|vip| VipState::new(vip.clone(), now)).collect(),
             config: self.config,
             file: self.file,
+            by_last_good: self.by_last_good,
             config_hash: self.config_hash,
             configured_at: now,
             node: self.node,
             administrative: self.recovered.layer,
             saver: Saver::start(self.state_dir.clone(), runtime.handle()),
             state_dir: self.state_dir,
+            runtime: runtime.handle().clone(),
             data_plane: self.data_plane,
             checker,
             keeper: self.keeper,
+            supervisor: self.supervisor,
+            preparing: None,
+            leaving: Vec::new(),
+            served: Vec::new(),
             snapshot: None,
             processes: None,
             events: EventLog::new(SystemTime::now()),
@@ -117,15 +126,14 @@ impl Control {
         if let Some(refused) = self.recovered.refused {
             shared.borrow_mut().note(Severity::Error, EventKind::Command, None, refused);
         }
+        reload::keep(self.text, &shared.borrow());
         operator::resume(&mut shared.borrow_mut());
         self.admin.set_nonblocking(true)?;
         LocalSet::new().block_on(runtime, async {
             let unix = tokio::net::UnixListener::from_std(self.admin).context("cannot serve the admin socket")?;
             tokio::task::spawn_local(admin::serve_unix(unix, shared.clone()));
-            for address in listen {
-                admin::spawn_tcp(address, &allow, &shared).await;
-            }
-            if let Err(error) = self.ready.send(&Word::Ready) {
+            admin::serve_addresses(&shared).await;
+            if let Err(error) = shared.borrow().supervisor.send(&Word::Ready) {
                 tracing::warn!(%error, "cannot tell the supervisor that all is ready");
             }
             wiring::run(shared.clone(), inbox, &self.pulse).await;

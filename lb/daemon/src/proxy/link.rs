@@ -5,7 +5,7 @@ use std::sync::mpsc::Receiver;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use fmc_vrrp::driver::{KeeperSettings, Report};
+use fmc_vrrp::driver::{Change, KeeperSettings, Report};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use tokio::sync::mpsc;
 use tracing::{debug, warn};
@@ -45,6 +45,8 @@ pub(crate) enum News {
     KeeperGone,
     /// From the election.
     Report(Report),
+    /// What the keeper says of settings that it was asked about.
+    Prepared(Result<Change, String>),
     /// From the supervisor.
     Processes(Processes),
     /// Finish in good order.
@@ -52,13 +54,38 @@ pub(crate) enum News {
 }
 
 /// Where the control thread speaks to the keeper; cheap to clone, never blocks.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct KeeperLink(Arc<Mutex<Option<Channel<ToKeeper, ToProxy>>>>);
+#[derive(Debug, Clone)]
+pub(crate) struct KeeperLink {
+    partner: Arc<Mutex<Option<Channel<ToKeeper, ToProxy>>>>,
+    /// What every keeper is given at its introduction.
+    settings: Arc<Mutex<KeeperSettings>>,
+}
 
 impl KeeperLink {
+    /// To no keeper yet.
+    pub(crate) fn new(settings: KeeperSettings) -> Self {
+        Self { partner: Arc::default(), settings: Arc::new(Mutex::new(settings)) }
+    }
+
+    /// What the keeper works by, or will.
+    pub(crate) fn settings(&self) -> KeeperSettings {
+        self.settings.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Other settings, for this keeper and those that come after it.
+    pub(crate) fn configure(&self, settings: KeeperSettings) {
+        *self.settings.lock().unwrap_or_else(PoisonError::into_inner) = settings;
+        self.say_settings();
+    }
+
+    /// Says the settings again: the same ones change nothing, and what found a full queue is made up for.
+    pub(crate) fn say_settings(&self) {
+        self.tell(&ToKeeper::Configure(Box::new(self.settings())));
+    }
+
     /// Says something to the keeper. `false`: there is none, or it does not read; what matters is said again at the next turn.
     pub(crate) fn tell(&self, message: &ToKeeper) -> bool {
-        let partner = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let partner = self.partner.lock().unwrap_or_else(PoisonError::into_inner);
         match partner.as_ref().map(|partner| partner.send(message)) {
             Some(Ok(())) => true,
             Some(Err(error @ (SendError::Encode(_) | SendError::Kernel(_)))) => {
@@ -71,18 +98,18 @@ impl KeeperLink {
 
     /// Whether there was one before.
     fn replace(&self, partner: Option<Channel<ToKeeper, ToProxy>>) -> bool {
-        let mut place = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut place = self.partner.lock().unwrap_or_else(PoisonError::into_inner);
         std::mem::replace(&mut *place, partner).is_some()
     }
 
     /// A descriptor to poll, if there is a keeper.
     fn descriptor(&self) -> Option<OwnedFd> {
-        let partner = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let partner = self.partner.lock().unwrap_or_else(PoisonError::into_inner);
         partner.as_ref().and_then(|partner| partner.as_fd().try_clone_to_owned().ok())
     }
 
     fn receive(&self) -> Received<ToProxy> {
-        let partner = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let partner = self.partner.lock().unwrap_or_else(PoisonError::into_inner);
         partner.as_ref().map_or(Received::Empty, Channel::receive)
     }
 }
@@ -91,7 +118,6 @@ impl KeeperLink {
 pub(crate) struct LinkThread {
     pub(crate) lifeline: Lifeline,
     pub(crate) keeper: KeeperLink,
-    pub(crate) settings: Box<KeeperSettings>,
     pub(crate) relay_loop: Arc<LoopPulse>,
     pub(crate) control: Arc<ControlPulse>,
     pub(crate) news: mpsc::Sender<News>,
@@ -139,7 +165,7 @@ impl LinkThread {
             // Its hang-up may still be unread: what it held is gone.
             self.tell_control(News::KeeperGone);
         }
-        self.keeper.tell(&ToKeeper::Configure(self.settings.clone()));
+        self.keeper.say_settings();
         self.say_alive();
         self.tell_control(News::KeeperMet);
         self.keeper.descriptor()
@@ -176,6 +202,7 @@ impl LinkThread {
         loop {
             match self.keeper.receive() {
                 Received::Message(ToProxy::Report(report), _) => self.tell_control(News::Report(report)),
+                Received::Message(ToProxy::Prepared(outcome), _) => self.tell_control(News::Prepared(outcome)),
                 Received::Empty => return false,
                 Received::Closed => {
                     self.keeper.replace(None);

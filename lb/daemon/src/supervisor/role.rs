@@ -1,6 +1,6 @@
 //! One supervised process: its life, its heartbeat, its next start.
 
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant, SystemTime};
@@ -131,16 +131,16 @@ impl Role {
     }
 
     /// Everything it has said since the last turn. A closed lifeline means it is dying: it is killed, and reaped by [`Role::reap`].
-    pub(crate) fn words(&mut self, now: Instant) -> Vec<Word> {
+    pub(crate) fn words(&mut self, now: Instant) -> Vec<(Word, Option<OwnedFd>)> {
         let mut words = Vec::new();
         let Some(life) = &mut self.life else { return words };
         loop {
             match life.lifeline.receive() {
-                Received::Message(word, _) => {
+                Received::Message(word, descriptor) => {
                     life.last_word = now;
                     life.ready |= matches!(word, Word::Ready);
                     self.proven |= life.ready;
-                    words.push(word);
+                    words.push((word, descriptor));
                 }
                 Received::Empty => return words,
                 Received::Closed => {

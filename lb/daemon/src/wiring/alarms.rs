@@ -88,6 +88,11 @@ fn conditions(appliance: &Appliance) -> Vec<Condition> {
     if appliance.snapshot.is_none() {
         add(Severity::Error, "the keeper is not running".to_owned(), "see journalctl -u fmc-lb");
     }
+    if appliance.by_last_good {
+        let file = appliance.file.display();
+        let text = format!("{file} is wrong: this node works by the last configuration that was in force");
+        add(Severity::Error, text, "mend it, see fmc-lb check, then fmc-lbctl reload");
+    }
     if let Some(why) = appliance.saver.trouble() {
         let fix = format!("make {} writable; it is tried again and again", appliance.state_dir.path().display());
         add(Severity::Warning, format!("what operators asked is not saved, a restart would forget it: {why}"), &fix);
@@ -109,7 +114,7 @@ fn conditions(appliance: &Appliance) -> Vec<Condition> {
                 add(Severity::Warning, format!("no heartbeat from {}", node.name), fix);
             }
             Some(peer) if peer.config_hash.is_some_and(|hash| hash != appliance.config_hash) => {
-                let fix = "give both the same file and restart the one that is behind";
+                let fix = "give both the same file and fmc-lbctl reload the one that is behind";
                 add(Severity::Warning, format!("{} runs another configuration", node.name), fix);
             }
             Some(_) => {}

@@ -94,7 +94,7 @@ pub(crate) fn resume(appliance: &mut Appliance) {
     save(appliance);
 }
 
-fn in_pool(state: AdminState) -> InPool {
+pub(crate) fn in_pool(state: AdminState) -> InPool {
     match state {
         AdminState::Ready => InPool::Ready,
         AdminState::Drain => InPool::Drain,

@@ -1,0 +1,147 @@
+//! `plan`, `apply` and `reload`: read a file, refuse a bad one with every error, say what changes, ask, change it.
+
+use std::io::{IsTerminal, Read};
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::Context;
+use fmc_api::Client;
+use fmc_api::configure::{Configure, ConfigureAnswer, ElectionChange};
+use fmc_config::model::Config;
+
+use super::confirm;
+use crate::exit::Exit;
+use crate::render::{self, Output};
+
+/// Everything is prepared before it answers; the keeper alone may take three seconds.
+const DEADLINE: Duration = Duration::from_secs(20);
+
+pub(super) async fn plan(client: &Client, file: &Path, output: &mut Output) -> anyhow::Result<Exit> {
+    let Some(request) = read(file)? else { return Ok(Exit::No) };
+    let answer = client.clone().with_deadline(DEADLINE).configure(&request).await?;
+    output.answer(&answer, render::configure::answer)?;
+    Ok(Exit::Done)
+}
+
+/// A file that is in force and is not the one that the service starts with would be forgotten by the next start.
+pub(super) async fn apply(client: &Client, file: &Path, yes: bool, output: &mut Output) -> anyhow::Result<Exit> {
+    let own = client.status().await?.config.file;
+    let Some(request) = read(file)? else { return Ok(Exit::No) };
+    let text = request.text.clone();
+    let exit = put_in_force(client, request, yes, output).await?;
+    if exit == Exit::Done && !is_same(file, &own) {
+        install(&text, &own).with_context(|| {
+            format!("it is in force, but {} still says otherwise: copy it there yourself", own.display())
+        })?;
+        output.note(&format!("{} is now what {} says", own.display(), file.display()))?;
+    }
+    Ok(exit)
+}
+
+pub(super) async fn reload(client: &Client, yes: bool, output: &mut Output) -> anyhow::Result<Exit> {
+    let file = client.status().await?.config.file;
+    let Some(request) = read(&file)? else { return Ok(Exit::No) };
+    put_in_force(client, request, yes, output).await
+}
+
+async fn put_in_force(client: &Client, request: Configure, yes: bool, output: &mut Output) -> anyhow::Result<Exit> {
+    let client = client.clone().with_deadline(DEADLINE);
+    let plan = client.configure(&request).await?;
+    if is_nothing(&plan) {
+        output.answer(&plan, render::configure::answer)?;
+        return Ok(Exit::Done);
+    }
+    output.say(&plan, render::configure::answer)?;
+    if !confirm::go_on(true, yes, output)? {
+        output.note("nothing has changed")?;
+        return Ok(Exit::No);
+    }
+    let answer = client.configure(&Configure { dry_run: false, ..request }).await?;
+    output.answer(&answer, render::configure::done)?;
+    output.unsaved(answer.unsaved.as_deref())?;
+    Ok(Exit::Done)
+}
+
+fn is_nothing(plan: &ConfigureAnswer) -> bool {
+    plan.changes.is_empty() && plan.election == ElectionChange::Nothing && plan.hash == plan.hash_before
+}
+
+/// A dry run of the file; `None`: it is wrong, and every error was shown.
+fn read(file: &Path) -> anyhow::Result<Option<Configure>> {
+    let text = if file == Path::new("-") {
+        let mut text = String::new();
+        std::io::stdin()
+            .take(Configure::LONGEST as u64 + 1)
+            .read_to_string(&mut text)
+            .context("cannot read standard input")?;
+        text
+    } else {
+        std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?
+    };
+    if let Err(errors) = Config::parse(&text, &file.display().to_string()) {
+        eprintln!("{}", errors.render(std::io::stderr().is_terminal()));
+        return Ok(None);
+    }
+    anyhow::ensure!(text.len() <= Configure::LONGEST, "{} is over {} KiB", file.display(), Configure::LONGEST / 1024);
+    Ok(Some(Configure { file: file.to_owned(), text, dry_run: true }))
+}
+
+fn is_same(file: &Path, own: &Path) -> bool {
+    matches!((file.canonicalize(), own.canonicalize()), (Ok(file), Ok(own)) if file == own)
+}
+
+/// Replaces the service's file as a whole; the one before it stays beside it.
+fn install(text: &str, own: &Path) -> std::io::Result<()> {
+    let beside = |ending: &str| {
+        let mut name = own.as_os_str().to_owned();
+        name.push(ending);
+        std::path::PathBuf::from(name)
+    };
+    let (next, previous) = (beside(".next"), beside(".previous"));
+    let written = write(&next, text, own);
+    if written.is_err() {
+        // Half a file is of no use.
+        let _ = std::fs::remove_file(&next);
+    }
+    written?;
+    match std::fs::copy(own, &previous) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    std::fs::rename(&next, own)
+}
+
+fn write(next: &Path, text: &str, own: &Path) -> std::io::Result<()> {
+    std::fs::write(next, text)?;
+    if let Ok(known) = std::fs::metadata(own) {
+        std::fs::set_permissions(next, known.permissions())?;
+    }
+    std::fs::File::open(next)?.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_replaced_whole_and_the_one_before_it_is_kept() {
+        let directory = tempfile::tempdir().unwrap();
+        let own = directory.path().join("fmc-lb.toml");
+        for (text, previous) in [("one", None), ("two", Some("one")), ("three", Some("two"))] {
+            install(text, &own).unwrap();
+            assert_eq!(std::fs::read_to_string(&own).unwrap(), text);
+            let kept = std::fs::read_to_string(directory.path().join("fmc-lb.toml.previous")).ok();
+            assert_eq!(kept.as_deref(), previous);
+        }
+        assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 2, "nothing else is left");
+    }
+
+    #[test]
+    fn a_file_and_a_link_to_it_are_the_same() {
+        let directory = tempfile::tempdir().unwrap();
+        let (own, link) = (directory.path().join("own"), directory.path().join("link"));
+        std::fs::write(&own, "").unwrap();
+        std::os::unix::fs::symlink(&own, &link).unwrap();
+        assert!(is_same(&link, &own) && !is_same(&directory.path().join("other"), &own));
+    }
+}

@@ -1,0 +1,202 @@
+//! `plan`, `apply` and `reload`: a configuration is prepared by every part, and then put in force whole, or not at all.
+
+use std::time::Duration;
+
+use fmc_api::configure::{ConfigChange, Configure, ConfigureAnswer, ElectionChange};
+use fmc_api::events::EventKind;
+use fmc_api::word::Severity;
+use fmc_api::{Asked, Refusal, RefusalKind};
+use fmc_config::difference::{self, Difference};
+use fmc_config::model::Config;
+use fmc_config::model::backend::{Backend, Server};
+use fmc_config::model::name::FrontendName;
+use fmc_config::model::node::Node;
+use fmc_lb::Session;
+use fmc_vrrp::driver::{Change, KeeperSettings};
+use tokio::sync::oneshot;
+
+use crate::admin::response::Answer;
+use crate::admin::{self, read};
+use crate::message::ToKeeper;
+use crate::proxy::appliance::{Appliance, Shared};
+use crate::wiring::reload::{self, Next};
+use crate::{node, proxy};
+
+/// A keeper that has not looked at its settings by then does not live.
+const KEEPER_LOOKS_WITHIN: Duration = Duration::from_secs(3);
+
+/// Prepares, says what would change, and unless it is a dry run changes it.
+pub(crate) async fn configure(wanted: Configure, asked: Asked, shared: &Shared) -> Result<Answer, Refusal> {
+    let config = parse(&wanted)?;
+    let node = same_node(&config, &shared.borrow())?;
+    let settings =
+        proxy::keeper_settings(&config, &node).map_err(|error| no(format!("{error:#}"), "mend it, and try again"))?;
+    let election = ask_keeper(&settings, shared).await?;
+    let answer = prepare_and_commit(wanted, config, node, settings, election, asked, &mut shared.borrow_mut())?;
+    if !answer.dry_run {
+        admin::serve_addresses(shared).await;
+    }
+    Ok(Answer::json(&answer))
+}
+
+fn parse(wanted: &Configure) -> Result<Config, Refusal> {
+    let file = wanted.file.display();
+    Config::parse(&wanted.text, &file.to_string())
+        .map_err(|errors| no(format!("{file} is no valid configuration:\n{}", errors.lines()), "mend it"))
+}
+
+/// Between the first bind and the last word nothing else of this thread runs.
+fn prepare_and_commit(
+    wanted: Configure,
+    config: Config,
+    node: Node,
+    settings: KeeperSettings,
+    election: Change,
+    asked: Asked,
+    appliance: &mut Appliance,
+) -> Result<ConfigureAnswer, Refusal> {
+    let data_plane = appliance.data_plane.prepare(&config).map_err(|errors| {
+        let sentences: Vec<_> = errors.iter().map(ToString::to_string).collect();
+        no(sentences.join("\n"), "free what is taken, or name another port")
+    })?;
+    let mut answer = plan(&config, &settings, election, appliance);
+    answer.dry_run = wanted.dry_run;
+    if !wanted.dry_run {
+        let next = Next { config, text: wanted.text, node, settings, data_plane };
+        answer.unsaved = reload::commit(next, appliance);
+        note(&answer, &wanted.file.display().to_string(), asked, appliance);
+    }
+    Ok(answer)
+}
+
+fn no(error: impl Into<String>, fix: &str) -> Refusal {
+    Refusal::new(RefusalKind::No, error, format!("{fix}; nothing has changed"))
+}
+
+fn same_node(config: &Config, appliance: &Appliance) -> Result<Node, Refusal> {
+    let name = appliance.node.name.as_str();
+    let node = node::identify(config, Some(name)).map_err(|_| {
+        let fix = "give it back its name, or restart the service to become another node";
+        no(format!("[nodes] does not have {name}, which this node is"), fix)
+    })?;
+    Ok(node.clone())
+}
+
+/// What the settings mean for the election, once the keeper has found everything that they name.
+async fn ask_keeper(settings: &KeeperSettings, shared: &Shared) -> Result<Change, Refusal> {
+    let heard = {
+        let mut appliance = shared.borrow_mut();
+        if appliance.preparing.as_ref().is_some_and(|waiting| !waiting.is_closed()) {
+            return Err(no("another configuration is being prepared", "try again when that is done"));
+        }
+        let (tell, heard) = oneshot::channel();
+        if !appliance.keeper.tell(&ToKeeper::Prepare(Box::new(settings.clone()))) {
+            return Err(Refusal::new(
+                RefusalKind::Unavailable,
+                "the keeper is not running, so nobody can say whether it could work by this",
+                "try again in a moment; nothing has changed",
+            ));
+        }
+        appliance.preparing = Some(tell);
+        heard
+    };
+    match tokio::time::timeout(KEEPER_LOOKS_WITHIN, heard).await {
+        Ok(Ok(Ok(change))) => Ok(change),
+        Ok(Ok(Err(sentence))) => Err(no(sentence, "mend the configuration or the machine")),
+        Ok(Err(_)) | Err(_) => Err(Refusal::new(
+            RefusalKind::Unavailable,
+            "the keeper does not answer",
+            "see fmc-lbctl events, and try again; nothing has changed",
+        )),
+    }
+}
+
+fn plan(config: &Config, settings: &KeeperSettings, election: Change, appliance: &Appliance) -> ConfigureAnswer {
+    let (consequences, connections_cut) = consequences(config, election, appliance);
+    ConfigureAnswer {
+        now: read::now(),
+        dry_run: true,
+        changes: difference::between(&appliance.config, config).into_iter().map(change).collect(),
+        election: match election {
+            Change::Nothing => ElectionChange::Nothing,
+            Change::InPlace if settings.differs_in_hash_only(&appliance.keeper.settings()) => ElectionChange::Nothing,
+            Change::InPlace => ElectionChange::InPlace,
+            Change::Anew => ElectionChange::Anew,
+        },
+        consequences,
+        connections_cut,
+        hash_before: format!("{:016x}", appliance.config_hash),
+        hash: format!("{:016x}", settings.config_hash),
+        unsaved: None,
+    }
+}
+
+fn change(difference: Difference) -> ConfigChange {
+    let Difference { field, before, after } = difference;
+    ConfigChange { field, before, after }
+}
+
+/// A sentence for each thing that connections or operators notice, and how many connections end.
+fn consequences(next: &Config, election: Change, appliance: &Appliance) -> (Vec<String>, u64) {
+    let (mut said, cut) = addresses(next, election, appliance);
+    said.extend(frontends(next, appliance));
+    said.extend(servers(next, appliance));
+    let stale = appliance.administrative.clone().reconcile(next, &appliance.node.name);
+    said.extend(stale.into_iter().map(|stale| stale.text));
+    (said, cut)
+}
+
+/// Addresses that go, or move because the election begins anew.
+fn addresses(next: &Config, election: Change, appliance: &Appliance) -> (Vec<String>, u64) {
+    let (mut said, mut cut) = (Vec::new(), 0);
+    for state in &appliance.vips {
+        let (name, address) = (&state.vip.name, state.vip.address);
+        let what = match next.vips.iter().any(|vip| vip.address == address) {
+            false => "is given up",
+            true if election == Change::Anew && state.role.holds_address() => "moves to another node first",
+            true => continue,
+        };
+        let open = appliance.connections_on(address);
+        said.push(format!("{address} ({name}) {what}; {open} connections on it end"));
+        cut += open;
+    }
+    (said, cut)
+}
+
+fn frontends(next: &Config, appliance: &Appliance) -> Vec<String> {
+    let is_gone = |name: &FrontendName| !next.frontends.iter().any(|kept| kept.name == *name);
+    let gone = appliance.config.frontends.iter().map(|frontend| &frontend.name).filter(|name| is_gone(name));
+    let sentence = |name: &FrontendName| {
+        let open = open(appliance, |session| session.frontend().settings().name == *name);
+        format!("frontend {name} closes its ports; {open} connections go on to their end")
+    };
+    gone.map(sentence).collect()
+}
+
+/// Servers that are configured no more, or elsewhere.
+fn servers(next: &Config, appliance: &Appliance) -> Vec<String> {
+    let stays = |backend: &Backend, server: &Server| {
+        let same = |kept: &Server| (&kept.name, kept.address, kept.port) == (&server.name, server.address, server.port);
+        next.backends.iter().any(|kept| kept.name == backend.name && kept.servers.iter().any(same))
+    };
+    let all = appliance.config.backends.iter().flat_map(|backend| backend.servers.iter().map(move |s| (backend, s)));
+    let sentence = |(backend, server): (&Backend, &Server)| {
+        let open = open(appliance, |session| session.goes_to(backend.name.as_str(), server.name.as_str()));
+        format!("{}/{} gets nothing new where it was; {open} connections go on to their end", backend.name, server.name)
+    };
+    all.filter(|(backend, server)| !stays(backend, server)).map(sentence).collect()
+}
+
+fn open(appliance: &Appliance, wanted: impl Fn(&Session) -> bool) -> usize {
+    appliance.data_plane.sessions().list(wanted).len()
+}
+
+fn note(answer: &ConfigureAnswer, file: &str, asked: Asked, appliance: &mut Appliance) {
+    let text = format!(
+        "the configuration {} of {file} is in force, {} changes, asked by uid {}",
+        answer.hash,
+        answer.changes.len(),
+        asked.uid
+    );
+    appliance.note(Severity::Info, EventKind::Command, None, text);
+}

@@ -1,0 +1,138 @@
+//! A new configuration, put in force. Everything that could fail has been done: each part takes it over, and none can refuse.
+
+use std::net::Ipv4Addr;
+use std::os::fd::AsFd;
+use std::time::{Instant, SystemTime};
+
+use fmc_api::Moment;
+use fmc_api::events::EventKind;
+use fmc_api::word::{AdminState, Severity};
+use fmc_config::model::Config;
+use fmc_config::model::node::Node;
+use fmc_health::{ServerStatus, Verdict};
+use fmc_lb::{Health, Member, Prepared, Snapshot};
+use fmc_vrrp::driver::KeeperSettings;
+
+use super::{health, operator, tell_fitness};
+use crate::message::Word;
+use crate::proxy::appliance::{Appliance, VipState};
+use crate::text_file;
+
+/// A configuration of which every part is prepared.
+pub(crate) struct Next {
+    pub(crate) config: Config,
+    pub(crate) text: String,
+    pub(crate) node: Node,
+    pub(crate) settings: KeeperSettings,
+    pub(crate) data_plane: Prepared,
+}
+
+/// Puts it in force. `Some`: why a restarted proxy would come back with the old one.
+pub(crate) fn commit(next: Next, appliance: &mut Appliance) -> Option<String> {
+    let Next { config, text, node, settings, data_plane } = next;
+    let unsaved = hand_over(&text, appliance).err().map(|error| format!("{error:#}"));
+    keep(text, appliance);
+    appliance.by_last_good = false;
+    appliance.node = node;
+    appliance.config_hash = settings.config_hash;
+    appliance.configured_at = Moment::from(SystemTime::now());
+    appliance.config = config;
+    drop_what_is_stale(appliance);
+    appliance.checker.reconfigure(&appliance.config.backends);
+    serve(data_plane, appliance);
+    attend(appliance);
+    own(appliance);
+    appliance.keeper.configure(settings);
+    tell_fitness(appliance);
+    unsaved
+}
+
+/// Gives the supervisor the text that every proxy after this one starts with.
+fn hand_over(text: &str, appliance: &Appliance) -> anyhow::Result<()> {
+    let file = text_file::in_memory(text)?;
+    Ok(appliance.supervisor.send_with(&Word::Configuration, file.as_fd())?)
+}
+
+/// Has it kept for a start that finds the file wrong. Nobody waits for the disk; one that takes no write has an alarm of its own.
+pub(crate) fn keep(text: String, appliance: &Appliance) {
+    let directory = appliance.state_dir.clone();
+    appliance.runtime.spawn_blocking(move || {
+        if let Err(error) = directory.save_good(&text) {
+            tracing::warn!(%error, directory = %directory.path().display(), "the configuration in force is not kept for a start with a wrong file");
+        }
+    });
+}
+
+/// What operators asked of servers that the configuration speaks of anew: it wins, and says so.
+fn drop_what_is_stale(appliance: &mut Appliance) {
+    let stale = appliance.administrative.reconcile(&appliance.config, &appliance.node.name);
+    for dropped in &stale {
+        appliance.note(Severity::Warning, EventKind::Command, Some(dropped.of.to_string()), dropped.text.clone());
+    }
+    if !stale.is_empty() {
+        // An answer does not wait for it: what is dropped is dropped again by the next start.
+        operator::save(appliance);
+    }
+}
+
+/// Listeners, frontends and pools, with what operators ask of the servers and what their checks know.
+fn serve(data_plane: Prepared, appliance: &Appliance) {
+    let checked = appliance.checker.status();
+    appliance.data_plane.commit(data_plane, |backend, snapshot: &mut Snapshot| {
+        for member in &mut snapshot.members {
+            let name = member.server.name().clone();
+            let standing = appliance.administrative.server(backend, &name);
+            let state = standing.and_then(|standing| standing.state()).unwrap_or(AdminState::Ready);
+            member.administrative = operator::in_pool(state);
+            if let Some(weight) = standing.and_then(|standing| standing.weight()) {
+                member.weight = weight;
+            }
+            learn(member, checked.iter().find(|known| known.backend == *backend && known.server == name));
+        }
+    });
+}
+
+/// A server that is new here may be known by the check of another backend that it follows.
+fn learn(member: &mut Member, known: Option<&ServerStatus>) {
+    if let Some(known) = known.filter(|known| member.health == Health::Unknown && known.verdict != Verdict::Unknown) {
+        member.health = health(known.verdict);
+    }
+}
+
+/// Servers in maintenance are not asked, all others are.
+fn attend(appliance: &Appliance) {
+    for backend in &appliance.config.backends {
+        for server in &backend.servers {
+            let standing = appliance.administrative.server(&backend.name, &server.name);
+            if standing.and_then(|standing| standing.state()) == Some(AdminState::Maint) {
+                appliance.checker.pause(&backend.name, &server.name);
+            } else if appliance.checker.is_paused(&backend.name, &server.name) {
+                appliance.checker.resume(&backend.name, &server.name);
+            }
+        }
+    }
+}
+
+/// The VIPs of the configuration: those that stay keep their state, those that go take their relays along in a while.
+fn own(appliance: &mut Appliance) {
+    let now = Moment::from(SystemTime::now());
+    let mut before = std::mem::take(&mut appliance.vips);
+    for vip in &appliance.config.vips {
+        let known = before.iter().position(|known| known.vip.name == vip.name && known.vip.address == vip.address);
+        let state = match known.map(|known| before.swap_remove(known)) {
+            Some(known) => VipState { vip: vip.clone(), ..known },
+            None => VipState::new(vip.clone(), now),
+        };
+        appliance.vips.push(state);
+    }
+    let gone: Vec<Ipv4Addr> = before.iter().map(|state| state.vip.address).collect();
+    for mut state in before {
+        let why = "the configuration has no such VIP any more".to_owned();
+        state.settle(|_| fmc_api::command::MoveOutcome::Refused { why: why.clone() });
+    }
+    let is_back = |address: &Ipv4Addr| appliance.vips.iter().any(|state| state.vip.address == *address);
+    appliance.leaving.retain(|(address, _)| !is_back(address));
+    appliance
+        .leaving
+        .extend(gone.into_iter().filter(|address| !is_back(address)).map(|address| (address, Instant::now())));
+}
