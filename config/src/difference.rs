@@ -93,7 +93,7 @@ mod tests {
 
     #[test]
     fn a_whole_table_is_one_difference() {
-        let more = "\n[frontends.more]\nvip = \"web\"\nport = 8443\nprofile = \"tcp\"\nbackend = \"workers\"\n";
+        let more = "\n[frontends.more]\nvip = \"web\"\nport = 8443\nprofile = \"traefik-web\"\nbackend = \"workers\"\n";
         let found = differences(&(lab() + more));
         assert!(
             found.iter().any(|line| line.starts_with("frontends.more: - -> { vip = \"web\", ports = [8443]")),
