@@ -123,6 +123,6 @@ pub(crate) enum ToKeeper {
 pub(crate) enum ToProxy {
     /// From the election.
     Report(Report),
-    /// Or the sentence that says why not.
-    Prepared(Result<Change, String>),
+    /// Of the settings with this hash: what they mean, or the sentence that says why not.
+    Prepared(u64, Result<Change, String>),
 }

@@ -82,9 +82,9 @@ fn hear(news: News, appliance: &mut Appliance) -> std::ops::ControlFlow<()> {
         News::Processes(processes) => appliance.processes = Some(processes),
         News::KeeperMet => tell_fitness(appliance),
         News::KeeperGone => roles::keeper_gone(appliance),
-        News::Prepared(outcome) => {
-            if let Some(waiting) = appliance.preparing.take() {
-                // Whoever asked may have given up.
+        News::Prepared(hash, outcome) => {
+            // An answer that comes too late is not that of whoever asks now.
+            if let Some((_, waiting)) = appliance.preparing.take_if(|(asked, _)| *asked == hash) {
                 let _ = waiting.send(outcome);
             }
         }
@@ -138,6 +138,7 @@ fn turn(headroom: &mut Headroom, appliance: &mut Appliance) {
     // Histograms keep every sample until somebody scrapes, or this is called.
     appliance.recorder.run_upkeep();
     let now = Instant::now();
+    appliance.keeper.make_up();
     end_what_has_left(now, appliance);
     let over = |lost: Option<Instant>| lost.is_some_and(|at| now.duration_since(at) >= LOST_RELAYS_KEPT);
     for state in appliance.vips.iter_mut().filter(|state| over(state.lost_at)) {

@@ -75,7 +75,11 @@ impl ListenerRecord {
 
     /// Gives it to another frontend, or to the same one by a new configuration; those who wait in its queue stay.
     pub(crate) fn assign(&self, frontend: &Arc<Frontend>, route: PortRoute) {
-        self.duty.send_replace(Duty { frontend: Arc::clone(frontend), route, accepts: true });
+        self.duty.send_if_modified(|duty| {
+            let is_same = Arc::ptr_eq(&duty.frontend, frontend) && duty.route == route && duty.accepts;
+            *duty = Duty { frontend: Arc::clone(frontend), route, accepts: true };
+            !is_same
+        });
     }
 
     /// Ends it: the socket closes, those in its queue are reset.

@@ -228,13 +228,14 @@ impl Desk {
             return;
         };
         let (answers, leases) = (Channel::<ToProxy, ToKeeper>::over(answers), self.leases.clone());
+        let hash = settings.config_hash;
         let answer = move || {
             let found = match change {
                 Change::Nothing | Change::InPlace => Ok(()),
                 Change::Anew => driver::check(&settings, &leases).map_err(|refusal| refusal.to_string()),
             };
             // A proxy that does not read gives up waiting.
-            let _ = answers.send(&ToProxy::Prepared(found.map(|()| change)));
+            let _ = answers.send(&ToProxy::Prepared(hash, found.map(|()| change)));
         };
         if let Err(error) = std::thread::Builder::new().name("prepare".to_owned()).spawn(answer) {
             warn!(%error, "no thread to look at new settings");

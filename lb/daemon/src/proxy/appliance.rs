@@ -60,8 +60,8 @@ pub(crate) struct Appliance {
     pub(crate) keeper: KeeperLink,
     /// Where the supervisor is told what shall be remembered.
     pub(crate) supervisor: Lifeline,
-    /// Waits for what the keeper says of a configuration that is being prepared.
-    pub(crate) preparing: Option<oneshot::Sender<Result<Change, String>>>,
+    /// Waits for what the keeper says of a configuration that is being prepared, by its hash.
+    pub(crate) preparing: Option<(u64, oneshot::Sender<Result<Change, String>>)>,
     /// Addresses that the configuration no longer has, since when: their relays get a grace period.
     pub(crate) leaving: Vec<(Ipv4Addr, Instant)>,
     /// The status page and the JSON API on TCP.
@@ -82,7 +82,8 @@ pub(crate) struct Appliance {
     pub(crate) scarce: Option<Scarce>,
     /// Backends whose connections are being rebalanced now; one run each.
     pub(crate) rebalancing: Vec<BackendName>,
-    pub(crate) started: Instant,
+    /// When the configuration in force came into force: the first checks of what it has more are awaited from then on.
+    pub(crate) in_force_since: Instant,
 }
 
 /// One VIP as this node has it.

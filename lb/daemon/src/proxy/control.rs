@@ -121,7 +121,7 @@ impl Control {
             relay_loop: self.relay_loop,
             scarce: None,
             rebalancing: Vec::new(),
-            started: Instant::now(),
+            in_force_since: Instant::now(),
         }));
         if let Some(refused) = self.recovered.refused {
             shared.borrow_mut().note(Severity::Error, EventKind::Command, None, refused);

@@ -1,6 +1,7 @@
 //! The proxy's channels to keeper and supervisor, on a thread of their own: heartbeats leave in time whatever the other threads do.
 
 use std::os::fd::{AsFd, OwnedFd};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::Receiver;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -45,8 +46,8 @@ pub(crate) enum News {
     KeeperGone,
     /// From the election.
     Report(Report),
-    /// What the keeper says of settings that it was asked about.
-    Prepared(Result<Change, String>),
+    /// What the keeper says of the settings with this hash.
+    Prepared(u64, Result<Change, String>),
     /// From the supervisor.
     Processes(Processes),
     /// Finish in good order.
@@ -59,12 +60,14 @@ pub(crate) struct KeeperLink {
     partner: Arc<Mutex<Option<Channel<ToKeeper, ToProxy>>>>,
     /// What every keeper is given at its introduction.
     settings: Arc<Mutex<KeeperSettings>>,
+    /// This keeper has not taken them yet.
+    unsaid: Arc<AtomicBool>,
 }
 
 impl KeeperLink {
     /// To no keeper yet.
     pub(crate) fn new(settings: KeeperSettings) -> Self {
-        Self { partner: Arc::default(), settings: Arc::new(Mutex::new(settings)) }
+        Self { partner: Arc::default(), settings: Arc::new(Mutex::new(settings)), unsaid: Arc::default() }
     }
 
     /// What the keeper works by, or will.
@@ -78,9 +81,17 @@ impl KeeperLink {
         self.say_settings();
     }
 
-    /// Says the settings again: the same ones change nothing, and what found a full queue is made up for.
-    pub(crate) fn say_settings(&self) {
-        self.tell(&ToKeeper::Configure(Box::new(self.settings())));
+    /// Says the settings; what finds a full queue is made up for by [`KeeperLink::make_up`].
+    fn say_settings(&self) {
+        let said = self.tell(&ToKeeper::Configure(Box::new(self.settings())));
+        self.unsaid.store(!said, Ordering::Relaxed);
+    }
+
+    /// Says again what a keeper has not taken.
+    pub(crate) fn make_up(&self) {
+        if self.unsaid.load(Ordering::Relaxed) {
+            self.say_settings();
+        }
     }
 
     /// Says something to the keeper. `false`: there is none, or it does not read; what matters is said again at the next turn.
@@ -202,7 +213,9 @@ impl LinkThread {
         loop {
             match self.keeper.receive() {
                 Received::Message(ToProxy::Report(report), _) => self.tell_control(News::Report(report)),
-                Received::Message(ToProxy::Prepared(outcome), _) => self.tell_control(News::Prepared(outcome)),
+                Received::Message(ToProxy::Prepared(hash, outcome), _) => {
+                    self.tell_control(News::Prepared(hash, outcome));
+                }
                 Received::Empty => return false,
                 Received::Closed => {
                     self.keeper.replace(None);

@@ -1,5 +1,6 @@
 //! The election's and the daemon's own metrics: names, units and labels, described once.
 
+use fmc_config::model::name::VipName;
 use fmc_vrrp::driver::Snapshot;
 use fmc_vrrp::packet::Discarded;
 use fmc_vrrp::router::role::Role;
@@ -43,9 +44,16 @@ pub(crate) fn export_absence(appliance: &Appliance) {
     }
 }
 
+/// A VIP that is configured no more leaves every sum and alert: its gauges become NaN.
+pub(crate) fn forget(vip: &VipName) {
+    gauge!("fmc_vrrp_active", "vip" => vip.to_string()).set(f64::NAN);
+    gauge!("fmc_vrrp_priority", "vip" => vip.to_string()).set(f64::NAN);
+}
+
 /// Writes a snapshot of the election.
 pub(crate) fn export(snapshot: &Snapshot, appliance: &Appliance) {
-    for vip in &snapshot.vips {
+    let is_ours = |name: &VipName| appliance.vips.iter().any(|state| state.vip.name == *name);
+    for vip in snapshot.vips.iter().filter(|vip| is_ours(&vip.name)) {
         let name = vip.name.to_string();
         gauge!("fmc_vrrp_active", "vip" => name.clone()).set(if vip.role == Role::Active { 1.0 } else { 0.0 });
         gauge!("fmc_vrrp_priority", "vip" => name).set(f64::from(vip.priority));

@@ -18,7 +18,8 @@ use crate::proxy::appliance::Appliance;
 pub(crate) fn tell_fitness(appliance: &mut Appliance) {
     let checked = appliance.checker.status();
     for index in 0..appliance.vips.len() {
-        if !is_known(appliance, &appliance.vips[index].vip) {
+        // Once it was judged, a server that nobody knows yet holds nothing up.
+        if appliance.vips[index].judgement.is_none() && !is_known(appliance, &appliance.vips[index].vip) {
             continue;
         }
         let judgement = fitness::judge(&facts(appliance, &appliance.vips[index].vip, &checked));
@@ -42,7 +43,7 @@ fn note_change(appliance: &mut Appliance, index: usize, judgement: &Judgement) {
 /// The first checks are in, or have had their time: before that nothing is claimed.
 fn is_known(appliance: &Appliance, vip: &Vip) -> bool {
     let awaited = backends_behind(appliance, vip).any(|backend| {
-        let waited_long = appliance.started.elapsed() > backend.check.timeout * 2;
+        let waited_long = appliance.in_force_since.elapsed() > backend.check.timeout * 2;
         let pool = appliance.data_plane.pool(backend.name.as_str());
         // Nobody probes a server in maintenance.
         let unknown =

@@ -8,6 +8,7 @@ use fmc_api::Moment;
 use fmc_api::events::EventKind;
 use fmc_api::word::{AdminState, Severity};
 use fmc_config::model::Config;
+use fmc_config::model::name::VipName;
 use fmc_config::model::node::Node;
 use fmc_health::{ServerStatus, Verdict};
 use fmc_lb::{Health, Member, Prepared, Snapshot};
@@ -16,6 +17,7 @@ use fmc_vrrp::driver::KeeperSettings;
 use super::{health, operator, tell_fitness};
 use crate::message::Word;
 use crate::proxy::appliance::{Appliance, VipState};
+use crate::proxy::metrics;
 use crate::text_file;
 
 /// A configuration of which every part is prepared.
@@ -36,6 +38,7 @@ pub(crate) fn commit(next: Next, appliance: &mut Appliance) -> Option<String> {
     appliance.node = node;
     appliance.config_hash = settings.config_hash;
     appliance.configured_at = Moment::from(SystemTime::now());
+    appliance.in_force_since = Instant::now();
     appliance.config = config;
     drop_what_is_stale(appliance);
     appliance.checker.reconfigure(&appliance.config.backends);
@@ -125,6 +128,8 @@ fn own(appliance: &mut Appliance) {
         };
         appliance.vips.push(state);
     }
+    let stays = |name: &VipName| appliance.vips.iter().any(|kept| kept.vip.name == *name);
+    before.iter().filter(|gone| !stays(&gone.vip.name)).for_each(|gone| metrics::forget(&gone.vip.name));
     let gone: Vec<Ipv4Addr> = before.iter().map(|state| state.vip.address).collect();
     for mut state in before {
         let why = "the configuration has no such VIP any more".to_owned();

@@ -31,7 +31,11 @@ pub(crate) async fn configure(wanted: Configure, asked: Asked, shared: &Shared) 
     let node = same_node(&config, &shared.borrow())?;
     let settings =
         proxy::keeper_settings(&config, &node).map_err(|error| no(format!("{error:#}"), "mend it, and try again"))?;
+    let hash_before = shared.borrow().config_hash;
     let election = ask_keeper(&settings, shared).await?;
+    if shared.borrow().config_hash != hash_before {
+        return Err(no("another configuration came into force meanwhile", "look at it, and try again"));
+    }
     let answer = prepare_and_commit(wanted, config, node, settings, election, asked, &mut shared.borrow_mut())?;
     if !answer.dry_run {
         admin::serve_addresses(shared).await;
@@ -86,7 +90,7 @@ fn same_node(config: &Config, appliance: &Appliance) -> Result<Node, Refusal> {
 async fn ask_keeper(settings: &KeeperSettings, shared: &Shared) -> Result<Change, Refusal> {
     let heard = {
         let mut appliance = shared.borrow_mut();
-        if appliance.preparing.as_ref().is_some_and(|waiting| !waiting.is_closed()) {
+        if appliance.preparing.as_ref().is_some_and(|(_, waiting)| !waiting.is_closed()) {
             return Err(no("another configuration is being prepared", "try again when that is done"));
         }
         let (tell, heard) = oneshot::channel();
@@ -97,7 +101,7 @@ async fn ask_keeper(settings: &KeeperSettings, shared: &Shared) -> Result<Change
                 "try again in a moment; nothing has changed",
             ));
         }
-        appliance.preparing = Some(tell);
+        appliance.preparing = Some((settings.config_hash, tell));
         heard
     };
     match tokio::time::timeout(KEEPER_LOOKS_WITHIN, heard).await {
