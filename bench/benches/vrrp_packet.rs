@@ -12,7 +12,7 @@ use fmc_config::model::election::{Centiseconds, ChecksumForm, Failback};
 use fmc_config::model::vip::VirtualRouterId;
 use fmc_vrrp::boot_instant::BootInstant;
 use fmc_vrrp::heartbeat::MAX_LEN;
-use fmc_vrrp::heartbeat::session::{PairKey, Session};
+use fmc_vrrp::heartbeat::session::{Keys, Session};
 use fmc_vrrp::packet::{Advertisement, IpMeta, MULTICAST_GROUP, TTL};
 use fmc_vrrp::priority::Priority;
 use fmc_vrrp::router::{Parameters, Peer, VirtualRouter};
@@ -90,7 +90,7 @@ fn router(criterion: &mut Criterion) {
 
 fn heartbeat(criterion: &mut Criterion) {
     let report = backup().report();
-    let session = |own, peer, number| Session::new(own, peer, number, Some(PairKey::new(&[7; 32])));
+    let session = |own, peer, number| Session::new(own, peer, number, Keys::new([&[7; 32][..]]));
     let (mut a, mut b) = (session(0, 1, 11), session(1, 0, 22));
     let mut wire = [0; MAX_LEN];
     let mut group = criterion.benchmark_group("heartbeat");

@@ -35,7 +35,7 @@ use arrayvec::ArrayVec;
 pub use control::{Command, Control, LogLevel, Report};
 pub use lateness::LatenessSummary;
 pub use reload::Change;
-pub use settings::{KeeperSettings, PairKeyBytes, PeerSettings, UnknownNode, VipSettings};
+pub use settings::{KeeperSettings, PairKeys, PeerSettings, UnknownNode, VipSettings};
 pub use snapshot::{InterfaceSnapshot, LastHeard, PeerSnapshot, PeerVip, Snapshot, VipSnapshot};
 pub use start::{StartError, check};
 

@@ -9,7 +9,7 @@ use allocation_counter::measure;
 use fmc_config::model::election::{Centiseconds, ChecksumForm, Failback};
 use fmc_config::model::vip::VirtualRouterId;
 use fmc_vrrp::boot_instant::BootInstant;
-use fmc_vrrp::heartbeat::session::{PairKey, Session};
+use fmc_vrrp::heartbeat::session::{Keys, Session};
 use fmc_vrrp::packet::{Advertisement, IpMeta, MULTICAST_GROUP, TTL};
 use fmc_vrrp::priority::Priority;
 use fmc_vrrp::router::role::Role;
@@ -77,7 +77,7 @@ fn a_virtual_router_allocates_nothing_in_any_role() {
 #[test]
 fn a_signed_heartbeat_allocates_nothing() {
     let router = VirtualRouter::new(parameters(), BootInstant::from_nanos(0));
-    let session = |own, peer, number| Session::new(own, peer, number, Some(PairKey::new(&[7; 32])));
+    let session = |own, peer, number| Session::new(own, peer, number, Keys::new([&[7; 32][..]]));
     let (mut a, mut b) = (session(0, 1, 11), session(1, 0, 22));
     let mut wire = [0; fmc_vrrp::heartbeat::MAX_LEN];
     let mut accepted = 0;

@@ -6,11 +6,13 @@ use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 use std::process::ExitCode;
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result, anyhow, ensure};
+use fmc_vrrp::driver::PairKeys;
 use nix::unistd::{Group, fchown};
 use ring::rand::{SecureRandom, SystemRandom};
 
 use crate::check::say;
+use crate::pair::key_file;
 use crate::privilege::PROXY;
 
 /// Random bytes of a key: as many as its HMAC puts out (RFC 2104 §3).
@@ -40,6 +42,33 @@ pub(crate) fn keygen(file: &Path) -> Result<ExitCode> {
         std::path::absolute(file).as_deref().unwrap_or(file).display()
     ));
     Ok(ExitCode::SUCCESS)
+}
+
+/// Adds a key at the end of `file`: it is accepted from the next reload on, and the first one goes on signing.
+pub(crate) fn add(file: &Path) -> Result<ExitCode> {
+    let keys = key_file::read(file)?;
+    ensure!(
+        keys.iter().count() < PairKeys::MOST,
+        "{} holds {} keys already: delete those that no node signs with any more",
+        file.display(),
+        PairKeys::MOST
+    );
+    append(file, &new_key()?).with_context(|| format!("cannot write {}", file.display()))?;
+    say(&format!(
+        "{0}: one more key, which is accepted and does not sign yet. Put the same file on every node and fmc-lbctl reload each;\n\
+         then move the new line to the top on every node and reload each; then delete the old line and reload each.\n",
+        file.display()
+    ));
+    Ok(ExitCode::SUCCESS)
+}
+
+/// In one write, on a line of its own.
+fn append(file: &Path, key: &str) -> std::io::Result<()> {
+    let known = std::fs::read_to_string(file)?;
+    let mut opened = OpenOptions::new().append(true).open(file)?;
+    let separator = if known.ends_with('\n') { "" } else { "\n" };
+    opened.write_all(format!("{separator}{key}").as_bytes())?;
+    opened.sync_all()
 }
 
 /// Who can read a finished key.
@@ -101,7 +130,7 @@ mod tests {
         keygen(&file).expect("made");
         let mode = file.metadata().expect("there").permissions().mode() & 0o777;
         assert_eq!(mode & 0o137, 0, "mode {mode:o}: group may read, others may nothing");
-        crate::proxy::read_key(&file).expect("the proxy takes it");
+        key_file::read(&file).expect("the proxy takes it");
     }
 
     #[test]
@@ -112,6 +141,23 @@ mod tests {
         let refused = keygen(&file).expect_err("it exists").to_string();
         assert!(refused.contains("exists and is left alone"), "{refused}");
         assert_eq!(std::fs::read_to_string(&file).expect("still there"), "the key of the other nodes");
+    }
+
+    #[test]
+    fn a_key_that_is_added_stands_last_and_the_file_stays_as_closed_as_it_was() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let file = directory.path().join("pair.key");
+        let first = "0123456789abcdef0123456789abcdef";
+        std::fs::write(&file, first).expect("written, without a line's end");
+        std::fs::set_permissions(&file, Permissions::from_mode(0o640)).expect("closed");
+        for known in 1..PairKeys::MOST {
+            add(&file).expect("added");
+            let keys = key_file::read(&file).expect("a key file");
+            assert_eq!((keys.iter().count(), keys.iter().next()), (known + 1, Some(first.as_bytes())));
+        }
+        let refused = add(&file).expect_err("enough").to_string();
+        assert!(refused.contains("holds 4 keys already"), "{refused}");
+        assert_eq!(file.metadata().expect("there").permissions().mode() & 0o777, 0o640);
     }
 
     #[test]

@@ -16,6 +16,7 @@ mod lifeline;
 mod log;
 mod message;
 mod node;
+mod pair;
 mod privilege;
 mod proxy;
 mod runtime_dir;
@@ -81,6 +82,9 @@ enum Command {
         /// Where to; as `key_file` in the configuration.
         #[arg(value_name = "FILE", default_value = "/etc/fmc-lb/pair.key")]
         file: PathBuf,
+        /// Add a key to the file, as the first step of replacing the one in it: it is accepted, the one before it signs.
+        #[arg(long)]
+        add: bool,
     },
     /// Started by `run`.
     #[command(hide = true)]
@@ -104,7 +108,8 @@ fn main() -> ExitCode {
         }
         Command::Check { config, effective } => Ok(check::check(&config, effective)),
         Command::Cleanup { runtime_dir } => cleanup(runtime_dir),
-        Command::Keygen { file } => keygen::keygen(&file),
+        Command::Keygen { file, add: false } => keygen::keygen(&file),
+        Command::Keygen { file, add: true } => keygen::add(&file),
         Command::Keeper => keeper::main(),
         Command::Proxy => proxy::main(),
     };

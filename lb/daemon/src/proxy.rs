@@ -21,7 +21,6 @@ pub(crate) mod view;
 
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixListener;
-use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::mpsc::sync_channel;
@@ -32,12 +31,13 @@ use fmc_config::model::Config;
 use fmc_config::model::name::{BackendName, ServerName};
 use fmc_config::model::node::Node;
 use fmc_lb::{DataPlane, DialFailed, OnDialFailed};
-use fmc_vrrp::driver::{KeeperSettings, PairKeyBytes};
+use fmc_vrrp::driver::{KeeperSettings, PairKeys};
 use fmc_vrrp::realtime;
 use tokio::sync::mpsc;
 
 use crate::lifeline::{self, Lifeline};
 use crate::message::Order;
+use crate::pair::key_file;
 use crate::privilege::PROXY;
 use crate::state_dir::StateDir;
 use crate::wiring::FAILED_DIALS_WAITING;
@@ -47,9 +47,6 @@ use control_pulse::ControlPulse;
 use link::{KeeperLink, LinkThread, NEWS_WAITING};
 use loop_pulse::LoopPulse;
 use relay::Relay;
-
-/// The shortest secret that is worth signing with (RFC 2104 §3: the length of the hash's output).
-const SHORTEST_KEY: usize = 32;
 
 /// Real-time priority of the link, below both threads of the keeper.
 const LINK_PRIORITY: i32 = 1;
@@ -155,27 +152,8 @@ fn report_failed_dials(sender: mpsc::Sender<(BackendName, ServerName)>) -> OnDia
 
 /// The keeper's part of a configuration. Errors: what is wrong with the key file.
 pub(crate) fn keeper_settings(config: &Config, node: &Node) -> Result<KeeperSettings> {
-    let key = config.pair.key_file.as_deref().map(read_key).transpose()?;
-    Ok(KeeperSettings::new(config, &node.name, key, hash_of(config))?)
-}
-
-/// The secret in `path`. Errors: who must be able to read it, how long it must be.
-pub(crate) fn read_key(path: &Path) -> Result<PairKeyBytes> {
-    let unreadable =
-        || format!("cannot read pair.key_file {}: it must be readable by user {}", path.display(), PROXY.user);
-    // To open a pipe might never end.
-    if !std::fs::metadata(path).with_context(unreadable)?.is_file() {
-        bail!("pair.key_file {} is not a regular file", path.display());
-    }
-    let key = std::fs::read(path).with_context(unreadable)?;
-    if key.len() < SHORTEST_KEY {
-        bail!(
-            "pair.key_file {} holds {} bytes, at least {SHORTEST_KEY} are needed; make one with 'fmc-lb keygen'",
-            path.display(),
-            key.len()
-        );
-    }
-    Ok(PairKeyBytes::new(key))
+    let keys = config.pair.key_file.as_deref().map_or_else(|| Ok(PairKeys::default()), key_file::read)?;
+    Ok(KeeperSettings::new(config, &node.name, keys, hash_of(config))?)
 }
 
 /// The same on nodes whose configurations mean the same.

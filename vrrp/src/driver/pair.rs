@@ -12,7 +12,7 @@ use super::snapshot::{PeerSnapshot, PeerVip};
 use super::start::StartError;
 use crate::boot_instant::BootInstant;
 use crate::clock;
-use crate::heartbeat::session::{PairKey, Rejected, Session};
+use crate::heartbeat::session::{Keys, Rejected, Session};
 use crate::heartbeat::{Heartbeat, MAX_LEN, MAX_VIRTUAL_ROUTERS, PeerReport};
 use crate::socket::HeartbeatSocket;
 
@@ -61,10 +61,10 @@ impl Pair {
         let own = SocketAddrV4::new(settings.address, settings.pair_port.get());
         let life =
             draw_session().ok_or_else(|| StartError::System("random number", std::io::Error::other("getrandom")))?;
-        let key = settings.key.as_ref().map(|key| PairKey::new(key.as_bytes()));
+        let keys = Keys::new(settings.keys.iter());
         let paired = |peer: &PeerSettings| Paired {
             settings: peer.clone(),
-            session: Session::new(settings.rank, peer.rank, life, key.clone()),
+            session: Session::new(settings.rank, peer.rank, life, keys.clone()),
             last: None,
             complained_at: None,
         };
@@ -81,8 +81,11 @@ impl Pair {
         })
     }
 
-    /// The same nodes and the same key by other settings.
+    /// The same nodes by other settings.
     pub(super) fn retune(&mut self, settings: &KeeperSettings) {
+        for peer in &mut self.peers {
+            peer.session.set_keys(Keys::new(settings.keys.iter()));
+        }
         (self.config_hash, self.interval) = (settings.config_hash, settings.interval.duration());
         self.is_urgent = true;
     }

@@ -34,6 +34,7 @@ impl KeeperSettings {
             failback: next.failback,
             priority: next.priority,
             checksum: next.checksum,
+            keys: next.keys.clone(),
             config_hash: next.config_hash,
             vips: self.vips.iter().zip(&next.vips).map(|(vip, next)| vip.settling_like(next)).collect(),
             ..self.clone()
@@ -94,10 +95,11 @@ mod tests {
     use fmc_config::model::Config;
 
     use super::*;
+    use crate::driver::PairKeys;
 
     fn settings(text: &str) -> KeeperSettings {
         let config = Config::parse(text, "fmc-lb.toml").unwrap();
-        KeeperSettings::new(&config, &config.nodes[0].name, None, 1).unwrap()
+        KeeperSettings::new(&config, &config.nodes[0].name, PairKeys::default(), 1).unwrap()
     }
 
     fn lab() -> String {
@@ -113,11 +115,12 @@ mod tests {
         assert_eq!(before.change_to(&hash), Change::InPlace, "every other configuration has another hash");
         let mut tuned = settings(&format!("{}\n[election]\nfailback = \"always\"\n", lab()));
         tuned.vips[0].settle = Duration::from_secs(77);
+        tuned.keys = PairKeys::new(vec![vec![7; 32]]);
         assert_eq!(before.change_to(&tuned), Change::InPlace);
     }
 
     #[test]
-    fn other_nodes_addresses_and_keys_begin_anew() {
+    fn other_nodes_and_addresses_begin_anew() {
         let before = settings(&lab());
         for (old, new) in [
             ("address = \"192.168.0.33\"", "address = \"192.168.0.34\""),

@@ -37,8 +37,8 @@ pub struct KeeperSettings {
     pub checksum: ChecksumForm,
     /// UDP port of the heartbeat on every node.
     pub pair_port: NonZeroU16,
-    /// Signs heartbeats; `None`: only their source is checked.
-    pub key: Option<PairKeyBytes>,
+    /// Sign heartbeats; without one only their source is checked.
+    pub keys: PairKeys,
     /// Of the whole configuration; heartbeats carry it, so that nodes that differ are noticed.
     pub config_hash: u64,
     /// Wish for SCHED_FIFO and locked memory.
@@ -73,25 +73,35 @@ pub struct VipSettings {
     pub settle: Duration,
 }
 
-/// The secret of the pair. Never shown.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct PairKeyBytes(Vec<u8>);
+/// The secrets of the pair: the first signs, every one is accepted, so that a key can be replaced on one node after the other.
+/// Never shown.
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PairKeys(Vec<Vec<u8>>);
 
-impl PairKeyBytes {
-    /// The bytes of the key file.
-    pub fn new(bytes: Vec<u8>) -> Self {
-        Self(bytes)
+impl PairKeys {
+    /// More than a rotation needs. Each one more is one more signature to try for each datagram of a forger.
+    pub const MOST: usize = 4;
+
+    /// The keys in their order, each of at least 32 bytes; those after [`PairKeys::MOST`] are not taken.
+    pub fn new(mut keys: Vec<Vec<u8>>) -> Self {
+        keys.truncate(Self::MOST);
+        Self(keys)
     }
 
-    /// For the heartbeat's signature.
-    pub fn as_bytes(&self) -> &[u8] {
-        &self.0
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Each key's bytes, the one that signs first.
+    pub fn iter(&self) -> impl Iterator<Item = &[u8]> {
+        self.0.iter().map(Vec::as_slice)
     }
 }
 
-impl fmt::Debug for PairKeyBytes {
+impl fmt::Debug for PairKeys {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("PairKeyBytes(..)")
+        write!(f, "PairKeys({} secrets)", self.0.len())
     }
 }
 
@@ -101,13 +111,8 @@ impl fmt::Debug for PairKeyBytes {
 pub struct UnknownNode(pub NodeName);
 
 impl KeeperSettings {
-    /// The part of `config` for `node`. The key is read by the caller, who also hashes the configuration.
-    pub fn new(
-        config: &Config,
-        node: &NodeName,
-        key: Option<PairKeyBytes>,
-        config_hash: u64,
-    ) -> Result<Self, UnknownNode> {
+    /// The part of `config` for `node`. The keys are read by the caller, who also hashes the configuration.
+    pub fn new(config: &Config, node: &NodeName, keys: PairKeys, config_hash: u64) -> Result<Self, UnknownNode> {
         let own = config.nodes.iter().find(|other| other.name == *node).ok_or_else(|| UnknownNode(node.clone()))?;
         let election = &config.election;
         Ok(Self {
@@ -121,7 +126,7 @@ impl KeeperSettings {
             priority: election.priority,
             checksum: election.checksum,
             pair_port: config.pair.port,
-            key,
+            keys,
             config_hash,
             realtime: true,
             observe: false,

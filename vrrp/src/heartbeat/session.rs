@@ -3,7 +3,7 @@
 //! Freshness without a clock. Each process life draws a random session number; each datagram carries its session and a sequence,
 //! and echoes the newest (session, sequence) heard from its receiver. A datagram counts when
 //!
-//! 1. its tag is right (with a key), or it is unsigned (without one);
+//! 1. its tag is right by one of the keys, or it is unsigned (without any);
 //! 2. it echoes *our* session, and one of our last [`ECHO_WINDOW`] datagrams: it was made just now, by somebody who hears us;
 //! 3. from the session that is established: its sequence is higher than every one before;
 //!    from another session: it echoes a datagram that we sent *after* the last one we accepted. Lives of a process follow each
@@ -26,14 +26,22 @@ pub const ECHO_WINDOW: u64 = 16;
 /// could keep a restarted peer from ever being echoed.
 const CANDIDATE_STAYS: u64 = 4;
 
-/// The key that the nodes share.
-#[derive(Debug, Clone)]
-pub struct PairKey(hmac::Key);
+/// The keys that the nodes share: the first signs, every one is accepted, so that a key can be replaced on one node after the other.
+#[derive(Debug, Clone, Default)]
+pub struct Keys(Vec<hmac::Key>);
 
-impl PairKey {
-    /// A key from the octets of the key file; the configuration refuses fewer than 32.
-    pub fn new(octets: &[u8]) -> Self {
-        Self(hmac::Key::new(hmac::HMAC_SHA256, octets))
+impl Keys {
+    /// Keys from their octets, at least 32 each; the one that signs first. None: datagrams are unsigned.
+    pub fn new<'a>(octets: impl IntoIterator<Item = &'a [u8]>) -> Self {
+        Self(octets.into_iter().map(|octets| hmac::Key::new(hmac::HMAC_SHA256, octets)).collect())
+    }
+
+    fn signing(&self) -> Option<&hmac::Key> {
+        self.0.first()
+    }
+
+    fn accept(&self, body: &[u8], tag: &[u8]) -> bool {
+        self.0.iter().any(|key| hmac::verify(key, body, tag).is_ok())
     }
 }
 
@@ -117,7 +125,7 @@ impl Rejected {
 /// The heartbeats to and from one peer.
 #[derive(Debug, Clone)]
 pub struct Session {
-    key: Option<PairKey>,
+    keys: Keys,
     own_rank: u8,
     peer_rank: u8,
     session: u64,
@@ -150,13 +158,18 @@ struct Candidate {
 }
 
 impl Session {
-    /// `session` is 64 random bits of this process life, not zero; the same for every peer. Without a key datagrams are unsigned:
+    /// `session` is 64 random bits of this process life, not zero; the same for every peer. Without keys datagrams are unsigned:
     /// the driver must then check that they come from the peer's address.
-    pub fn new(own_rank: u8, peer_rank: u8, session: u64, key: Option<PairKey>) -> Self {
+    pub fn new(own_rank: u8, peer_rank: u8, session: u64, keys: Keys) -> Self {
         // Zero on the wire means that nobody was heard.
         let session = session.max(1);
         let rejected = [0; Rejected::COUNTERS.len()];
-        Self { key, own_rank, peer_rank, session, sequence: 0, established: None, candidate: None, rejected }
+        Self { keys, own_rank, peer_rank, session, sequence: 0, established: None, candidate: None, rejected }
+    }
+
+    /// Other keys from now on; what is established stays so.
+    pub fn set_keys(&mut self, keys: Keys) {
+        self.keys = keys;
     }
 
     /// Writes the next datagram to the peer and returns its length. Of more than [`MAX_VIRTUAL_ROUTERS`] reports the first count.
@@ -175,7 +188,7 @@ impl Session {
                 encode_entry(report, entry);
             }
         }
-        if let Some(PairKey(key)) = &self.key {
+        if let Some(key) = self.keys.signing() {
             tag.copy_from_slice(hmac::sign(key, body).as_ref());
         }
         header.datagram_len()
@@ -187,7 +200,7 @@ impl Session {
             rank: self.own_rank,
             to: self.peer_rank,
             count,
-            signed: self.key.is_some(),
+            signed: self.keys.signing().is_some(),
             session: self.session,
             sequence: self.sequence,
             echo_session,
@@ -239,13 +252,13 @@ impl Session {
     }
 
     fn check_tag(&self, header: &Header, datagram: &[u8]) -> Result<(), Rejected> {
-        match (&self.key, header.signed) {
+        match (self.keys.signing(), header.signed) {
             (None, false) => Ok(()),
             (None, true) => Err(Rejected::Unexpected),
             (Some(_), false) => Err(Rejected::Unsigned),
-            (Some(PairKey(key)), true) => {
+            (Some(_), true) => {
                 let (body, tag) = datagram.split_last_chunk::<TAG_LEN>().ok_or(Rejected::Length)?;
-                hmac::verify(key, body, tag).map_err(|_| Rejected::Forged)
+                if self.keys.accept(body, tag) { Ok(()) } else { Err(Rejected::Forged) }
             }
         }
     }

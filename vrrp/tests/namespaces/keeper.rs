@@ -16,7 +16,7 @@ use fmc_config::model::election::{Centiseconds, ChecksumForm, Failback};
 use fmc_config::model::vip::VirtualRouterId;
 use fmc_vrrp::boot_instant::BootInstant;
 use fmc_vrrp::driver::{
-    Command, Control, Keeper, KeeperSettings, PairKeyBytes, PeerSettings, Report, Snapshot, VipSettings,
+    Command, Control, Keeper, KeeperSettings, PairKeys, PeerSettings, Report, Snapshot, VipSettings,
 };
 use fmc_vrrp::router::role::Role;
 use fmc_vrrp::tier::Fitness;
@@ -39,7 +39,7 @@ pub(crate) fn settings(rank: u8) -> KeeperSettings {
         priority: 254,
         checksum: ChecksumForm::PseudoHeader,
         pair_port: NonZeroU16::new(1112).unwrap(),
-        key: Some(PairKeyBytes::new(b"a key of at least 32 bytes, shared".to_vec())),
+        keys: PairKeys::new(vec![b"a key of at least 32 bytes, shared".to_vec()]),
         config_hash: 7,
         // As in service: else the other work of a busy machine decides when adverts leave.
         realtime: true,

@@ -24,8 +24,12 @@ fn report(role: Role) -> PeerReport {
     }
 }
 
-fn key() -> Option<PairKey> {
-    Some(PairKey::new(&KEY))
+fn key() -> Keys {
+    keys(&[KEY])
+}
+
+fn keys(octets: &[[u8; 32]]) -> Keys {
+    Keys::new(octets.iter().map(<[u8; 32]>::as_slice))
 }
 
 /// Node 0 and node 1 of one pair.
@@ -94,11 +98,29 @@ fn a_changed_octet_anywhere_is_a_forgery_or_nonsense() {
 #[test]
 fn another_key_no_key_and_an_unexpected_key_are_told_apart() {
     let (mut signed, _) = pair();
-    let mut other = Session::new(1, 0, 5, Some(PairKey::new(&[8; 32])));
-    let mut open = Session::new(1, 0, 5, None);
+    let mut other = Session::new(1, 0, 5, keys(&[[8; 32]]));
+    let mut open = Session::new(1, 0, 5, Keys::default());
     assert_eq!(signed.accept(&datagram(&mut other)), Err(Rejected::Forged));
     assert_eq!(signed.accept(&datagram(&mut open)), Err(Rejected::Unsigned));
     assert_eq!(open.accept(&datagram(&mut signed)), Err(Rejected::Unexpected));
+}
+
+#[test]
+fn a_key_is_replaced_on_one_node_after_the_other_and_no_datagram_is_lost() {
+    let (old, new) = (KEY, [9; 32]);
+    let (mut a, mut b) = pair();
+    acquaint(&mut a, &mut b);
+    // Both accept both, then both sign with the new one, then both forget the old one: node after node.
+    for steps in [vec![old, new], vec![new, old], vec![new]] {
+        for turn in [0, 1] {
+            let node = if turn == 0 { &mut a } else { &mut b };
+            node.set_keys(keys(&steps));
+            assert!(b.accept(&datagram(&mut a)).is_ok(), "{steps:?}, turn {turn}");
+            assert!(a.accept(&datagram(&mut b)).is_ok(), "{steps:?}, turn {turn}");
+        }
+    }
+    let mut stranger = Session::new(1, 0, 0xbbbb, keys(&[old]));
+    assert_eq!(a.accept(&datagram(&mut stranger)), Err(Rejected::Forged), "the old key is worth nothing now");
 }
 
 #[test]
@@ -238,7 +260,7 @@ fn what_was_said_to_one_node_says_nothing_to_another() {
 
 #[test]
 fn without_a_key_the_same_freshness_holds() {
-    let (mut a, mut b) = (Session::new(0, 1, 1, None), Session::new(1, 0, 2, None));
+    let (mut a, mut b) = (Session::new(0, 1, 1, Keys::default()), Session::new(1, 0, 2, Keys::default()));
     acquaint(&mut a, &mut b);
     let once = datagram(&mut a);
     assert!(b.accept(&once).is_ok());
@@ -300,7 +322,7 @@ proptest! {
         prop_assert!(signed.accept(&bytes).is_err());
         let mut framed = b"fmc+\x01\x01".to_vec();
         framed.extend(&bytes);
-        let mut open = Session::new(0, 1, 9, None);
+        let mut open = Session::new(0, 1, 9, Keys::default());
         prop_assert!(open.accept(&framed).is_err());
         prop_assert_eq!(open.rejected().iter().sum::<u64>(), 1);
     }

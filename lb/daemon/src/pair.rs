@@ -1,0 +1,3 @@
+//! What the nodes share: their keys.
+
+pub(crate) mod key_file;
