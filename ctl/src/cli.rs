@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
+use fmc_api::Nodes;
 use fmc_api::command::VipChoice;
 use fmc_api::sessions::SessionId;
 use fmc_api::target::{Target, TargetError};
@@ -25,8 +26,27 @@ pub(crate) struct Cli {
     #[arg(long, global = true)]
     pub(crate) json: bool,
 
+    /// Act on the node of --socket alone; otherwise a command acts on every node that it concerns.
+    #[arg(long, global = true, conflicts_with = "node")]
+    pub(crate) this_node: bool,
+
+    /// Ask this node, through the one of --socket; it alone acts.
+    #[arg(long, global = true, value_name = "NAME")]
+    pub(crate) node: Option<NodeName>,
+
     #[command(subcommand)]
     pub(crate) verb: Verb,
+}
+
+impl Cli {
+    /// Which nodes the verb is for.
+    pub(crate) fn nodes(&self) -> Nodes {
+        match &self.node {
+            Some(node) => Nodes::Node(node.clone()),
+            None if self.this_node => Nodes::This,
+            None => Nodes::All,
+        }
+    }
 }
 
 const EXIT_CODES: &str = "Exit codes: 0 done, 1 the answer is no, 2 failed, 64 wrong usage.";
@@ -84,17 +104,29 @@ pub(crate) enum Verb {
         file: PathBuf,
     },
 
-    /// Put a configuration file in force without a restart, and in the place of the one that the service starts with; says first
-    /// what changes.
+    /// Put a configuration file in force on all nodes or on none, without a restart, and in the place of the one that the service starts
+    /// with; says first what changes.
     Apply {
         /// The file.
         file: PathBuf,
+        /// On trial: unless `fmc-lbctl confirm` is typed within this time, every node goes back by itself to what it had.
+        #[arg(long, value_name = "SPAN", value_parser = span::parse)]
+        confirm_within: Option<Duration>,
         /// Do not ask, even on a terminal.
         #[arg(long, short)]
         yes: bool,
     },
 
-    /// Put what the service's own configuration file says now in force, without a restart; says first what changes.
+    /// Keep the configuration that is on trial, on all nodes.
+    Confirm,
+
+    /// Go back from the configuration that is on trial to the one before, on all nodes.
+    Rollback,
+
+    /// Write what is in force into the service's own file: after another node has applied it.
+    Save,
+
+    /// Put what this node's own configuration file says now in force here, without a restart; says first what changes.
     Reload {
         /// Do not ask, even on a terminal.
         #[arg(long, short)]
@@ -340,6 +372,16 @@ mod tests {
         ] {
             assert!(verb(line).unwrap_err().use_stderr(), "{line}");
         }
+    }
+
+    #[test]
+    fn a_verb_is_for_all_nodes_for_this_one_or_for_a_named_one() {
+        let nodes = |line: &str| Cli::try_parse_from(line.split(' ')).map(|cli| cli.nodes());
+        assert_eq!(nodes("fmc-lbctl drain master2").unwrap(), Nodes::All);
+        assert_eq!(nodes("fmc-lbctl drain master2 --this-node").unwrap(), Nodes::This);
+        let named = nodes("fmc-lbctl sessions --node loadbalancer2").unwrap();
+        assert_eq!(named, Nodes::Node("loadbalancer2".parse().unwrap()));
+        assert!(nodes("fmc-lbctl status --this-node --node loadbalancer2").is_err());
     }
 
     #[test]

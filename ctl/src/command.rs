@@ -16,13 +16,14 @@ mod probe;
 mod rebalance;
 mod sessions;
 mod state;
+mod trial;
 mod undo;
 mod wait;
 mod weight;
 
 /// Does what was typed.
 pub(crate) async fn run(cli: &Cli, output: &mut Output) -> anyhow::Result<Exit> {
-    let client = Client::new(&cli.socket);
+    let client = Client::new(&cli.socket).for_nodes(cli.nodes());
     match &cli.verb {
         Verb::Status => look::status(&client, output).await,
         Verb::Vips => look::vips(&client, output).await,
@@ -38,7 +39,12 @@ pub(crate) async fn run(cli: &Cli, output: &mut Output) -> anyhow::Result<Exit> 
         Verb::Kill { session } => kill::run(&client, *session, output).await,
         Verb::Rebalance(asked) => rebalance::run(&client, asked, output).await,
         Verb::Plan { file } => configure::plan(&client, file, output).await,
-        Verb::Apply { file, yes } => configure::apply(&client, file, *yes, output).await,
+        Verb::Apply { file, yes, confirm_within } => {
+            configure::apply(&client, file, *yes, *confirm_within, output).await
+        }
+        Verb::Confirm => trial::confirm(&client, output).await,
+        Verb::Rollback => trial::rollback(&client, output).await,
+        Verb::Save => trial::save(&client, output).await,
         Verb::Reload { yes } => configure::reload(&client, *yes, output).await,
         Verb::Failover(asked) => failover::run(&client, asked, output).await,
     }

@@ -24,6 +24,11 @@ impl Exit {
             Self::Usage => 64,
         }
     }
+
+    /// A thing that was done, but not where it should have been too, is a no.
+    pub(crate) fn and(self, everywhere: bool) -> Self {
+        if self == Self::Done && !everywhere { Self::No } else { self }
+    }
 }
 
 impl From<Exit> for ExitCode {

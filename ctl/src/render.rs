@@ -5,6 +5,7 @@ pub(crate) mod change;
 pub(crate) mod configure;
 pub(crate) mod events;
 pub(crate) mod moves;
+pub(crate) mod others;
 pub(crate) mod probe;
 pub(crate) mod rebalance;
 pub(crate) mod sessions;

@@ -53,6 +53,17 @@ impl Configuration {
         Self { text: self.text.replace(old, new) }
     }
 
+    /// With a key for the pair, whose keys are the lines of `keys`; the file is `pair.key` of the lab.
+    pub fn with_key(self, lab: &Lab, keys: &str) -> Self {
+        let file = lab.write("pair.key", keys);
+        self.with(&format!("[pair]\nkey_file = \"{}\"\n", file.display()))
+    }
+
+    /// Its text.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
     /// Writes it where the service's users can read it.
     pub fn write(&self, lab: &Lab, name: &str) -> PathBuf {
         lab.write(name, &self.text)

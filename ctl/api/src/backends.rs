@@ -71,6 +71,22 @@ pub struct ServerStatus {
     pub connections_total: u64,
     /// Connection attempts that failed since the proxy started.
     pub dial_failures: u64,
+    /// What the other nodes last said of it over the pair's channel.
+    #[serde(default)]
+    pub elsewhere: Vec<Opinion>,
+}
+
+/// What another node thinks of a server, and has open on it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Opinion {
+    /// The other node.
+    pub node: NodeName,
+    /// What its own probes say.
+    pub health: Health,
+    /// Relays open on the server from there.
+    pub connections: u64,
+    /// How old that is.
+    pub age_ms: u64,
 }
 
 /// How the last probe ended.

@@ -7,10 +7,9 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
-use hyper::body::{Bytes, Incoming};
+use http_body_util::Full;
+use hyper::body::Bytes;
 use hyper::{Method, Request, Response, header};
-use hyper_util::rt::TokioIo;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::net::UnixStream;
@@ -20,8 +19,10 @@ use crate::backends::BackendList;
 use crate::command::{
     Failover, FailoverAnswer, Kill, KillAnswer, SetState, SetWeight, StateAnswer, Undo, UndoAnswer, WeightAnswer,
 };
-use crate::configure::{Configure, ConfigureAnswer};
+use crate::configure::{ConfigurationText, Configure, ConfigureAnswer, Confirm, ConfirmAnswer};
 use crate::events::{EventList, EventQuery};
+use crate::exchange::{BoxedError, exchange};
+use crate::nodes::{NODES_HEADER, Nodes};
 use crate::probe::{Probe, ProbeAnswer};
 use crate::rebalance::{Rebalance, RebalanceAnswer};
 use crate::refusal::{Refusal, RefusalKind};
@@ -36,9 +37,6 @@ pub const DEFAULT_DEADLINE: Duration = Duration::from_secs(5);
 /// The deadline of [`Client::probe`]: a check may take a minute, and a moment more to close its connections.
 const PROBE_DEADLINE: Duration = Duration::from_secs(70);
 
-/// The largest answer that is read; a longer one is an error, so that a wrong peer cannot fill the memory. 65,536 sessions fit.
-const ANSWER_LIMIT: usize = 32 << 20;
-
 /// When a proxy dies, the supervisor takes the socket over: for this long an absent socket may be that moment.
 const HANDOVER: Duration = Duration::from_millis(300);
 
@@ -50,6 +48,7 @@ const HANDOVER_RETRY: Duration = Duration::from_millis(20);
 pub struct Client {
     socket: PathBuf,
     deadline: Duration,
+    nodes: Nodes,
 }
 
 /// Why a call has no answer.
@@ -126,13 +125,24 @@ impl ClientError {
 impl Client {
     /// A client of the daemon behind `socket`.
     pub fn new(socket: impl Into<PathBuf>) -> Self {
-        Self { socket: socket.into(), deadline: DEFAULT_DEADLINE }
+        Self { socket: socket.into(), deadline: DEFAULT_DEADLINE, nodes: Nodes::All }
     }
 
     /// The same with another deadline for each call.
     #[must_use]
     pub fn with_deadline(self, deadline: Duration) -> Self {
         Self { deadline, ..self }
+    }
+
+    /// The same for these nodes.
+    #[must_use]
+    pub fn for_nodes(self, nodes: Nodes) -> Self {
+        Self { nodes, ..self }
+    }
+
+    /// Which nodes its calls are for.
+    pub fn nodes(&self) -> &Nodes {
+        &self.nodes
     }
 
     /// Where it connects.
@@ -249,6 +259,30 @@ impl Client {
         self.post(path::CONFIGURE, request).await
     }
 
+    /// Ends a trial: what is in force stays.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn confirm(&self) -> Result<ConfirmAnswer, ClientError> {
+        self.post(path::CONFIRM, &Confirm::default()).await
+    }
+
+    /// Ends a trial: what was in force before it comes back.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn rollback(&self) -> Result<ConfirmAnswer, ClientError> {
+        self.post(path::ROLLBACK, &Confirm::default()).await
+    }
+
+    /// What is in force, as a text.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn configuration(&self) -> Result<ConfigurationText, ClientError> {
+        self.get(path::CONFIGURATION).await
+    }
+
     async fn get<T: DeserializeOwned>(&self, target: &str) -> Result<T, ClientError> {
         self.call(Method::GET, target, Bytes::new()).await
     }
@@ -263,7 +297,10 @@ impl Client {
         let stream = self.connect().await?;
         let request = self.request(method, target, body)?;
         let late = |_| ClientError::Deadline { socket: self.socket.clone(), deadline: self.deadline };
-        let (head, body) = timeout_at(by, self.exchange(stream, request)).await.map_err(late)??;
+        let (head, body) = timeout_at(by, exchange(stream, request))
+            .await
+            .map_err(late)?
+            .map_err(|source| self.interrupted(source))?;
         self.read(target, head, &body)
     }
 
@@ -299,30 +336,9 @@ impl Client {
             .header(header::HOST, "fmc-lb")
             .header(header::CONTENT_TYPE, "application/json")
             .header(API_VERSION_HEADER, API_VERSION)
+            .header(NODES_HEADER, self.nodes.to_string())
             .body(Full::new(body))
             .map_err(|error| self.foreign(target, error))
-    }
-
-    /// Sends the request and collects the answer, driving the connection in the same task.
-    async fn exchange(
-        &self,
-        stream: UnixStream,
-        request: Request<Full<Bytes>>,
-    ) -> Result<(Response<()>, Bytes), ClientError> {
-        let io = TokioIo::new(stream);
-        let (mut sender, connection) =
-            hyper::client::conn::http1::handshake(io).await.map_err(|error| self.interrupted(error))?;
-        let answer = async move {
-            let (head, body) = sender.send_request(request).await?.into_parts();
-            Ok::<_, BoxedError>((Response::from_parts(head, ()), collect(body).await?))
-        };
-        tokio::pin!(answer, connection);
-        let answer = tokio::select! {
-            answer = &mut answer => answer,
-            // The connection may end with the answer's last byte; what it has read is still delivered.
-            _ = &mut connection => answer.await,
-        };
-        answer.map_err(|error| self.interrupted(error))
     }
 
     fn read<T: DeserializeOwned>(&self, target: &str, head: Response<()>, body: &[u8]) -> Result<T, ClientError> {
@@ -343,23 +359,13 @@ impl Client {
         Err(ClientError::Refused(refusal))
     }
 
-    fn interrupted(&self, source: impl Into<BoxedError>) -> ClientError {
-        ClientError::Interrupted { socket: self.socket.clone(), source: source.into() }
+    fn interrupted(&self, source: BoxedError) -> ClientError {
+        ClientError::Interrupted { socket: self.socket.clone(), source }
     }
 
     fn foreign(&self, path: &str, what: impl ToString) -> ClientError {
         ClientError::Foreign { socket: self.socket.clone(), path: path.to_owned(), what: what.to_string() }
     }
-}
-
-type BoxedError = Box<dyn std::error::Error + Send + Sync>;
-
-async fn collect(body: Incoming) -> Result<Bytes, BoxedError> {
-    let collected = Limited::new(body, ANSWER_LIMIT).collect().await;
-    collected.map(|whole| whole.to_bytes()).map_err(|error| match error.downcast::<LengthLimitError>() {
-        Ok(_) => format!("the answer is longer than {ANSWER_LIMIT} bytes").into(),
-        Err(error) => error,
-    })
 }
 
 #[cfg(test)]

@@ -7,11 +7,11 @@ use std::str::FromStr;
 use fmc_config::model::name::{BackendName, NameError, NodeName, ServerName, VipName};
 use serde::{Deserialize, Serialize};
 
-use crate::Moment;
 use crate::sessions::{Session, SessionId};
 use crate::status::Owner;
 use crate::target::Target;
 use crate::word::AdminState;
+use crate::{Elsewhere, Moment};
 
 /// Body of `POST /v1/drain`, `/v1/ready` and `/v1/maint`; the path says which state.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -38,6 +38,9 @@ pub struct StateAnswer {
     /// Why it would be forgotten by a restart of the service; `null` when it is saved, and in a dry run.
     #[serde(default)]
     pub unsaved: Option<String>,
+    /// What the other nodes made of it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub others: Vec<Elsewhere<Self>>,
 }
 
 /// One thing's state, before and after.
@@ -75,6 +78,9 @@ pub struct WeightAnswer {
     /// Why it would be forgotten by a restart of the service; `null` when it is saved, and in a dry run.
     #[serde(default)]
     pub unsaved: Option<String>,
+    /// What the other nodes made of it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub others: Vec<Elsewhere<Self>>,
 }
 
 /// One server's weight, before and after.
@@ -133,6 +139,9 @@ pub struct UndoAnswer {
     /// Why it would be forgotten by a restart of the service; `null` when it is saved, and in a dry run.
     #[serde(default)]
     pub unsaved: Option<String>,
+    /// What the other nodes made of it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub others: Vec<Elsewhere<Self>>,
 }
 
 /// Body of `POST /v1/kill`.

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use crate::Moment;
+use crate::{Elsewhere, Moment};
 
 /// Body of `POST /v1/configure`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -17,11 +17,18 @@ pub struct Configure {
     /// Prepare everything, say what would change, and change nothing.
     #[serde(default)]
     pub dry_run: bool,
+    /// On trial: each node goes back to what it had, by itself, unless [`Confirm`] comes within so many milliseconds.
+    /// `null`: it stays.
+    #[serde(default)]
+    pub confirm_within_ms: Option<u64>,
 }
 
 impl Configure {
     /// The longest text that is taken.
     pub const LONGEST: usize = 256 * 1024;
+
+    /// The shortest and the longest trial, in milliseconds.
+    pub const TRIAL_MS: std::ops::RangeInclusive<u64> = 1_000..=86_400_000;
 }
 
 /// What has changed, or would.
@@ -45,6 +52,42 @@ pub struct ConfigureAnswer {
     pub hash: String,
     /// Why a restart of the whole service would not come back with it; `None`: it would, if the file is the one it reads.
     pub unsaved: Option<String>,
+    /// The other nodes' part.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub others: Vec<Elsewhere<Self>>,
+}
+
+/// Body of `POST /v1/confirm` and `POST /v1/rollback`: the end of a trial.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Confirm {
+    /// Only if this is the configuration, by its hash; `null`: whichever is on trial. To confirm what is in force for good already is
+    /// no mistake.
+    #[serde(default)]
+    pub hash: Option<String>,
+}
+
+/// The end of a trial.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ConfirmAnswer {
+    /// The answering node's clock.
+    pub now: Moment,
+    /// Hash of what is in force now.
+    pub hash: String,
+    /// The other nodes' part.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub others: Vec<Elsewhere<Self>>,
+}
+
+/// Answer to `GET /v1/configuration`: what is in force, as a text.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ConfigurationText {
+    /// The answering node's clock.
+    pub now: Moment,
+    /// The file that the service starts with.
+    pub file: PathBuf,
+    /// What is in force, which is not what the file says when it came from another node.
+    pub text: String,
 }
 
 /// One key that is not the same in both.

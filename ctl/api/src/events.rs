@@ -1,4 +1,4 @@
-//! `GET /v1/events`: what happened here, the last of it kept in memory.
+//! `GET /v1/events`: what happened here and, as far as they told, on the other nodes; the last of it is kept in memory.
 
 use std::fmt;
 
@@ -29,10 +29,12 @@ pub struct EventList {
 /// One thing that happened.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Event {
-    /// Counts up from 1 without gaps.
+    /// Counts up from 1 without gaps, in the order in which the answering node learned of it.
     pub sequence: u64,
-    /// When.
+    /// When, by the clock of the node that it happened on.
     pub at: Moment,
+    /// The node that it happened on: the nodes tell each other.
+    pub node: NodeName,
     /// How soon a person should look.
     pub severity: Severity,
     /// What kind of thing.

@@ -1,6 +1,7 @@
 //! The admin API: what an operator, a script and the daemon say to each other, as types that both sides share.
 //!
-//! JSON over HTTP/1.1. Reads answer on TCP and on the unix socket, commands on the unix socket only. The rules that hold everywhere:
+//! JSON over HTTP/1.1. Reads answer on TCP and on the unix socket, commands on the unix socket only; between nodes both travel over the
+//! pair's channel. The rules that hold everywhere:
 //!
 //! - a moment is one RFC 3339 string in UTC with milliseconds ([`Moment`]); every answer carries `now`, the answering node's clock,
 //!   so "how long ago" is a subtraction that needs no synchronised clocks;
@@ -14,6 +15,9 @@ pub mod client;
 pub mod command;
 pub mod configure;
 pub mod events;
+pub mod exchange;
+pub mod nodes;
+pub mod pair;
 pub mod path;
 pub mod probe;
 pub mod query;
@@ -30,6 +34,7 @@ mod refusal;
 pub use asked::Asked;
 pub use client::Client;
 pub use moment::Moment;
+pub use nodes::{Elsewhere, NODES_HEADER, Nodes, Outcome};
 pub use refusal::{Refusal, RefusalKind};
 pub use target::Target;
 

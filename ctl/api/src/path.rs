@@ -30,3 +30,13 @@ pub const FAILOVER: &str = "/v1/failover";
 pub const REBALANCE: &str = "/v1/rebalance";
 /// `POST` [`crate::configure::Configure`], answered by [`crate::configure::ConfigureAnswer`].
 pub const CONFIGURE: &str = "/v1/configure";
+/// [`crate::pair::PairReport`]; takes a [`crate::pair::PairQuery`]. Not on the status addresses.
+pub const PAIR: &str = "/v1/pair";
+/// What operators asked of any node and server, as a TOML record of the daemon. Not on the status addresses.
+pub const PAIR_ADMINISTRATIVE: &str = "/v1/pair/administrative";
+/// `POST` [`crate::configure::Confirm`], answered by [`crate::configure::ConfirmAnswer`]: what is on trial stays.
+pub const CONFIRM: &str = "/v1/confirm";
+/// `POST` [`crate::configure::Confirm`], answered by [`crate::configure::ConfirmAnswer`]: what is on trial goes.
+pub const ROLLBACK: &str = "/v1/rollback";
+/// [`crate::configure::ConfigurationText`]. Not on the status addresses.
+pub const CONFIGURATION: &str = "/v1/configuration";

@@ -52,6 +52,9 @@ pub struct LoadedConfig {
     pub hash: String,
     /// When it came into force.
     pub since: Moment,
+    /// It is on trial: in so many milliseconds the one before it comes back, unless it is confirmed. `null`: it stays.
+    #[serde(default)]
+    pub trial_ends_in_ms: Option<u64>,
 }
 
 /// The three processes of a node.
@@ -156,6 +159,15 @@ pub struct PeerStatus {
     pub alive: bool,
     /// The configuration it runs; `null` before its first heartbeat.
     pub config_hash: Option<String>,
+    /// The release it runs; `null` while it is not heard over the pair's channel.
+    #[serde(default)]
+    pub version: Option<String>,
+    /// Relays open there; `null` while it is not heard over the pair's channel.
+    #[serde(default)]
+    pub connections: Option<u64>,
+    /// Why commands do not reach it; `null`: they do, or it is not known yet.
+    #[serde(default)]
+    pub channel_trouble: Option<String>,
 }
 
 /// One service on a VIP.

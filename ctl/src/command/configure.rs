@@ -5,16 +5,17 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Context;
-use fmc_api::Client;
-use fmc_api::configure::{Configure, ConfigureAnswer, ElectionChange};
+use fmc_api::configure::{ConfigurationText, Configure, ConfigureAnswer, ElectionChange};
+use fmc_api::{Client, Nodes};
 use fmc_config::model::Config;
 
 use super::confirm;
 use crate::exit::Exit;
 use crate::render::{self, Output};
+use crate::span::Span;
 
-/// Everything is prepared before it answers; the keeper alone may take three seconds.
-const DEADLINE: Duration = Duration::from_secs(20);
+/// Every node prepares everything before it answers, one after the other; a keeper alone may take three seconds.
+pub(super) const DEADLINE: Duration = Duration::from_secs(60);
 
 pub(super) async fn plan(client: &Client, file: &Path, output: &mut Output) -> anyhow::Result<Exit> {
     let Some(request) = read(file)? else { return Ok(Exit::No) };
@@ -23,32 +24,65 @@ pub(super) async fn plan(client: &Client, file: &Path, output: &mut Output) -> a
     Ok(Exit::Done)
 }
 
-/// A file that is in force and is not the one that the service starts with would be forgotten by the next start.
-pub(super) async fn apply(client: &Client, file: &Path, yes: bool, output: &mut Output) -> anyhow::Result<Exit> {
-    let own = client.status().await?.config.file;
+/// A file that is in force and is not the one that the service starts with would be forgotten by the next start. One on trial is not
+/// kept: `confirm` does that.
+pub(super) async fn apply(
+    client: &Client,
+    file: &Path,
+    yes: bool,
+    confirm_within: Option<Duration>,
+    output: &mut Output,
+) -> anyhow::Result<Exit> {
     let Some(request) = read(file)? else { return Ok(Exit::No) };
-    let text = request.text.clone();
+    let confirm_within_ms = confirm_within.map(|within| u64::try_from(within.as_millis()).unwrap_or(u64::MAX));
+    let request = Configure { confirm_within_ms, ..request };
     let exit = put_in_force(client, request, yes, output).await?;
-    if exit == Exit::Done && !is_same(file, &own) {
-        install(&text, &own).with_context(|| {
-            format!("it is in force, but {} still says otherwise: copy it there yourself", own.display())
-        })?;
-        output.note(&format!("{} is now what {} says", own.display(), file.display()))?;
+    match confirm_within {
+        _ if exit != Exit::Done => Ok(exit),
+        Some(within) => {
+            output.note(&format!("on trial: fmc-lbctl confirm within {}, or it goes by itself", Span(within)))?;
+            Ok(exit)
+        }
+        None if *client.nodes() == Nodes::All || *client.nodes() == Nodes::This => {
+            install_here(client, output).await.map(|()| exit)
+        }
+        None => Ok(exit),
     }
-    Ok(exit)
 }
 
+/// Writes what is in force here into the file that the service here starts with, and lets the service know.
+pub(super) async fn install_here(client: &Client, output: &mut Output) -> anyhow::Result<()> {
+    let here = client.clone().with_deadline(DEADLINE).for_nodes(Nodes::This);
+    let ConfigurationText { file, text, .. } = here.configuration().await?;
+    if std::fs::read_to_string(&file).is_ok_and(|known| known == text) {
+        return Ok(());
+    }
+    install(&text, &file).with_context(|| {
+        format!("it is in force, but {} still says otherwise: copy it there yourself", file.display())
+    })?;
+    output.note(&format!("{} says it now", file.display()))?;
+    here.configure(&Configure { file, text, dry_run: false, confirm_within_ms: None }).await?;
+    Ok(())
+}
+
+/// The file of one node is one node's: the others have their own.
 pub(super) async fn reload(client: &Client, yes: bool, output: &mut Output) -> anyhow::Result<Exit> {
+    let client = match client.nodes() {
+        Nodes::All | Nodes::This => client.clone().for_nodes(Nodes::This),
+        Nodes::Node(node) => anyhow::bail!("reload reads a file of {node}: type it there"),
+    };
     let file = client.status().await?.config.file;
     let Some(request) = read(&file)? else { return Ok(Exit::No) };
-    put_in_force(client, request, yes, output).await
+    put_in_force(&client, request, yes, output).await
 }
 
 async fn put_in_force(client: &Client, request: Configure, yes: bool, output: &mut Output) -> anyhow::Result<Exit> {
     let client = client.clone().with_deadline(DEADLINE);
     let plan = client.configure(&request).await?;
-    if is_nothing(&plan) {
+    if is_nothing(&plan) && plan.others.iter().filter_map(|other| other.done()).all(is_nothing) {
         output.answer(&plan, render::configure::answer)?;
+        // Nothing changes, but what was applied on another node gives way to the file that says the same.
+        client.configure(&Configure { dry_run: false, confirm_within_ms: None, ..request }).await?;
         return Ok(Exit::Done);
     }
     output.say(&plan, render::configure::answer)?;
@@ -83,11 +117,7 @@ fn read(file: &Path) -> anyhow::Result<Option<Configure>> {
         return Ok(None);
     }
     anyhow::ensure!(text.len() <= Configure::LONGEST, "{} is over {} KiB", file.display(), Configure::LONGEST / 1024);
-    Ok(Some(Configure { file: file.to_owned(), text, dry_run: true }))
-}
-
-fn is_same(file: &Path, own: &Path) -> bool {
-    matches!((file.canonicalize(), own.canonicalize()), (Ok(file), Ok(own)) if file == own)
+    Ok(Some(Configure { file: file.to_owned(), text, dry_run: true, confirm_within_ms: None }))
 }
 
 /// Replaces the service's file as a whole; the one before it stays beside it.
@@ -134,14 +164,5 @@ mod tests {
             assert_eq!(kept.as_deref(), previous);
         }
         assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 2, "nothing else is left");
-    }
-
-    #[test]
-    fn a_file_and_a_link_to_it_are_the_same() {
-        let directory = tempfile::tempdir().unwrap();
-        let (own, link) = (directory.path().join("own"), directory.path().join("link"));
-        std::fs::write(&own, "").unwrap();
-        std::os::unix::fs::symlink(&own, &link).unwrap();
-        assert!(is_same(&link, &own) && !is_same(&directory.path().join("other"), &own));
     }
 }

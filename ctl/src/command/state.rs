@@ -11,7 +11,7 @@ use super::failover::{all_move, cuts};
 use super::wait::{self, Awaited};
 use crate::cli::SetState;
 use crate::exit::Exit;
-use crate::render::{self, Output};
+use crate::render::{self, Output, others};
 
 /// As for `failover`: a node's drain moves VIPs.
 pub(super) const DEADLINE: Duration = Duration::from_secs(60);
@@ -61,10 +61,10 @@ async fn change(
     let plan = client.set_state(state, &request(true)?).await?;
     if asked.dry_run {
         output.answer(&plan, render::change::states)?;
-        return Ok(exit(&plan.moves));
+        return Ok(exit(&plan.moves).and(others::all_agree(&plan.others)));
     }
     output.say(&plan, render::change::plan)?;
-    if !confirm::go_on(cut(&plan.changes, &plan.moves) > 0, asked.yes, output)? {
+    if !confirm::go_on(cut_anywhere(&plan) > 0, asked.yes, output)? {
         output.note("nothing was changed")?;
         return Ok(Exit::No);
     }
@@ -76,7 +76,14 @@ async fn change(
         Some(awaited) if asked.wait => wait::until(&client, awaited, &done.changes, asked.timeout, output).await?,
         _ => exit(&done.moves),
     };
+    let exit = exit.and(others::all_agree(&done.others));
     told.and(warned.map_err(Into::into)).map(|()| exit)
+}
+
+/// Connections that are cut on any node.
+fn cut_anywhere(plan: &StateAnswer) -> u64 {
+    let elsewhere = plan.others.iter().filter_map(|other| other.done()).map(|plan| cut(&plan.changes, &plan.moves));
+    cut(&plan.changes, &plan.moves) + elsewhere.sum::<u64>()
 }
 
 /// Connections that are cut. A node's own count is the sum over the VIPs that move.

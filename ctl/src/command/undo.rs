@@ -7,7 +7,7 @@ use super::confirm;
 use super::state::{DEADLINE, cut, exit};
 use crate::cli::Undo;
 use crate::exit::Exit;
-use crate::render::{self, Output};
+use crate::render::{self, Output, others};
 
 pub(super) async fn run(client: &Client, asked: &Undo, output: &mut Output) -> anyhow::Result<Exit> {
     let client = client.clone().with_deadline(DEADLINE);
@@ -25,5 +25,5 @@ pub(super) async fn run(client: &Client, asked: &Undo, output: &mut Output) -> a
     let answer = client.undo(Request { act: Some(plan.act.number), dry_run: false }).await?;
     output.answer(&answer, render::change::undone)?;
     output.unsaved(answer.unsaved.as_deref())?;
-    Ok(exit(&answer.moves))
+    Ok(exit(&answer.moves).and(others::all_agree(&answer.others)))
 }

@@ -80,10 +80,15 @@ fn servers_missing(awaited: Awaited, changes: &[StateChange], list: &BackendList
         Target::Server(_) | Target::Node(_) => None,
     });
     let missing = named.filter_map(|(target, server)| match awaited {
-        Awaited::Empty => open(server.connections).map(|open| format!("{target} has {open}")),
+        Awaited::Empty => open(open_anywhere(server)).map(|open| format!("{target} has {open}")),
         Awaited::InService => unhealthy(server).map(|health| format!("{target} is {health}")),
     });
     sentence(missing)
+}
+
+/// On this node and on those that it hears.
+fn open_anywhere(server: &ServerStatus) -> u64 {
+    server.connections + server.elsewhere.iter().map(|opinion| opinion.connections).sum::<u64>()
 }
 
 fn find<'a>(list: &'a BackendList, backend: &BackendName, server: &ServerName) -> Option<&'a ServerStatus> {

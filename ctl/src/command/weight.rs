@@ -5,12 +5,12 @@ use fmc_api::command::SetWeight;
 
 use crate::cli::Weight;
 use crate::exit::Exit;
-use crate::render::{self, Output};
+use crate::render::{self, Output, others};
 
 pub(super) async fn run(client: &Client, asked: &Weight, output: &mut Output) -> anyhow::Result<Exit> {
     let request = SetWeight { target: asked.target.clone(), weight: asked.weight };
     let answer = client.set_weight(&request).await?;
     output.answer(&answer, render::change::weights)?;
     output.unsaved(answer.unsaved.as_deref())?;
-    Ok(Exit::Done)
+    Ok(Exit::Done.and(others::all_agree(&answer.others)))
 }

@@ -4,7 +4,7 @@ use fmc_api::backends::{BackendList, BackendStatus, CheckResult, ServerStatus};
 use fmc_api::word::{AdminState, Health};
 use fmc_api::{Asked, Moment};
 
-use super::fact::span;
+use super::fact::{connections, span};
 use super::paint::{Paint, Tone};
 use super::table::{Cell, table};
 
@@ -15,8 +15,21 @@ pub(crate) fn write(list: &BackendList, paint: Paint) -> String {
         list.backends.iter().flat_map(|backend| backend.servers.iter().map(|server| row(backend, server, list.now)));
     let notes = list.backends.iter().filter_map(|backend| note(backend, paint));
     let servers = list.backends.iter().flat_map(|backend| backend.servers.iter().map(move |server| (backend, server)));
-    let asked = servers.filter_map(|(backend, server)| asked(backend, server, list.now));
-    table(HEADER, rows.collect(), paint) + &notes.chain(asked).collect::<String>()
+    let asked = servers.clone().filter_map(|(backend, server)| asked(backend, server, list.now));
+    let others = servers.flat_map(|(backend, server)| elsewhere(backend, server, paint));
+    table(HEADER, rows.collect(), paint) + &notes.chain(asked).chain(others).collect::<String>()
+}
+
+/// What another node sees otherwise, or has open: `masters/master3: loadbalancer2 says unhealthy; 2 connections from there`.
+fn elsewhere(backend: &BackendStatus, server: &ServerStatus, paint: Paint) -> Vec<String> {
+    let said = server.elsewhere.iter().filter_map(|opinion| {
+        let node = &opinion.node;
+        let health = (opinion.health != server.health).then(|| paint.warn(&format!("{node} says {}", opinion.health)));
+        let open = (opinion.connections > 0).then(|| format!("{} from {node}", connections(opinion.connections)));
+        let said: Vec<String> = [health, open].into_iter().flatten().collect();
+        (!said.is_empty()).then(|| format!("{}/{}: {}\n", backend.name, server.name, said.join(", ")))
+    });
+    said.collect()
 }
 
 fn row(backend: &BackendStatus, server: &ServerStatus, now: Moment) -> [Cell; 9] {

@@ -6,11 +6,15 @@ use fmc_api::word::AdminState;
 
 use super::fact::{bytes, connections, span};
 use super::paint::Paint;
-use super::{moves, sessions};
+use super::{moves, others, sessions};
 
 /// What is about to be cut, before it is confirmed; nothing to say when nothing is.
 pub(crate) fn plan(answer: &StateAnswer, paint: Paint) -> String {
-    about_to_cut(&answer.changes, &answer.moves, paint)
+    let there = answer.others.iter().filter_map(|other| {
+        let text = about_to_cut(&other.done()?.changes, &[], paint);
+        (!text.is_empty()).then(|| format!("{}: {text}", other.node))
+    });
+    about_to_cut(&answer.changes, &answer.moves, paint) + &there.collect::<String>()
 }
 
 fn about_to_cut(changes: &[StateChange], moves: &[Move], paint: Paint) -> String {
@@ -25,8 +29,17 @@ fn about_to_cut(changes: &[StateChange], moves: &[Move], paint: Paint) -> String
 }
 
 pub(crate) fn states(answer: &StateAnswer, paint: Paint) -> String {
-    let changes = answer.changes.iter().map(|change| state(change, answer.dry_run));
-    changes.collect::<String>() + &moves::lines(&answer.moves, paint)
+    let changes = |answer: &StateAnswer| -> String {
+        answer.changes.iter().map(|change| state(change, answer.dry_run)).collect()
+    };
+    let here = changes(answer);
+    let others = others::lines(&answer.others, paint, |there| other_than(&here, changes(there)));
+    here + &moves::lines(&answer.moves, paint) + &others
+}
+
+/// What was done on another node, in one line, when it is not what was done here.
+fn other_than(here: &str, there: String) -> Option<String> {
+    (there != here).then(|| there.trim_end().replace('\n', "; "))
 }
 
 fn state(change: &StateChange, dry_run: bool) -> String {
@@ -47,8 +60,12 @@ fn state(change: &StateChange, dry_run: bool) -> String {
     format!("{target} {became} from {before} to {after}{rest}\n")
 }
 
-pub(crate) fn weights(answer: &WeightAnswer, _: Paint) -> String {
-    answer.changes.iter().map(|change| weight(change, false)).collect()
+pub(crate) fn weights(answer: &WeightAnswer, paint: Paint) -> String {
+    let changes =
+        |answer: &WeightAnswer| -> String { answer.changes.iter().map(|change| weight(change, false)).collect() };
+    let here = changes(answer);
+    let others = others::lines(&answer.others, paint, |there| other_than(&here, changes(there)));
+    here + &others
 }
 
 fn weight(change: &WeightChange, dry_run: bool) -> String {
@@ -67,12 +84,17 @@ pub(crate) fn undo_plan(answer: &UndoAnswer, paint: Paint) -> String {
 
 pub(crate) fn undone(answer: &UndoAnswer, paint: Paint) -> String {
     let head = if answer.dry_run { format!("would take back: {}\n", act(answer)) } else { String::new() };
+    let here = taken_back(answer);
+    let others = others::lines(&answer.others, paint, |there| other_than(&here, taken_back(there)));
+    head + &here + &moves::lines(&answer.moves, paint) + &others
+}
+
+fn taken_back(answer: &UndoAnswer) -> String {
     let states = answer.changes.iter().map(|change| state(change, answer.dry_run));
     let weights = answer.weights.iter().map(|change| weight(change, answer.dry_run));
     let changes: String = states.chain(weights).collect();
-    let nothing = "nothing is left of it: the configuration has replaced it since\n";
-    let changes = if changes.is_empty() { nothing.to_owned() } else { changes };
-    head + &changes + &moves::lines(&answer.moves, paint)
+    let nothing = "nothing is left of it here: the configuration has replaced it since, or it was another node's\n";
+    if changes.is_empty() { nothing.to_owned() } else { changes }
 }
 
 /// `drain masters/master2, asked by uid 0, 3 m ago`.

@@ -1,12 +1,19 @@
 //! What a configuration changes: `+` what comes, `-` what goes, `~` what is another.
 
-use fmc_api::configure::{ConfigChange, ConfigureAnswer, ElectionChange};
+use fmc_api::Elsewhere;
+use fmc_api::configure::{ConfigChange, ConfigureAnswer, ConfirmAnswer, ElectionChange};
 
 use super::fact::connections;
+use super::others;
 use super::paint::Paint;
 
-/// What would change.
+/// What would change, here and on the other nodes.
 pub(crate) fn answer(answer: &ConfigureAnswer, paint: Paint) -> String {
+    let others = others::lines(&answer.others, paint, |there| elsewhere(answer, there, paint));
+    here(answer, paint) + &others
+}
+
+fn here(answer: &ConfigureAnswer, paint: Paint) -> String {
     if answer.changes.is_empty() && answer.election == ElectionChange::Nothing {
         return format!("nothing to change: configuration {} is in force\n", answer.hash);
     }
@@ -21,7 +28,38 @@ pub(crate) fn done(answer: &ConfigureAnswer, paint: Paint) -> String {
         0 => String::new(),
         cut => format!(", {} cut", connections(cut)),
     };
-    format!("configuration {} is {}{cut}\n", answer.hash, paint.good("in force"))
+    let everywhere = if answer.others.iter().any(|other| other.done().is_some()) { " on all nodes" } else { "" };
+    let others = answer.others.iter().filter(|other| other.done().is_none()).cloned().collect::<Vec<_>>();
+    format!("configuration {} is {}{everywhere}{cut}\n", answer.hash, paint.good("in force"))
+        + &others::lines(&others, paint, |_| None)
+}
+
+/// What it does on another node, when that is not what it does here.
+fn elsewhere(here: &ConfigureAnswer, there: &ConfigureAnswer, paint: Paint) -> Option<String> {
+    let apart = (there.hash_before != here.hash_before).then(|| match there.hash_before == there.hash {
+        true => "has it in force already".to_owned(),
+        false => format!("{} changes from another configuration", there.changes.len()),
+    });
+    let election = (there.election != here.election).then(|| election(there.election, paint).trim_end().to_owned());
+    let cut = (there.connections_cut > 0).then(|| paint.bad(&format!("{} cut", connections(there.connections_cut))));
+    let said: Vec<String> = [apart, election, cut].into_iter().flatten().collect();
+    (!said.is_empty()).then(|| said.join("; "))
+}
+
+/// A trial whose configuration stays.
+pub(crate) fn confirmed(answer: &ConfirmAnswer, paint: Paint) -> String {
+    format!("configuration {} {}\n", answer.hash, paint.good("stays")) + &ended(&answer.others, answer, paint)
+}
+
+/// A trial whose configuration is gone.
+pub(crate) fn rolled_back(answer: &ConfirmAnswer, paint: Paint) -> String {
+    format!("configuration {} is in force again\n", answer.hash) + &ended(&answer.others, answer, paint)
+}
+
+fn ended(all: &[Elsewhere<ConfirmAnswer>], here: &ConfirmAnswer, paint: Paint) -> String {
+    others::lines(all, paint, |there| {
+        (there.hash != here.hash).then(|| paint.warn(&format!("has {} in force", there.hash)))
+    })
 }
 
 fn line(change: &ConfigChange, paint: Paint) -> String {
@@ -77,6 +115,7 @@ mod tests {
             hash_before: "1".to_owned(),
             hash: "2".to_owned(),
             unsaved: None,
+            others: Vec::new(),
         };
         super::answer(&answer, Paint::new(false, |_| None))
     }

@@ -17,13 +17,13 @@ pub(crate) fn write(list: &EventList, paint: Paint) -> String {
     list.events.iter().fold(missed, |text, event| text + &row(event, paint) + "\n")
 }
 
-/// `2026-11-21T03:12:04.120Z  info     vip api: taken: loadbalancer1 stopped advertising`.
+/// `2026-11-21T03:12:04.120Z  info     loadbalancer2  vip api: taken: loadbalancer1 stopped advertising`.
 pub(crate) fn row(event: &Event, paint: Paint) -> String {
-    let Event { sequence: _, at, severity, kind: _, subject, text } = event;
+    let Event { sequence: _, at, node, severity, kind: _, subject, text } = event;
     let subject = subject.as_ref().map(|subject| format!("{subject}: ")).unwrap_or_default();
     let word = match severity {
         Severity::Info => format!("{severity:7}"),
         Severity::Warning | Severity::Error => paint.tone(severity_tone(*severity), &format!("{severity:7}")),
     };
-    format!("{at}  {word}  {subject}{text}")
+    format!("{at}  {word}  {node}  {subject}{text}")
 }

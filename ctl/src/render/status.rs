@@ -27,6 +27,9 @@ fn node(status: &Status, paint: Paint) -> String {
     let up = span(status.up_since, status.now);
     let loaded = span(status.config.since, status.now);
     let mut line = format!("fmc-lb {}, up {up}, configuration {} for {loaded}", status.version, status.config.hash);
+    if let Some(left) = status.config.trial_ends_in_ms {
+        line += &paint.warn(&format!(", on trial for {} more", Span(Duration::from_millis(left))));
+    }
     if status.observe {
         line += &paint.warn(", only observing");
     }
@@ -79,11 +82,14 @@ fn peer(peer: &PeerStatus, status: &Status, paint: Paint) -> String {
     };
     let heard = format!("{} heard {} ago", peer.node, Span(Duration::from_millis(age)));
     let heard = if peer.alive { heard } else { paint.bad(&heard) };
-    match &peer.config_hash {
-        Some(hash) if *hash == status.config.hash => format!("{heard}, same configuration"),
-        Some(hash) => format!("{heard}, {}", paint.warn(&format!("another configuration ({hash})"))),
-        None => heard,
-    }
+    let configuration = peer.config_hash.as_ref().map(|hash| match *hash == status.config.hash {
+        true => "same configuration".to_owned(),
+        false => paint.warn(&format!("another configuration ({hash})")),
+    });
+    let release = peer.version.as_ref().filter(|version| **version != status.version);
+    let release = release.map(|version| paint.warn(&format!("fmc-lb {version}")));
+    let open = peer.connections.filter(|open| *open > 0).map(connections);
+    [Some(heard), configuration, release, open].into_iter().flatten().collect::<Vec<_>>().join(", ")
 }
 
 fn processes(status: &Status, paint: Paint) -> String {

@@ -283,7 +283,7 @@ fn a_reader_that_goes_away_is_no_error() {
 #[test]
 fn following_events_prints_what_is_new_and_takes_a_restarted_proxy_for_granted() {
     let first = r#"{"now":"2026-11-21T03:12:04.120Z","node":"lb1","epoch":1,"last":1,"missed":0,"events":[
-        {"sequence":1,"at":"2026-11-21T03:12:00.000Z","severity":"info","kind":"role","subject":"vip api","text":"taken"}]}"#;
+        {"sequence":1,"at":"2026-11-21T03:12:00.000Z","node":"lb1","severity":"info","kind":"role","subject":"vip api","text":"taken"}]}"#;
     let quiet = first.replace('\n', "").replacen(r#"[        {"sequence""#, r#"[{"sequence""#, 1);
     let quiet = format!("{}]}}", &quiet[..quiet.find('[').unwrap() + 1]);
     let second = first.replace(r#""epoch":1"#, r#""epoch":2"#).replace("taken", "given away");

@@ -1,11 +1,15 @@
-//! The admin API: everything on the unix socket, reading only on TCP.
+//! The admin API: everything on the unix socket and between the nodes, reading only on TCP.
+//!
+//! A command on the unix socket is for every node that it concerns (see `command/everywhere.rs`), unless it says otherwise.
 //!
 //! One task per connection on the control thread, HTTP/1.1 by hyper. A slow or silent reader costs one task, at most
 //! [`MAX_CONNECTIONS`] of them; the data plane runs on another thread and does not notice.
 
 mod command;
 mod exposition;
+mod order;
 mod page;
+mod pass_on;
 mod read;
 mod response;
 
@@ -18,7 +22,8 @@ use fmc_api::configure::Configure;
 use fmc_api::events::EventKind;
 use fmc_api::path;
 use fmc_api::word::Severity;
-use fmc_api::{Refusal, RefusalKind};
+use fmc_api::{Nodes, RefusalKind};
+use fmc_config::model::name::NodeName;
 use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -31,6 +36,7 @@ use tokio::net::{TcpListener, UnixListener};
 use tokio::task::AbortHandle;
 
 use crate::proxy::appliance::Shared;
+use order::Authority;
 use response::{Answer, refuse};
 
 /// Connections served at once; further ones are closed at once.
@@ -46,12 +52,14 @@ const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
 const CONNECTION_TIMEOUT: Duration = Duration::from_secs(330);
 
 /// Who is asking.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Caller {
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Caller {
     /// Over TCP: may read.
     Network,
     /// Over the unix socket, with the user id the kernel vouches for (SO_PEERCRED, unix(7)).
     Local { uid: u32 },
+    /// Over the pair's channel: another node, for somebody who may command there.
+    Node(NodeName),
 }
 
 /// Serves the unix socket for ever.
@@ -67,6 +75,8 @@ pub(crate) async fn serve_unix(listener: UnixListener, shared: Shared) {
         }
     }
 }
+
+pub(crate) use read::health_of;
 
 /// Installs the recorder behind `/metrics`.
 pub(crate) use exposition::install as install_recorder;
@@ -125,7 +135,7 @@ fn may_read(client: IpAddr, allow: &[IpNet]) -> bool {
     client.is_loopback() || allow.iter().any(|net| net.contains(&client))
 }
 
-async fn pause(what: &str, error: &std::io::Error) {
+pub(crate) async fn pause(what: &str, error: &std::io::Error) {
     tracing::warn!(%error, "cannot accept on the {what}");
     tokio::time::sleep(Duration::from_millis(200)).await;
 }
@@ -140,37 +150,54 @@ where
     }
     let (shared, place) = (shared.clone(), Rc::clone(open));
     tokio::task::spawn_local(async move {
-        let service = service_fn(|request| {
-            let shared = shared.clone();
-            async move { Ok::<_, Infallible>(answer(request, caller, &shared).await.into_http()) }
-        });
-        let mut http = http1::Builder::new();
-        http.timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT).keep_alive(true);
-        let connection = http.serve_connection(TokioIo::new(stream), service);
-        let _ = tokio::time::timeout(CONNECTION_TIMEOUT, connection).await;
+        serve_connection(stream, caller, &shared).await;
         drop(place);
     });
 }
 
-async fn answer(request: Request<Incoming>, caller: Caller, shared: &Shared) -> Answer {
-    if request.method() == Method::GET {
-        return read::answer(request.uri(), shared);
+/// Answers the requests of one connection, one after the other.
+pub(crate) async fn serve_connection<S>(stream: S, caller: Caller, shared: &Shared)
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let service = service_fn(|request| {
+        let caller = &caller;
+        async move { Ok::<_, Infallible>(answer(request, caller, shared).await.into_http()) }
+    });
+    let mut http = http1::Builder::new();
+    http.timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT).keep_alive(true);
+    let connection = http.serve_connection(TokioIo::new(stream), service);
+    let _ = tokio::time::timeout(CONNECTION_TIMEOUT, connection).await;
+}
+
+async fn answer(request: Request<Incoming>, caller: &Caller, shared: &Shared) -> Answer {
+    let nodes = match order::nodes(&request, caller, &shared.borrow().node.name) {
+        Ok(nodes) => nodes,
+        Err(refusal) => return refusal.into(),
+    };
+    match (request.method(), &nodes) {
+        (&Method::GET, Nodes::Node(node)) => pass_on::get(&request, node, shared).await,
+        (&Method::GET, Nodes::All | Nodes::This) => read::answer(request.uri(), caller, shared),
+        (&Method::POST, _) => match order::authority(&request, caller) {
+            Ok(authority) => command(request, authority, nodes, shared).await,
+            Err(refusal) => refusal.into(),
+        },
+        _ => refuse(RefusalKind::BadRequest, "only GET and POST are understood", "see docs/reference/api.md"),
     }
-    if request.method() != Method::POST {
-        return refuse(RefusalKind::BadRequest, "only GET and POST are understood", "see docs/reference/api.md");
-    }
-    match may_command(caller) {
-        Err(refusal) => Answer::from(refusal),
-        Ok(uid) => {
-            let path = request.uri().path().to_owned();
-            let longest = longest_body(&path);
-            match Limited::new(request.into_body(), longest).collect().await {
-                Ok(body) => command::answer(&path, &body.to_bytes(), uid, shared).await,
-                Err(_) => {
-                    let error = format!("the body is over {} KiB or broken", longest / 1024);
-                    refuse(RefusalKind::BadRequest, error, "send one JSON object")
-                }
-            }
+}
+
+async fn command(request: Request<Incoming>, authority: Authority, nodes: Nodes, shared: &Shared) -> Answer {
+    let path = request.uri().path().to_owned();
+    let longest = longest_body(&path);
+    match Limited::new(request.into_body(), longest).collect().await {
+        Ok(body) => {
+            // Not before: an order's place among the others is that of the moment in which it is carried out.
+            let order = authority.order(&shared.borrow());
+            command::answer(&path, body.to_bytes(), &order, nodes, shared).await
+        }
+        Err(_) => {
+            let error = format!("the body is over {} KiB or broken", longest / 1024);
+            refuse(RefusalKind::BadRequest, error, "send one JSON object")
         }
     }
 }
@@ -178,23 +205,6 @@ async fn answer(request: Request<Incoming>, caller: Caller, shared: &Shared) -> 
 /// A configuration may be long, and JSON escapes make it longer.
 fn longest_body(path: &str) -> usize {
     if path == path::CONFIGURE { 2 * Configure::LONGEST } else { MAX_BODY }
-}
-
-/// The user id under which it is done.
-fn may_command(caller: Caller) -> Result<u32, Refusal> {
-    match caller {
-        Caller::Local { uid: 0 } => Ok(0),
-        Caller::Local { uid } => Err(Refusal::new(
-            RefusalKind::NotPermitted,
-            format!("user id {uid} may look, only root may command"),
-            "use sudo",
-        )),
-        Caller::Network => Err(Refusal::new(
-            RefusalKind::NotPermitted,
-            "commands are taken on the unix socket only",
-            "use fmc-lbctl on the node",
-        )),
-    }
 }
 
 /// Whether a path is one of the commands.
@@ -210,6 +220,8 @@ fn is_command(wanted: &str) -> bool {
         path::REBALANCE,
         path::PROBE,
         path::CONFIGURE,
+        path::CONFIRM,
+        path::ROLLBACK,
     ];
     commands.contains(&wanted)
 }

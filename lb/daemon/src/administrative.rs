@@ -3,14 +3,19 @@
 //! Kept apart from what is configured and from what is observed.
 //!
 //! ```text
-//! command ── apply ──▶ effects (performed by the wiring)     text of the record ──▶ state directory
-//! undo ────── undo ──▶ effects                               state directory ── parse ──▶ reconcile with the configuration
+//! command ─────────── apply ──▶ effects (performed by the wiring)     text of the record ──▶ state directory
+//! undo ──────────────── undo ──▶ effects                               state directory ── parse ──▶ reconcile with the configuration
+//! another node's layer ─ merge ─▶ effects
 //! ```
+//!
+//! Each node has the whole layer, of every node. Of each subject the newest act counts, by its [`Stamp`]; so nodes that exchange
+//! their layers in any order, and as often as they like, come to the same one.
 //!
 //! A value: it performs nothing and knows no clock. Whoever changes it performs the effects and has the record saved.
 
 mod act;
 mod record;
+mod stamp;
 mod standing;
 
 use fmc_api::word::AdminState;
@@ -21,6 +26,7 @@ use fmc_config::model::name::{BackendName, NodeName, ServerName};
 use serde::{Deserialize, Serialize};
 
 pub(crate) use act::Act;
+pub(crate) use stamp::{Order, Stamp};
 pub(crate) use standing::Standing;
 
 use act::Journal;
@@ -28,13 +34,13 @@ use act::Journal;
 /// Everything that operators have asked and that is still in force, and the acts that can be taken back.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Administrative {
-    /// One for each subject of which something other than the configuration is in force.
+    /// One for each subject that an operator ever asked something of, in the order of the subjects; nothing may be in force of it.
     standing: Vec<Standing>,
     journal: Journal,
 }
 
 /// What a command is about.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "Target", into = "Target")]
 pub(crate) enum Subject {
     Node(NodeName),
@@ -48,10 +54,27 @@ pub(crate) enum Wanted {
     Weight(Weight),
 }
 
+/// What of a subject an act changes; the two are asked and taken back apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Aspect {
+    State,
+    Weight,
+}
+
+impl Wanted {
+    fn aspect(self) -> Aspect {
+        match self {
+            Self::State(_) => Aspect::State,
+            Self::Weight(_) => Aspect::Weight,
+        }
+    }
+}
+
 /// What has to be done so that the world agrees with the layer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Effect {
-    Node(AdminState),
+    Node(NodeName, AdminState),
     State(BackendName, ServerName, AdminState),
     Weight(BackendName, ServerName, Weight),
 }
@@ -73,39 +96,63 @@ pub(crate) struct Undone {
 }
 
 impl Administrative {
+    /// The stamp of a command that is asked on `node` now.
+    pub(crate) fn next_stamp(&self, node: &NodeName) -> Stamp {
+        Stamp { count: self.journal.count + 1, by: node.clone() }
+    }
+
     /// Takes a command in. Its effects are those of every subject, of one that is in that state already too: a command
-    /// that is said again acts again. Only one that changes something is an act.
+    /// that is said again acts again. Only one that changes something is an act. What is newer than the command stays.
     pub(crate) fn apply(
         &mut self,
         wanted: Wanted,
         subjects: &[Subject],
         what: String,
-        asked: Asked,
+        order: &Order,
         config: &Config,
     ) -> Vec<Effect> {
-        let before: Vec<Standing> = subjects.iter().map(|subject| self.of(subject)).collect();
-        let changed: Vec<Standing> =
-            before.into_iter().filter(|standing| standing.with(wanted, asked, config) != *standing).collect();
+        let before = subjects.iter().map(|subject| self.of(subject));
+        let before: Vec<Standing> =
+            before.filter(|standing| standing.stamp(wanted.aspect()) <= Some(&order.stamp)).collect();
+        let effects = before.iter().filter_map(|standing| effect(&standing.of, wanted)).collect();
+        let changed: Vec<_> =
+            before.into_iter().filter(|standing| standing.with(wanted, order, config) != *standing).collect();
         for standing in &changed {
-            self.put(standing.with(wanted, asked, config));
+            self.put(standing.with(wanted, order, config));
         }
         if !changed.is_empty() {
-            self.journal.add(what, asked, changed);
+            self.journal.add(what, order, wanted.aspect(), changed);
         }
-        subjects.iter().filter_map(|subject| effect(subject, wanted)).collect()
+        effects
     }
 
     /// Takes the last act back; `None`: there is none left. What the configuration has replaced since stays replaced.
-    pub(crate) fn undo(&mut self, config: &Config, node: &NodeName) -> Option<Undone> {
+    pub(crate) fn undo(&mut self, order: &Order, config: &Config) -> Option<Undone> {
         let act = self.journal.take_last()?;
+        self.journal.count = self.journal.count.max(order.stamp.count);
         let mut effects = Vec::new();
         for before in act.before.clone() {
             let now = self.of(&before.of);
-            let back = before.reconciled(config, node).0;
+            let back = now.clone().back_to(&before.reconciled(config).0, act.aspect, &order.stamp);
             effects.extend(differences(&now, &back, config));
-            self.put(back);
+            if back.is_configured(config) {
+                self.put(back);
+            }
         }
         Some(Undone { act, effects })
+    }
+
+    /// Takes in what another node knows: of each subject what is newer there, as far as this configuration knows the subject.
+    pub(crate) fn merge(&mut self, other: &Self, config: &Config) -> Vec<Effect> {
+        let mut effects = Vec::new();
+        for theirs in other.standing.iter().filter(|theirs| theirs.is_configured(config)) {
+            let ours = self.of(&theirs.of);
+            let newest = ours.clone().newest(&theirs.clone().reconciled(config).0);
+            effects.extend(differences(&ours, &newest, config));
+            self.put(newest);
+        }
+        self.journal.merge(&other.journal);
+        effects
     }
 
     /// The act that [`Administrative::undo`] would take back.
@@ -114,11 +161,13 @@ impl Administrative {
     }
 
     /// Drops what the configuration has made stale: it wins.
-    pub(crate) fn reconcile(&mut self, config: &Config, node: &NodeName) -> Vec<Stale> {
+    pub(crate) fn reconcile(&mut self, config: &Config) -> Vec<Stale> {
         let mut dropped = Vec::new();
         for standing in std::mem::take(&mut self.standing) {
-            let (kept, stale) = standing.reconciled(config, node);
-            self.put(kept);
+            let (kept, stale) = standing.reconciled(config);
+            if kept.is_configured(config) {
+                self.put(kept);
+            }
             dropped.extend(stale);
         }
         dropped
@@ -132,17 +181,17 @@ impl Administrative {
             let weight = standing.weight().map(Wanted::Weight);
             [state, weight].into_iter().flatten().filter_map(|wanted| effect(&standing.of, wanted))
         });
-        effects.filter(|effect| !matches!(effect, Effect::Node(_))).collect()
+        effects.filter(|effect| !matches!(effect, Effect::Node(..))).collect()
     }
 
-    /// What is in force of this node.
-    pub(crate) fn node(&self) -> AdminState {
-        self.node_standing().and_then(Standing::state).unwrap_or(AdminState::Ready)
+    /// What is in force of a node.
+    pub(crate) fn node(&self, node: &NodeName) -> AdminState {
+        self.of(&Subject::Node(node.clone())).state().unwrap_or(AdminState::Ready)
     }
 
     /// Who asked for the node's state; `None`: nobody.
-    pub(crate) fn node_asked(&self) -> Option<Asked> {
-        self.node_standing().and_then(Standing::state_asked)
+    pub(crate) fn node_asked(&self, node: &NodeName) -> Option<Asked> {
+        self.of(&Subject::Node(node.clone())).state_asked()
     }
 
     /// What is in force of a server; `None`: nothing but the configuration.
@@ -153,11 +202,8 @@ impl Administrative {
 
     /// One sentence for each thing in force, for whoever reads the log of a start.
     pub(crate) fn sentences(&self) -> Vec<(Subject, String)> {
-        self.standing.iter().map(|standing| (standing.of.clone(), standing.sentence())).collect()
-    }
-
-    fn node_standing(&self) -> Option<&Standing> {
-        self.standing.iter().find(|standing| matches!(standing.of, Subject::Node(_)))
+        let in_force = self.standing.iter().filter(|standing| !standing.is_nothing());
+        in_force.map(|standing| (standing.of.clone(), standing.sentence())).collect()
     }
 
     fn of(&self, subject: &Subject) -> Standing {
@@ -166,16 +212,17 @@ impl Administrative {
     }
 
     fn put(&mut self, standing: Standing) {
-        self.standing.retain(|known| known.of != standing.of);
-        if !standing.is_nothing() {
-            self.standing.push(standing);
+        let place = self.standing.partition_point(|known| known.of < standing.of);
+        match self.standing.get_mut(place).filter(|known| known.of == standing.of) {
+            Some(known) => *known = standing,
+            None => self.standing.insert(place, standing),
         }
     }
 }
 
 fn effect(subject: &Subject, wanted: Wanted) -> Option<Effect> {
     match (subject, wanted) {
-        (Subject::Node(_), Wanted::State(state)) => Some(Effect::Node(state)),
+        (Subject::Node(node), Wanted::State(state)) => Some(Effect::Node(node.clone(), state)),
         (Subject::Node(_), Wanted::Weight(_)) => None,
         (Subject::Server(backend, server), Wanted::State(state)) => {
             Some(Effect::State(backend.clone(), server.clone(), state))

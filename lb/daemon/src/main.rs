@@ -104,7 +104,7 @@ fn main() -> ExitCode {
     };
     let outcome = match cli.command {
         Command::Run { config, node, runtime_dir, state_dir } => {
-            run(Begin { config, node, runtime_dir, state_dir, by_last_good: false })
+            run(Begin { config, node, runtime_dir, state_dir, by_last_good: false, ahead_of_file: false })
         }
         Command::Check { config, effective } => Ok(check::check(&config, effective)),
         Command::Cleanup { runtime_dir } => cleanup(runtime_dir),
@@ -122,14 +122,16 @@ fn main() -> ExitCode {
 fn run(begin: Begin) -> anyhow::Result<ExitCode> {
     let signals = supervisor::block_signals()?;
     let _log = log::start();
-    let (loaded, by_last_good) = match check::load(&begin.config) {
-        Ok(loaded) => (loaded, false),
+    let (loaded, begin) = match check::load(&begin.config) {
+        Ok(loaded) => match applied_over(&loaded, &begin) {
+            Some(applied) => (applied, Begin { ahead_of_file: true, ..begin }),
+            None => (loaded, begin),
+        },
         Err(code) => match last_good(&begin) {
-            Some(loaded) => (loaded, true),
+            Some(loaded) => (loaded, Begin { by_last_good: true, ..begin }),
             None => return Ok(code),
         },
     };
-    let begin = Begin { by_last_good, ..begin };
     loaded.warnings.show();
     let outcome = supervise(begin, &loaded, signals);
     if !matches!(outcome, Ok(code) if code == ExitCode::SUCCESS) {
@@ -145,6 +147,14 @@ fn last_good(begin: &Begin) -> Option<check::Loaded> {
     let text = begin.config.exists().then(|| StateDir::at(begin.state_dir.clone()).last_good())??;
     let loaded = check::take(text, &begin.state_dir.join("last-good.toml")).ok()?;
     tracing::error!(file = %begin.config.display(), "the configuration is wrong: this node works by the last one that was in force");
+    Some(loaded)
+}
+
+/// What was applied on another node for all nodes, if the file here is still the one that it replaced.
+fn applied_over(file: &check::Loaded, begin: &Begin) -> Option<check::Loaded> {
+    let text = StateDir::at(begin.state_dir.clone()).applied_over(&file.source)?;
+    let loaded = check::take(text, &begin.state_dir.join("applied.toml")).ok()?;
+    tracing::warn!(file = %begin.config.display(), "this node works by what was applied on another one since; fmc-lbctl save writes it to the file");
     Some(loaded)
 }
 

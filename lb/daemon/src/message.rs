@@ -71,6 +71,8 @@ pub(crate) struct Begin {
     pub(crate) state_dir: PathBuf,
     /// The file is wrong, and the text is that of the last configuration that was in force.
     pub(crate) by_last_good: bool,
+    /// The text was applied on another node, and the file says otherwise.
+    pub(crate) ahead_of_file: bool,
 }
 
 /// Role to supervisor.

@@ -83,6 +83,7 @@ pub(crate) fn main() -> Result<ExitCode> {
         config,
         file: begin.config,
         by_last_good: begin.by_last_good,
+        ahead_of_file: begin.ahead_of_file,
         text: configuration,
         config_hash: settings.config_hash,
         node,

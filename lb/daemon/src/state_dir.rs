@@ -28,6 +28,15 @@ const LAST_GOOD: &str = "last-good.toml";
 /// One in the making.
 const NEXT_GOOD: &str = "last-good.toml.next";
 
+/// A configuration that came from another node, under a line that says over which file.
+const APPLIED: &str = "applied.toml";
+
+/// One in the making.
+const NEXT_APPLIED: &str = "applied.toml.next";
+
+/// Before the hash of the file that was replaced.
+const APPLIED_OVER: &str = "# Applied on another node, in the place of a file with the SHA-256 ";
+
 /// The longest text that is taken for a record or a configuration: thousands of entries fit.
 const LONGEST: u64 = 1 << 20;
 
@@ -102,6 +111,27 @@ impl StateDir {
         }
     }
 
+    /// What was applied in the place of a file with this text; `None`: nothing, or the file was edited since and counts.
+    pub(crate) fn applied_over(&self, file: &str) -> Option<String> {
+        let kept = read(&self.0.join(APPLIED)).ok()?;
+        let (head, text) = kept.split_once('\n')?;
+        let over = head.strip_prefix(APPLIED_OVER)?;
+        (over == hash(file) && text != file).then(|| text.to_owned())
+    }
+
+    /// Has `text` count from the next start on, for as long as the file says `file`. Blocks for as long as the disk takes.
+    pub(crate) fn save_applied(&self, text: &str, file: &str) -> std::io::Result<()> {
+        self.replace(APPLIED, NEXT_APPLIED, &format!("{APPLIED_OVER}{}\n{text}", hash(file)))
+    }
+
+    /// The file counts again.
+    pub(crate) fn forget_applied(&self) -> std::io::Result<()> {
+        match std::fs::remove_file(self.0.join(APPLIED)) {
+            Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        }
+    }
+
     /// Replaces the record. Blocks for as long as the disk takes; on an error the old one is whole.
     pub(crate) fn save(&self, text: &str) -> std::io::Result<()> {
         self.replace(RECORD, NEXT, text)
@@ -116,6 +146,11 @@ impl StateDir {
         }
         written.and_then(|()| File::open(&self.0)?.sync_all())
     }
+}
+
+fn hash(text: &str) -> String {
+    let digest = ring::digest::digest(&ring::digest::SHA256, text.as_bytes());
+    digest.as_ref().iter().map(|octet| format!("{octet:02x}")).collect()
 }
 
 /// The directory is the proxy's and the reader may be root: no link is followed, nothing but a file is opened.
@@ -194,6 +229,21 @@ mod tests {
         std::fs::remove_file(&kept).unwrap();
         nix::unistd::mkfifo(&kept, nix::sys::stat::Mode::S_IRWXU).unwrap();
         assert_eq!(state.last_good(), None, "a pipe is not waited for");
+    }
+
+    #[test]
+    fn what_was_applied_counts_until_the_file_is_edited_or_says_the_same() {
+        let (_scratch, state) = scratch();
+        assert_eq!(state.applied_over("old"), None);
+        state.save_applied("new", "old").unwrap();
+        assert_eq!(state.applied_over("old").as_deref(), Some("new"));
+        assert_eq!(state.applied_over("edited"), None, "whoever edited the file meant it");
+        state.save_applied("new", "new").unwrap();
+        assert_eq!(state.applied_over("new"), None, "the file says it itself");
+        state.save_applied("new", "old").unwrap();
+        state.forget_applied().unwrap();
+        state.forget_applied().unwrap();
+        assert_eq!(state.applied_over("old"), None);
     }
 
     #[test]

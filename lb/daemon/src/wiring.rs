@@ -15,6 +15,7 @@ pub(crate) mod operator;
 mod reason;
 pub(crate) mod reload;
 mod roles;
+pub(crate) mod trial;
 
 use std::time::{Duration, Instant};
 

@@ -1,45 +1,60 @@
 //! The commanding half of the admin API: every `POST`. Parse, decide, do, say what changed.
 
+mod agreement;
 mod configure;
+mod everywhere;
 mod failover;
 mod node_state;
 mod probe;
 mod rebalance;
 mod server_state;
+mod trial;
 mod undo;
 
 use fmc_api::command::{Failover, Kill, KillAnswer, SetState, SetWeight, Undo};
 use fmc_api::events::EventKind;
 use fmc_api::rebalance::Rebalance;
 use fmc_api::word::{AdminState, Severity};
-use fmc_api::{Asked, Refusal, RefusalKind, Target, path};
+use fmc_api::{Nodes, Refusal, RefusalKind, Target, path};
 use fmc_lb::EndedBy;
+use hyper::body::Bytes;
 use serde::de::DeserializeOwned;
 
-use super::read;
 use super::response::Answer;
+use super::{pass_on, read};
+use crate::administrative::Order;
 use crate::proxy::appliance::Shared;
 use crate::proxy::saver::Receipt;
 
-/// Does what the path and the body say, under the name of `uid`.
-pub(crate) async fn answer(path: &str, body: &[u8], uid: u32, shared: &Shared) -> Answer {
-    let asked = Asked { at: read::now(), uid };
+/// Does what the path and the body say, under the name of whoever gave the order, on the nodes that it is for.
+pub(crate) async fn answer(path: &str, body: Bytes, order: &Order, nodes: Nodes, shared: &Shared) -> Answer {
+    match nodes {
+        Nodes::All => everywhere::answer(path, body, order, shared).await,
+        Nodes::This => here(path, &body, order, shared).await,
+        Nodes::Node(node) => pass_on::post(path, body, order, &node, shared).await,
+    }
+}
+
+/// On this node alone.
+async fn here(path: &str, body: &[u8], order: &Order, shared: &Shared) -> Answer {
     let outcome = match path {
-        path::DRAIN => set_state(body, AdminState::Drain, asked, shared).await,
-        path::READY => set_state(body, AdminState::Ready, asked, shared).await,
-        path::MAINT => set_state(body, AdminState::Maint, asked, shared).await,
+        path::DRAIN => set_state(body, AdminState::Drain, order, shared).await,
+        path::READY => set_state(body, AdminState::Ready, order, shared).await,
+        path::MAINT => set_state(body, AdminState::Maint, order, shared).await,
         path::WEIGHT => match parse::<SetWeight>(body) {
-            Ok(weight) => server_state::set_weight(&weight, asked, shared).await,
+            Ok(weight) => server_state::set_weight(&weight, order, shared).await,
             Err(refusal) => Err(refusal),
         },
         path::UNDO => match parse::<Undo>(body) {
-            Ok(wanted) => undo::undo(wanted, asked, shared).await,
+            Ok(wanted) => undo::undo(wanted, order, shared).await,
             Err(refusal) => Err(refusal),
         },
         path::CONFIGURE => match parse(body) {
-            Ok(wanted) => configure::configure(wanted, asked, shared).await,
+            Ok(wanted) => configure::configure(wanted, order, shared).await.map(|answer| Answer::json(&answer)),
             Err(refusal) => Err(refusal),
         },
+        path::CONFIRM => parse(body).and_then(|wanted| trial::confirm(&wanted, shared)),
+        path::ROLLBACK => trial::roll_back(order, shared).await,
         path::KILL => parse::<Kill>(body).and_then(|wanted| kill(wanted, shared)),
         path::PROBE => match parse(body) {
             Ok(wanted) => probe::answer(&wanted, shared).await,
@@ -65,11 +80,11 @@ fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Refusal> {
         .map_err(|error| Refusal::new(RefusalKind::BadRequest, format!("the body is wrong: {error}"), "use fmc-lbctl"))
 }
 
-async fn set_state(body: &[u8], state: AdminState, asked: Asked, shared: &Shared) -> Result<Answer, Refusal> {
+async fn set_state(body: &[u8], state: AdminState, order: &Order, shared: &Shared) -> Result<Answer, Refusal> {
     let wanted: SetState = parse(body)?;
     match &wanted.target {
-        Target::Node(node) => node_state::set(node, state, wanted.dry_run, asked, shared).await,
-        target => server_state::set(target, state, wanted.dry_run, asked, shared).await,
+        Target::Node(node) => node_state::set(node, state, wanted.dry_run, order, shared).await,
+        target => server_state::set(target, state, wanted.dry_run, order, shared).await,
     }
 }
 

@@ -1,12 +1,15 @@
 //! The reading half of the admin API: every `GET`.
 
 mod backends;
+mod pair;
 mod sessions;
 mod status;
 
 use std::time::SystemTime;
 
+use fmc_api::configure::ConfigurationText;
 use fmc_api::events::{EventList, EventQuery};
+use fmc_api::pair::PairQuery;
 use fmc_api::query::QueryError;
 use fmc_api::sessions::SessionQuery;
 use fmc_api::status::VipList;
@@ -14,14 +17,14 @@ use fmc_api::{Moment, Refusal, RefusalKind, path};
 use hyper::Uri;
 
 use super::response::{Answer, refuse};
-use super::{exposition, is_command, page};
+use super::{Caller, exposition, is_command, page};
 use crate::proxy::appliance::{Appliance, Shared};
 
 pub(crate) use backends::{admin_state, health_of};
 pub(crate) use sessions::session;
 
 /// Answers one request target.
-pub(crate) fn answer(uri: &Uri, shared: &Shared) -> Answer {
+pub(crate) fn answer(uri: &Uri, caller: &Caller, shared: &Shared) -> Answer {
     let appliance = shared.borrow();
     let query = uri.query().unwrap_or_default();
     match uri.path() {
@@ -40,6 +43,15 @@ pub(crate) fn answer(uri: &Uri, shared: &Shared) -> Answer {
         path::EVENTS => {
             EventQuery::parse(query).map_or_else(bad_query, |query| Answer::json(&events(&appliance, query)))
         }
+        path::PAIR if *caller != Caller::Network => {
+            PairQuery::parse(query).map_or_else(bad_query, |query| Answer::json(&pair::report(&appliance, query)))
+        }
+        path::PAIR_ADMINISTRATIVE if *caller != Caller::Network => pair::record(&appliance),
+        path::CONFIGURATION if *caller != Caller::Network => Answer::json(&ConfigurationText {
+            now: now(),
+            file: appliance.file.clone(),
+            text: appliance.text.to_string(),
+        }),
         command if is_command(command) => {
             refuse(RefusalKind::BadRequest, format!("{command} is a command"), "send it with POST, on the unix socket")
         }

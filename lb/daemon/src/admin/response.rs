@@ -25,6 +25,21 @@ impl Answer {
         }
     }
 
+    /// What another node answered.
+    pub(crate) fn passed_on(status: StatusCode, body: Bytes) -> Self {
+        Self { status, content_type: "application/json", body }
+    }
+
+    /// Whether what was asked was done.
+    pub(crate) fn is_success(&self) -> bool {
+        self.status.is_success()
+    }
+
+    /// What it says, as JSON; `None`: it is none.
+    pub(crate) fn value(&self) -> Option<serde_json::Value> {
+        serde_json::from_slice(&self.body).ok()
+    }
+
     /// 200 or 503 with a line of text: the answer of a health endpoint.
     pub(crate) fn probe(good: bool, words: &str) -> Self {
         let status = if good { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };

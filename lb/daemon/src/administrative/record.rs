@@ -8,9 +8,9 @@ use super::act::Journal;
 use super::{Act, Administrative, Standing};
 
 /// Changes when an old reader would misread a new record.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
-const HEAD: &str = "# What operators have asked of this node and of its servers: written by fmc-lb at each command, read at its start.\n\
+const HEAD: &str = "# What operators have asked of the nodes and of their servers: written by fmc-lb at each command, read at its start.\n\
                     # Change it with fmc-lbctl (drain, ready, maint, weight, undo).\n";
 
 /// Why a text is not a record of this version.
@@ -26,8 +26,8 @@ pub(crate) enum RecordError {
 #[serde(deny_unknown_fields)]
 struct Record {
     version: u32,
-    /// Acts ever done.
-    acts_done: u64,
+    /// The highest count of an act heard of.
+    count: u64,
     #[serde(default)]
     standing: Vec<Standing>,
     /// Those that can be taken back, oldest first.
@@ -44,10 +44,16 @@ struct Versioned {
 impl Administrative {
     /// The record's text.
     pub(crate) fn to_record(&self) -> Result<String, RecordError> {
-        let Self { standing, journal: Journal { done, acts } } = self.clone();
-        let record = Record { version: VERSION, acts_done: done, standing, act: acts };
+        let Self { standing, journal: Journal { count, acts } } = self.clone();
+        let record = Record { version: VERSION, count, standing, act: acts };
         let text = toml::to_string(&record).map_err(|error| RecordError::Malformed(error.to_string()))?;
         Ok(format!("{HEAD}{text}"))
+    }
+
+    /// The same on nodes that agree about everything that was asked.
+    pub(crate) fn digest(&self) -> Result<u64, RecordError> {
+        let digest = ring::digest::digest(&ring::digest::SHA256, self.to_record()?.as_bytes());
+        Ok(digest.as_ref().iter().take(8).fold(0, |hash, byte| (hash << 8) | u64::from(*byte)))
     }
 
     /// Reads [`Administrative::to_record`] back.
@@ -58,7 +64,7 @@ impl Administrative {
         if version != VERSION {
             return Err(RecordError::Version(version));
         }
-        let Record { version: _, acts_done, standing, act } = toml::from_str(text).map_err(malformed)?;
-        Ok(Self { standing, journal: Journal { done: acts_done, acts: act } })
+        let Record { version: _, count, standing, act } = toml::from_str(text).map_err(malformed)?;
+        Ok(Self { standing, journal: Journal { count, acts: act } })
     }
 }

@@ -4,16 +4,21 @@ use fmc_api::word::AdminState;
 use fmc_api::{Asked, Moment, Target};
 use fmc_config::model::Config;
 use fmc_config::model::backend::{Server, Weight};
-use fmc_config::model::name::NodeName;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::{Stale, Subject, Wanted};
+use super::{Aspect, Order, Stale, Stamp, Subject, Wanted};
 
 /// What operators have asked of one subject; what they have not is as configured.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Standing {
     pub(super) of: Subject,
+    /// Of the last act on its state: what has a higher one is newer. Stays when nothing is in force any more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    state_stamp: Option<Stamp>,
+    /// Of the last act on its weight.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    weight_stamp: Option<Stamp>,
     /// Where the server was when it was asked: under the same name at another place it is another server. `None`: a node.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     place: Option<String>,
@@ -47,7 +52,7 @@ struct WeightAsked {
 
 impl Standing {
     pub(super) fn nothing(of: Subject) -> Self {
-        Self { of, place: None, state: None, weight: None }
+        Self { of, state_stamp: None, weight_stamp: None, place: None, state: None, weight: None }
     }
 
     pub(super) fn is_nothing(&self) -> bool {
@@ -75,7 +80,51 @@ impl Standing {
     }
 
     /// As it is once `wanted` is asked of it. What is in force already keeps its first signature.
-    pub(super) fn with(&self, wanted: Wanted, asked: Asked, config: &Config) -> Self {
+    pub(super) fn with(&self, wanted: Wanted, order: &Order, config: &Config) -> Self {
+        let after = self.asking(wanted, order.asked, config);
+        if after == *self { after } else { after.stamped(wanted.aspect(), &order.stamp) }
+    }
+
+    /// Of the last act on that aspect; `None`: there was none.
+    pub(super) fn stamp(&self, aspect: Aspect) -> Option<&Stamp> {
+        match aspect {
+            Aspect::State => self.state_stamp.as_ref(),
+            Aspect::Weight => self.weight_stamp.as_ref(),
+        }
+    }
+
+    fn stamped(self, aspect: Aspect, stamp: &Stamp) -> Self {
+        let stamp = Some(stamp.clone());
+        match aspect {
+            Aspect::State => Self { state_stamp: stamp, ..self },
+            Aspect::Weight => Self { weight_stamp: stamp, ..self },
+        }
+    }
+
+    /// As it is once one aspect is again as in `before`, by the act of `stamp`.
+    pub(super) fn back_to(self, before: &Self, aspect: Aspect, stamp: &Stamp) -> Self {
+        self.like(before, aspect).stamped(aspect, stamp)
+    }
+
+    /// As it is once what is newer in `other` is taken over, aspect by aspect.
+    pub(super) fn newest(self, other: &Self) -> Self {
+        let newer = |ours: &Self, aspect| other.stamp(aspect) > ours.stamp(aspect);
+        let (state, weight) = (newer(&self, Aspect::State), newer(&self, Aspect::Weight));
+        let this = if state { self.like(other, Aspect::State) } else { self };
+        if weight { this.like(other, Aspect::Weight) } else { this }
+    }
+
+    /// One aspect is the other's, with its stamp.
+    fn like(self, other: &Self, aspect: Aspect) -> Self {
+        let place = other.place.clone().or(self.place.clone());
+        let this = match aspect {
+            Aspect::State => Self { state: other.state, state_stamp: other.state_stamp.clone(), ..self },
+            Aspect::Weight => Self { weight: other.weight, weight_stamp: other.weight_stamp.clone(), ..self },
+        };
+        Self { place, ..this }.tidied()
+    }
+
+    fn asking(&self, wanted: Wanted, asked: Asked, config: &Config) -> Self {
         let Asked { at, uid } = asked;
         let place = configured(&self.of, config).map(place);
         match wanted {
@@ -95,11 +144,19 @@ impl Standing {
         }
     }
 
+    /// Whether the configuration knows what it is about.
+    pub(super) fn is_configured(&self, config: &Config) -> bool {
+        match &self.of {
+            Subject::Node(node) => config.nodes.iter().any(|known| known.name == *node),
+            Subject::Server(..) => configured(&self.of, config).is_some(),
+        }
+    }
+
     /// What the configuration leaves of it, and a sentence for each thing that it does not.
-    pub(super) fn reconciled(self, config: &Config, this: &NodeName) -> (Self, Vec<Stale>) {
+    pub(super) fn reconciled(self, config: &Config) -> (Self, Vec<Stale>) {
         let gone = match (&self.of, configured(&self.of, config)) {
-            (Subject::Node(node), _) if node != this => Some(format!("this is {this}")),
-            (Subject::Node(_), _) => None,
+            (Subject::Node(_), _) if self.is_configured(config) => None,
+            (Subject::Node(_), _) => Some("the configuration has no such node".to_owned()),
             (Subject::Server(..), None) => Some("the configuration has no such server".to_owned()),
             (Subject::Server(..), Some(server)) => {
                 let now = place(server);
@@ -110,9 +167,10 @@ impl Standing {
         match gone {
             Some(why) if !self.is_nothing() => {
                 let text = format!("no longer in force: {}; {why}", self.sentence());
-                (Self::nothing(self.of.clone()), vec![Stale { of: self.of, text }])
+                let of = self.of.clone();
+                (self.emptied(), vec![Stale { of, text }])
             }
-            Some(_) => (Self::nothing(self.of), Vec::new()),
+            Some(_) => (self.emptied(), Vec::new()),
             None => self.with_live_weight(config),
         }
     }
@@ -139,7 +197,12 @@ impl Standing {
 
     /// Nothing in force is at no place.
     fn tidied(self) -> Self {
-        if self.is_nothing() { Self::nothing(self.of) } else { self }
+        if self.is_nothing() { self.emptied() } else { self }
+    }
+
+    /// Nothing is in force, and that is as new as it was.
+    fn emptied(self) -> Self {
+        Self { state_stamp: self.state_stamp, weight_stamp: self.weight_stamp, ..Self::nothing(self.of) }
     }
 }
 

@@ -32,8 +32,10 @@ use crate::event_log::EventLog;
 use crate::fitness::{Judgement, Scarce};
 use crate::lifeline::Lifeline;
 use crate::message::Processes;
+use crate::pair::channel::Channel;
 use crate::state_dir::StateDir;
 use crate::wiring::alarms::Alarms;
+use crate::wiring::trial::Trial;
 
 /// One thread owns it; a borrow never lives across an await.
 pub(crate) type Shared = Rc<RefCell<Appliance>>;
@@ -47,6 +49,12 @@ pub(crate) struct Appliance {
     /// Of what the configuration means; heartbeats carry it.
     pub(crate) config_hash: u64,
     pub(crate) configured_at: Moment,
+    /// What the configuration was parsed from.
+    pub(crate) text: Rc<str>,
+    /// It waits to be confirmed.
+    pub(crate) trial: Option<Trial>,
+    /// It came from another node, and the file that the service starts with says otherwise.
+    pub(crate) ahead_of_file: bool,
     pub(crate) node: Node,
     /// What operators asked of this node and of its servers.
     pub(crate) administrative: Administrative,
@@ -58,6 +66,8 @@ pub(crate) struct Appliance {
     pub(crate) data_plane: DataPlaneHandle,
     pub(crate) checker: Checker,
     pub(crate) keeper: KeeperLink,
+    /// To the other nodes.
+    pub(crate) channel: Channel,
     /// Where the supervisor is told what shall be remembered.
     pub(crate) supervisor: Lifeline,
     /// Waits for what the keeper says of a configuration that is being prepared, by its hash.

@@ -31,6 +31,7 @@ use super::saver::Saver;
 use crate::event_log::EventLog;
 use crate::lifeline::Lifeline;
 use crate::message::Word;
+use crate::pair::channel::{self, Channel};
 use crate::state_dir::{Recovered, StateDir};
 use crate::wiring::alarms::Alarms;
 use crate::wiring::{self, Inbox, operator, reload};
@@ -42,6 +43,8 @@ pub(crate) struct Control {
     pub(crate) file: PathBuf,
     /// The file is wrong, and the text is that of the last configuration that was in force.
     pub(crate) by_last_good: bool,
+    /// The text was applied on another node, and the file says otherwise.
+    pub(crate) ahead_of_file: bool,
     /// What the configuration was parsed from.
     pub(crate) text: String,
     pub(crate) config_hash: u64,
@@ -100,6 +103,10 @@ impl Control {
             by_last_good: self.by_last_good,
             config_hash: self.config_hash,
             configured_at: now,
+            text: self.text.into(),
+            trial: None,
+            ahead_of_file: self.ahead_of_file,
+            events: EventLog::new(self.node.name.clone(), SystemTime::now()),
             node: self.node,
             administrative: self.recovered.layer,
             saver: Saver::start(self.state_dir.clone(), runtime.handle()),
@@ -108,13 +115,13 @@ impl Control {
             data_plane: self.data_plane,
             checker,
             keeper: self.keeper,
+            channel: Channel::default(),
             supervisor: self.supervisor,
             preparing: None,
             leaving: Vec::new(),
             served: Vec::new(),
             snapshot: None,
             processes: None,
-            events: EventLog::new(SystemTime::now()),
             alarms: Alarms::default(),
             recorder: self.recorder,
             log_lines: self.log_lines,
@@ -126,13 +133,14 @@ impl Control {
         if let Some(refused) = self.recovered.refused {
             shared.borrow_mut().note(Severity::Error, EventKind::Command, None, refused);
         }
-        reload::keep(self.text, &shared.borrow());
+        reload::keep(&shared.borrow());
         operator::resume(&mut shared.borrow_mut());
         self.admin.set_nonblocking(true)?;
         LocalSet::new().block_on(runtime, async {
             let unix = tokio::net::UnixListener::from_std(self.admin).context("cannot serve the admin socket")?;
             tokio::task::spawn_local(admin::serve_unix(unix, shared.clone()));
             admin::serve_addresses(&shared).await;
+            channel::renew(&shared);
             if let Err(error) = shared.borrow().supervisor.send(&Word::Ready) {
                 tracing::warn!(%error, "cannot tell the supervisor that all is ready");
             }

@@ -32,6 +32,10 @@ pub(crate) fn describe() {
         "fmc_daemon_news_dropped_total",
         "reports of other processes that the control thread was too late for"
     );
+    describe_counter!(
+        "fmc_pair_connections_refused_total",
+        "connections to the pair's channel that were not of another node, or without the key, or too many"
+    );
     describe_counter!("fmc_daemon_log_lines_dropped_total", "log lines that found their queue full");
     describe_counter!("fmc_daemon_role_starts_total", "starts of keeper and proxy after the first");
 }

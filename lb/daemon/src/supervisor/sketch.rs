@@ -47,6 +47,9 @@ impl Sketch {
             heartbeat_age_ms: None,
             alive: false,
             config_hash: None,
+            version: None,
+            connections: None,
+            channel_trouble: None,
         });
         Self { node: node.name.clone(), file, read_at: now, vips: vips.collect(), peers: peers.collect() }
     }
@@ -62,7 +65,12 @@ impl Sketch {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             up_since: Moment::from_unix_ms(processes.since),
             observe: false,
-            config: LoadedConfig { file: self.file.clone(), hash: String::new(), since: self.read_at },
+            config: LoadedConfig {
+                file: self.file.clone(),
+                hash: String::new(),
+                since: self.read_at,
+                trial_ends_in_ms: None,
+            },
             roles: process_roles(processes),
             vips: self.vips.iter().map(|vip| self.with_role(vip, roles)).collect(),
             peers: self.peers.clone(),

@@ -1,18 +1,35 @@
-//! What is wrong now, and since when. A condition counts once it has lasted two looks, so that a move in progress is no alarm.
+//! What is wrong now, and since when. A condition counts once it has lasted for a while, so that a move in progress, or an upgrade of
+//! one node after the other, is no alarm.
 
 use std::time::{Duration, Instant, SystemTime};
 
 use fmc_api::Moment;
 use fmc_api::events::EventKind;
+use fmc_api::pair::Opinion;
 use fmc_api::status::{Alarm, Owner};
-use fmc_api::word::Severity;
+use fmc_api::word::{Health, Severity};
+use fmc_config::model::name::NodeName;
+use fmc_vrrp::driver::PeerSnapshot;
 use fmc_vrrp::router::role::Role;
 
+use crate::admin::health_of;
 use crate::proxy::appliance::Appliance;
 use crate::proxy::view::{live_peers, owner, says_only_active};
 
-/// A condition that lasts this long is an alarm.
+/// Most conditions that last this long are an alarm.
 const PATIENCE: Duration = Duration::from_millis(400);
+
+/// Nodes that agree on another configuration put it in force one after the other.
+const DRIFT_PATIENCE: Duration = Duration::from_secs(5);
+
+/// Two looks of one node at another, and what a proxy takes to be replaced.
+const CHANNEL_PATIENCE: Duration = Duration::from_secs(5);
+
+/// Nodes probe at different moments: what they think of a server may differ for some probes.
+const OPINION_PATIENCE: Duration = Duration::from_secs(15);
+
+/// Whoever upgrades one node after the other is done by then.
+const UPGRADE_PATIENCE: Duration = Duration::from_secs(15 * 60);
 
 /// Every condition that holds, the visible ones among them.
 #[derive(Debug, Default)]
@@ -22,6 +39,7 @@ pub(crate) struct Alarms(Vec<Raised>);
 struct Raised {
     alarm: Alarm,
     seen_at: Instant,
+    patience: Duration,
     visible: bool,
 }
 
@@ -44,10 +62,12 @@ impl Alarms {
         });
         for condition in conditions {
             if !self.0.iter().any(|raised| raised.alarm.text == condition.text) {
-                self.0.push(Raised { alarm: condition.into_alarm(), seen_at: now, visible: false });
+                let patience = condition.patience;
+                self.0.push(Raised { alarm: condition.into_alarm(), seen_at: now, patience, visible: false });
             }
         }
-        let ripe = self.0.iter_mut().filter(|raised| !raised.visible && now.duration_since(raised.seen_at) >= PATIENCE);
+        let is_ripe = |raised: &&mut Raised| !raised.visible && now.duration_since(raised.seen_at) >= raised.patience;
+        let ripe = self.0.iter_mut().filter(is_ripe);
         let begun = ripe.map(|raised| {
             raised.visible = true;
             raised.alarm.clone()
@@ -73,18 +93,21 @@ struct Condition {
     severity: Severity,
     text: String,
     fix: String,
+    patience: Duration,
 }
 
 impl Condition {
     fn into_alarm(self) -> Alarm {
-        let Self { severity, text, fix } = self;
+        let Self { severity, text, fix, patience: _ } = self;
         Alarm { severity, since: Moment::from(SystemTime::now()), text, fix: Some(fix) }
     }
 }
 
 fn conditions(appliance: &Appliance) -> Vec<Condition> {
     let mut found = Vec::new();
-    let mut add = |severity, text: String, fix: &str| found.push(Condition { severity, text, fix: fix.to_owned() });
+    let mut add = |severity, text: String, fix: &str| {
+        found.push(Condition { severity, text, fix: fix.to_owned(), patience: PATIENCE });
+    };
     if appliance.snapshot.is_none() {
         add(Severity::Error, "the keeper is not running".to_owned(), "see journalctl -u fmc-lb");
     }
@@ -92,6 +115,17 @@ fn conditions(appliance: &Appliance) -> Vec<Condition> {
         let file = appliance.file.display();
         let text = format!("{file} is wrong: this node works by the last configuration that was in force");
         add(Severity::Error, text, "mend it, see fmc-lb check, then fmc-lbctl reload");
+    }
+    if appliance.ahead_of_file {
+        let text = format!("{} is not what is in force, which was applied on another node", appliance.file.display());
+        add(Severity::Warning, text, "fmc-lbctl save writes it there, or fmc-lbctl reload goes back to the file");
+    }
+    if let Some(trial) = &appliance.trial {
+        let text = "the configuration in force is on trial".to_owned();
+        let fix = "fmc-lbctl confirm keeps it, fmc-lbctl rollback goes back now; otherwise that happens by itself";
+        if !trial.left().is_zero() {
+            add(Severity::Warning, text, fix);
+        }
     }
     if let Some(why) = appliance.saver.trouble() {
         let fix = format!("make {} writable; it is tried again and again", appliance.state_dir.path().display());
@@ -107,20 +141,82 @@ fn conditions(appliance: &Appliance) -> Vec<Condition> {
             add(Severity::Error, format!("CONFLICT: {name} is served by two nodes"), fix);
         }
     }
+    let mut drifted = Vec::new();
     for node in appliance.others() {
         match live_peers(appliance).find(|peer| peer.name == node.name) {
             None => {
                 let fix = "look at that node, and let UDP from it through";
                 add(Severity::Warning, format!("no heartbeat from {}", node.name), fix);
             }
-            Some(peer) if peer.config_hash.is_some_and(|hash| hash != appliance.config_hash) => {
-                let fix = "give both the same file and fmc-lbctl reload the one that is behind";
-                add(Severity::Warning, format!("{} runs another configuration", node.name), fix);
-            }
+            Some(peer) if differs(peer, appliance) => drifted.push(drift(&node.name)),
             Some(_) => {}
         }
     }
+    found.extend(drifted);
+    found.extend(appliance.others().flat_map(|node| of_channel(&node.name, appliance)));
     found
+}
+
+fn drift(node: &NodeName) -> Condition {
+    Condition {
+        severity: Severity::Warning,
+        text: format!("{node} runs another configuration"),
+        fix: "fmc-lbctl apply the right file on one of them, or give both the same file and reload the one that is behind"
+            .to_owned(),
+        patience: DRIFT_PATIENCE,
+    }
+}
+
+/// Another release may mean something else by the same file: while releases differ, hashes say nothing.
+fn differs(peer: &PeerSnapshot, appliance: &Appliance) -> bool {
+    let same_release = appliance.channel.heard(&peer.name).is_none_or(|said| said.report.version == RELEASE);
+    same_release && peer.config_hash.is_some_and(|hash| hash != appliance.config_hash)
+}
+
+const RELEASE: &str = env!("CARGO_PKG_VERSION");
+
+/// What is wrong with a node that is heard by its heartbeat, as far as the channel tells.
+fn of_channel(node: &NodeName, appliance: &Appliance) -> Vec<Condition> {
+    if !live_peers(appliance).any(|peer| peer.name == *node) {
+        return Vec::new();
+    }
+    let Some(said) = appliance.channel.heard(node) else {
+        return appliance.channel.trouble(node).map(|trouble| no_channel(node, trouble)).into_iter().collect();
+    };
+    let theirs = &said.report.version;
+    let other_release = (theirs != RELEASE).then(|| Condition {
+        severity: Severity::Warning,
+        text: format!("{node} runs fmc-lb {theirs} and this node {RELEASE}"),
+        fix: "upgrade the one that is behind".to_owned(),
+        patience: UPGRADE_PATIENCE,
+    });
+    let opinions = said.report.servers.iter().filter_map(|opinion| one_sided(node, opinion, appliance));
+    other_release.into_iter().chain(opinions).collect()
+}
+
+fn no_channel(node: &NodeName, trouble: &str) -> Condition {
+    Condition {
+        severity: Severity::Warning,
+        text: format!("{node} lives, but commands do not reach it: {trouble}"),
+        fix: "let TCP to the pair's port through, and give both nodes the same key file".to_owned(),
+        patience: CHANNEL_PATIENCE,
+    }
+}
+
+/// A server that works for one node and not for the other is well: a path is not.
+fn one_sided(node: &NodeName, theirs: &Opinion, appliance: &Appliance) -> Option<Condition> {
+    let Opinion { backend, server, health, .. } = theirs;
+    let (works, fails) = match (health_of(appliance, backend, server), health) {
+        (Health::Healthy, Health::Unhealthy) => (&appliance.node.name, node),
+        (Health::Unhealthy, Health::Healthy) => (node, &appliance.node.name),
+        _ => return None,
+    };
+    Some(Condition {
+        severity: Severity::Warning,
+        text: format!("{backend}/{server} works for {works} and fails for {fails}"),
+        fix: format!("look at the path from {fails}: fmc-lbctl --node {fails} probe {backend}/{server}"),
+        patience: OPINION_PATIENCE,
+    })
 }
 
 #[cfg(test)]
@@ -128,7 +224,8 @@ mod tests {
     use super::*;
 
     fn orphan() -> Vec<Condition> {
-        vec![Condition { severity: Severity::Error, text: "nobody serves api".to_owned(), fix: "look".to_owned() }]
+        let (text, fix) = ("nobody serves api".to_owned(), "look".to_owned());
+        vec![Condition { severity: Severity::Error, text, fix, patience: PATIENCE }]
     }
 
     #[test]

@@ -55,7 +55,7 @@ fn is_known(appliance: &Appliance, vip: &Vip) -> bool {
 
 fn facts(appliance: &Appliance, vip: &Vip, checked: &[ServerStatus]) -> Facts {
     Facts {
-        maintenance: appliance.administrative.node() != AdminState::Ready,
+        maintenance: appliance.administrative.node(&appliance.node.name) != AdminState::Ready,
         dead_listener: dead_listener(appliance, vip),
         loop_alive: appliance.relay_loop.is_alive(),
         scarce: appliance.scarce,

@@ -1,13 +1,12 @@
 //! What operators asked, carried out: in the pools, the checker, the sessions and the election.
 
-use fmc_api::Asked;
 use fmc_api::events::EventKind;
 use fmc_api::word::{AdminState, Severity};
-use fmc_config::model::name::ServerName;
+use fmc_config::model::name::{NodeName, ServerName};
 use fmc_lb::{Administrative as InPool, EndedBy, Health, Pool, Ticks};
 
 use super::tell_fitness;
-use crate::administrative::{Effect, Subject, Wanted};
+use crate::administrative::{Administrative, Effect, Order, Subject, Wanted};
 use crate::proxy::appliance::Appliance;
 use crate::proxy::saver::Receipt;
 
@@ -16,12 +15,37 @@ pub(crate) fn ask(
     wanted: Wanted,
     subjects: &[Subject],
     what: String,
-    asked: Asked,
+    order: &Order,
     appliance: &mut Appliance,
 ) -> Option<Receipt> {
-    let effects = appliance.administrative.apply(wanted, subjects, what, asked, &appliance.config);
+    let effects = appliance.administrative.apply(wanted, subjects, what, order, &appliance.config);
     carry_out(&effects, appliance);
     save(appliance)
+}
+
+/// Takes over what operators asked on another node while this one did not hear of it.
+pub(crate) fn take_over(theirs: &Administrative, from: &NodeName, appliance: &mut Appliance) {
+    let before = appliance.administrative.clone();
+    let effects = appliance.administrative.merge(theirs, &appliance.config);
+    if appliance.administrative == before {
+        return;
+    }
+    let known = before.sentences();
+    for (subject, sentence) in appliance.administrative.sentences() {
+        if !known.contains(&(subject.clone(), sentence.clone())) {
+            let text = format!("taken over from {from}: {sentence}");
+            appliance.note(Severity::Info, EventKind::Command, Some(subject.to_string()), text);
+        }
+    }
+    for (subject, sentence) in known {
+        if !appliance.administrative.sentences().iter().any(|(still, _)| *still == subject) {
+            let text = format!("taken back on {from}: {sentence}");
+            appliance.note(Severity::Info, EventKind::Command, Some(subject.to_string()), text);
+        }
+    }
+    carry_out(&effects, appliance);
+    // Nobody waits for the disk: what is not saved is taken over again.
+    save(appliance);
 }
 
 /// Makes the world agree.
@@ -29,7 +53,7 @@ pub(crate) fn carry_out(effects: &[Effect], appliance: &mut Appliance) {
     for effect in effects {
         match effect {
             // Judgements read the layer itself.
-            Effect::Node(_) => {}
+            Effect::Node(..) => {}
             Effect::Weight(backend, server, weight) => {
                 if let Some(pool) = appliance.data_plane.pool(backend.as_str()) {
                     pool.set_weight(server.as_str(), *weight);
@@ -79,8 +103,7 @@ pub(crate) fn save(appliance: &mut Appliance) -> Option<Receipt> {
 
 /// Puts what was in force before this start into force again; to be called before the first fitness is told.
 pub(crate) fn resume(appliance: &mut Appliance) {
-    let node = appliance.node.name.clone();
-    for stale in appliance.administrative.reconcile(&appliance.config, &node) {
+    for stale in appliance.administrative.reconcile(&appliance.config) {
         let subject = Some(stale.of.to_string());
         appliance.note(Severity::Warning, EventKind::Configuration, subject, stale.text);
     }

@@ -2,6 +2,7 @@
 
 use std::net::Ipv4Addr;
 use std::os::fd::AsFd;
+use std::rc::Rc;
 use std::time::{Instant, SystemTime};
 
 use fmc_api::Moment;
@@ -23,18 +24,16 @@ use crate::text_file;
 /// A configuration of which every part is prepared.
 pub(crate) struct Next {
     pub(crate) config: Config,
-    pub(crate) text: String,
+    pub(crate) text: Rc<str>,
     pub(crate) node: Node,
     pub(crate) settings: KeeperSettings,
     pub(crate) data_plane: Prepared,
 }
 
-/// Puts it in force. `Some`: why a restarted proxy would come back with the old one.
-pub(crate) fn commit(next: Next, appliance: &mut Appliance) -> Option<String> {
+/// Puts it in force, until this proxy ends: [`remember`] lets it outlive it.
+pub(crate) fn commit(next: Next, appliance: &mut Appliance) {
     let Next { config, text, node, settings, data_plane } = next;
-    let unsaved = hand_over(&text, appliance).err().map(|error| format!("{error:#}"));
-    keep(text, appliance);
-    appliance.by_last_good = false;
+    appliance.text = text;
     appliance.node = node;
     appliance.config_hash = settings.config_hash;
     appliance.configured_at = Moment::from(SystemTime::now());
@@ -47,18 +46,40 @@ pub(crate) fn commit(next: Next, appliance: &mut Appliance) -> Option<String> {
     own(appliance);
     appliance.keeper.configure(settings);
     tell_fitness(appliance);
+}
+
+/// Lets what is in force outlive this proxy and, if it came `from_elsewhere` than the file of the service, the service too.
+/// `Some`: why a restarted proxy would come back with the one before.
+pub(crate) fn remember(from_elsewhere: bool, appliance: &mut Appliance) -> Option<String> {
+    let unsaved = hand_over(appliance).err().map(|error| format!("{error:#}"));
+    appliance.by_last_good = false;
+    keep(appliance);
+    let directory = appliance.state_dir.clone();
+    let (file, text) = (appliance.file.clone(), appliance.text.to_string());
+    // An unreadable file is root's alone: then nobody can tell, and the file counts at the next start.
+    let in_file = std::fs::read_to_string(&file).ok().filter(|in_file| from_elsewhere && *in_file != text);
+    appliance.ahead_of_file = in_file.is_some();
+    appliance.runtime.spawn_blocking(move || {
+        let kept = match in_file {
+            Some(in_file) => directory.save_applied(&text, &in_file),
+            None => directory.forget_applied(),
+        };
+        if let Err(error) = kept {
+            tracing::warn!(%error, directory = %directory.path().display(), "a restart of the service comes back with what its file says");
+        }
+    });
     unsaved
 }
 
 /// Gives the supervisor the text that every proxy after this one starts with.
-fn hand_over(text: &str, appliance: &Appliance) -> anyhow::Result<()> {
-    let file = text_file::in_memory(text)?;
+fn hand_over(appliance: &Appliance) -> anyhow::Result<()> {
+    let file = text_file::in_memory(&appliance.text)?;
     Ok(appliance.supervisor.send_with(&Word::Configuration, file.as_fd())?)
 }
 
 /// Has it kept for a start that finds the file wrong. Nobody waits for the disk; one that takes no write has an alarm of its own.
-pub(crate) fn keep(text: String, appliance: &Appliance) {
-    let directory = appliance.state_dir.clone();
+pub(crate) fn keep(appliance: &Appliance) {
+    let (directory, text) = (appliance.state_dir.clone(), appliance.text.to_string());
     appliance.runtime.spawn_blocking(move || {
         if let Err(error) = directory.save_good(&text) {
             tracing::warn!(%error, directory = %directory.path().display(), "the configuration in force is not kept for a start with a wrong file");
@@ -68,7 +89,7 @@ pub(crate) fn keep(text: String, appliance: &Appliance) {
 
 /// What operators asked of servers that the configuration speaks of anew: it wins, and says so.
 fn drop_what_is_stale(appliance: &mut Appliance) {
-    let stale = appliance.administrative.reconcile(&appliance.config, &appliance.node.name);
+    let stale = appliance.administrative.reconcile(&appliance.config);
     for dropped in &stale {
         appliance.note(Severity::Warning, EventKind::Command, Some(dropped.of.to_string()), dropped.text.clone());
     }

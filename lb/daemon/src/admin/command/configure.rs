@@ -5,7 +5,7 @@ use std::time::Duration;
 use fmc_api::configure::{ConfigChange, Configure, ConfigureAnswer, ElectionChange};
 use fmc_api::events::EventKind;
 use fmc_api::word::Severity;
-use fmc_api::{Asked, Refusal, RefusalKind};
+use fmc_api::{Refusal, RefusalKind};
 use fmc_config::difference::{self, Difference};
 use fmc_config::model::Config;
 use fmc_config::model::backend::{Backend, Server};
@@ -15,18 +15,21 @@ use fmc_lb::Session;
 use fmc_vrrp::driver::{Change, KeeperSettings};
 use tokio::sync::oneshot;
 
-use crate::admin::response::Answer;
 use crate::admin::{self, read};
+use crate::administrative::Order;
 use crate::message::ToKeeper;
+use crate::pair::channel;
 use crate::proxy::appliance::{Appliance, Shared};
 use crate::wiring::reload::{self, Next};
+use crate::wiring::trial;
 use crate::{node, proxy};
 
 /// A keeper that has not looked at its settings by then does not live.
 const KEEPER_LOOKS_WITHIN: Duration = Duration::from_secs(3);
 
 /// Prepares, says what would change, and unless it is a dry run changes it.
-pub(crate) async fn configure(wanted: Configure, asked: Asked, shared: &Shared) -> Result<Answer, Refusal> {
+pub(crate) async fn configure(wanted: Configure, order: &Order, shared: &Shared) -> Result<ConfigureAnswer, Refusal> {
+    let trial = trial_of(&wanted, &shared.borrow())?;
     let config = parse(&wanted)?;
     let node = same_node(&config, &shared.borrow())?;
     let settings =
@@ -36,11 +39,31 @@ pub(crate) async fn configure(wanted: Configure, asked: Asked, shared: &Shared) 
     if shared.borrow().config_hash != hash_before {
         return Err(no("another configuration came into force meanwhile", "look at it, and try again"));
     }
-    let answer = prepare_and_commit(wanted, config, node, settings, election, asked, &mut shared.borrow_mut())?;
+    let before = shared.borrow().text.clone();
+    let mut answer = prepare_and_commit(wanted, config, node, settings, election, order, &mut shared.borrow_mut())?;
     if !answer.dry_run {
+        let this = shared.borrow().node.name.clone();
+        match trial {
+            Some(within) => trial::begin(before, within, order.stamp.by.clone(), shared),
+            None => answer.unsaved = reload::remember(order.stamp.by != this, &mut shared.borrow_mut()),
+        }
         admin::serve_addresses(shared).await;
+        channel::renew(shared);
     }
-    Ok(Answer::json(&answer))
+    Ok(answer)
+}
+
+/// How long it is on trial; `None`: it stays. One trial at a time: what would come back must be what somebody has wanted.
+fn trial_of(wanted: &Configure, appliance: &Appliance) -> Result<Option<Duration>, Refusal> {
+    if appliance.trial.is_some() && !wanted.dry_run {
+        return Err(no("a configuration is on trial", "fmc-lbctl confirm or fmc-lbctl rollback first"));
+    }
+    match wanted.confirm_within_ms {
+        Some(ms) if !Configure::TRIAL_MS.contains(&ms) => {
+            Err(Refusal::new(RefusalKind::BadRequest, format!("a trial of {ms} ms"), "use 1s to 1d"))
+        }
+        within => Ok(within.map(Duration::from_millis)),
+    }
 }
 
 fn parse(wanted: &Configure) -> Result<Config, Refusal> {
@@ -56,7 +79,7 @@ fn prepare_and_commit(
     node: Node,
     settings: KeeperSettings,
     election: Change,
-    asked: Asked,
+    order: &Order,
     appliance: &mut Appliance,
 ) -> Result<ConfigureAnswer, Refusal> {
     let data_plane = appliance.data_plane.prepare(&config).map_err(|errors| {
@@ -66,9 +89,8 @@ fn prepare_and_commit(
     let mut answer = plan(&config, &settings, election, appliance);
     answer.dry_run = wanted.dry_run;
     if !wanted.dry_run {
-        let next = Next { config, text: wanted.text, node, settings, data_plane };
-        answer.unsaved = reload::commit(next, appliance);
-        note(&answer, &wanted.file.display().to_string(), asked, appliance);
+        reload::commit(Next { config, text: wanted.text.into(), node, settings, data_plane }, appliance);
+        note(&answer, &wanted.file.display().to_string(), order, appliance);
     }
     Ok(answer)
 }
@@ -132,6 +154,7 @@ fn plan(config: &Config, settings: &KeeperSettings, election: Change, appliance:
         hash_before: format!("{:016x}", appliance.config_hash),
         hash: format!("{:016x}", settings.config_hash),
         unsaved: None,
+        others: Vec::new(),
     }
 }
 
@@ -145,7 +168,7 @@ fn consequences(next: &Config, election: Change, appliance: &Appliance) -> (Vec<
     let (mut said, cut) = addresses(next, election, appliance);
     said.extend(frontends(next, appliance));
     said.extend(servers(next, appliance));
-    let stale = appliance.administrative.clone().reconcile(next, &appliance.node.name);
+    let stale = appliance.administrative.clone().reconcile(next);
     said.extend(stale.into_iter().map(|stale| stale.text));
     (said, cut)
 }
@@ -195,12 +218,11 @@ fn open(appliance: &Appliance, wanted: impl Fn(&Session) -> bool) -> usize {
     appliance.data_plane.sessions().list(wanted).len()
 }
 
-fn note(answer: &ConfigureAnswer, file: &str, asked: Asked, appliance: &mut Appliance) {
+fn note(answer: &ConfigureAnswer, file: &str, order: &Order, appliance: &mut Appliance) {
     let text = format!(
-        "the configuration {} of {file} is in force, {} changes, asked by uid {}",
+        "the configuration {} of {file} is in force, {} changes, asked by {order}",
         answer.hash,
-        answer.changes.len(),
-        asked.uid
+        answer.changes.len()
     );
     appliance.note(Severity::Info, EventKind::Command, None, text);
 }

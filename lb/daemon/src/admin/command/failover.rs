@@ -30,9 +30,14 @@ fn patience(appliance: &Appliance) -> Duration {
 
 /// Moves what the command names, or says what it would move.
 pub(crate) async fn fail_over(wanted: &Failover, shared: &Shared) -> Result<Answer, Refusal> {
-    let plan = plan(wanted, &shared.borrow())?;
-    let moves = carry_out(plan, wanted.to.as_ref(), wanted.dry_run, shared).await;
+    let moves = moves(wanted, shared).await?;
     Ok(Answer::json(&FailoverAnswer { now: read::now(), dry_run: wanted.dry_run, moves }))
+}
+
+/// What becomes, or would become, of each VIP of this node that the command is about.
+pub(super) async fn moves(wanted: &Failover, shared: &Shared) -> Result<Vec<Move>, Refusal> {
+    let plan = plan(wanted, &shared.borrow())?;
+    Ok(carry_out(plan, wanted.to.as_ref(), wanted.dry_run, shared).await)
 }
 
 /// Asks the keeper for each move in turn and waits for its outcome.

@@ -5,7 +5,7 @@ use std::time::Instant;
 use fmc_api::command::{Move, MoveOutcome, StateAnswer, StateChange};
 use fmc_api::events::EventKind;
 use fmc_api::word::{AdminState, Severity};
-use fmc_api::{Asked, Refusal, RefusalKind, Target};
+use fmc_api::{Refusal, RefusalKind, Target};
 use fmc_config::model::name::NodeName;
 use tokio::sync::oneshot;
 
@@ -13,7 +13,7 @@ use super::failover::{finish, owned};
 use super::unsaved;
 use crate::admin::read;
 use crate::admin::response::Answer;
-use crate::administrative::{Subject, Wanted};
+use crate::administrative::{Order, Subject, Wanted};
 use crate::proxy::appliance::{Appliance, Moving, Shared};
 use crate::proxy::saver::Receipt;
 use crate::proxy::view::{is_better_than_unfit, live_peers};
@@ -24,18 +24,18 @@ pub(crate) async fn set(
     node: &NodeName,
     state: AdminState,
     dry_run: bool,
-    asked: Asked,
+    order: &Order,
     shared: &Shared,
 ) -> Result<Answer, Refusal> {
     let plan = plan(node, state, &shared.borrow())?;
     let answer = |change, moves, unsaved| {
         let changes = vec![change];
-        Answer::json(&StateAnswer { now: read::now(), dry_run, changes, moves, unsaved })
+        Answer::json(&StateAnswer { now: read::now(), dry_run, changes, moves, unsaved, others: Vec::new() })
     };
     if dry_run {
         return Ok(answer(plan.change, plan.moves, None));
     }
-    let (begun, receipt) = begin(node, state, plan.moves, asked, &mut shared.borrow_mut());
+    let (begun, receipt) = begin(node, state, plan.moves, order, &mut shared.borrow_mut());
     let moves = await_all(begun, shared).await;
     Ok(answer(plan.change, moves, unsaved(receipt).await))
 }
@@ -53,7 +53,7 @@ pub(super) fn plan(node: &NodeName, state: AdminState, appliance: &Appliance) ->
         let error = format!("this is {}, not {node}", appliance.node.name);
         return Err(Refusal::new(RefusalKind::No, error, format!("run the command on {node}")));
     }
-    let before = appliance.administrative.node();
+    let before = appliance.administrative.node(node);
     let leaves = state != AdminState::Ready && before == AdminState::Ready;
     let moves = if leaves { owned(appliance, None) } else { Vec::new() };
     let connections = appliance.data_plane.sessions().len() as u64;
@@ -69,15 +69,15 @@ fn begin(
     node: &NodeName,
     state: AdminState,
     moves: Vec<Move>,
-    asked: Asked,
+    order: &Order,
     appliance: &mut Appliance,
 ) -> (Begun, Option<Receipt>) {
-    let before = appliance.administrative.node();
-    let text = format!("this node was {before} and is now {state}, asked by uid {}", asked.uid);
+    let before = appliance.administrative.node(node);
+    let text = format!("this node was {before} and is now {state}, asked by {order}");
     let begun = expect_all(moves, appliance);
     appliance.note(Severity::Info, EventKind::Command, None, text);
     let what = format!("{} node {node}", verb(state));
-    (begun, operator::ask(Wanted::State(state), &[Subject::Node(node.clone())], what, asked, appliance))
+    (begun, operator::ask(Wanted::State(state), &[Subject::Node(node.clone())], what, order, appliance))
 }
 
 /// The command that asks for a state.

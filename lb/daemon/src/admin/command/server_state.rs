@@ -5,7 +5,7 @@ use std::sync::Arc;
 use fmc_api::command::{SetWeight, StateAnswer, StateChange, WeightAnswer, WeightChange};
 use fmc_api::events::EventKind;
 use fmc_api::word::{AdminState, Severity};
-use fmc_api::{Asked, Refusal, RefusalKind, Target};
+use fmc_api::{Refusal, RefusalKind, Target};
 use fmc_config::model::backend::Weight;
 use fmc_config::model::name::{BackendName, ServerName};
 use fmc_lb::{Member, Pool, Session};
@@ -14,7 +14,7 @@ use super::node_state::verb;
 use super::unsaved;
 use crate::admin::read::{self, admin_state};
 use crate::admin::response::Answer;
-use crate::administrative::{Subject, Wanted};
+use crate::administrative::{Order, Subject, Wanted};
 use crate::proxy::appliance::{Appliance, Shared};
 use crate::proxy::saver::Receipt;
 use crate::wiring::operator;
@@ -24,19 +24,26 @@ pub(crate) async fn set(
     target: &Target,
     state: AdminState,
     dry_run: bool,
-    asked: Asked,
+    order: &Order,
     shared: &Shared,
 ) -> Result<Answer, Refusal> {
-    let (changes, receipt) = change_all(target, state, dry_run, asked, &mut shared.borrow_mut())?;
+    let (changes, receipt) = change_all(target, state, dry_run, order, &mut shared.borrow_mut())?;
     let unsaved = if dry_run { None } else { unsaved(receipt).await };
-    Ok(Answer::json(&StateAnswer { now: read::now(), dry_run, changes, moves: Vec::new(), unsaved }))
+    Ok(Answer::json(&StateAnswer {
+        now: read::now(),
+        dry_run,
+        changes,
+        moves: Vec::new(),
+        unsaved,
+        others: Vec::new(),
+    }))
 }
 
 fn change_all(
     target: &Target,
     state: AdminState,
     dry_run: bool,
-    asked: Asked,
+    order: &Order,
     appliance: &mut Appliance,
 ) -> Result<(Vec<StateChange>, Option<Receipt>), Refusal> {
     let chosen = choose(appliance, target)?;
@@ -45,11 +52,11 @@ fn change_all(
         return Ok((changes, None));
     }
     for change in &changes {
-        let text = format!("{} became {state}, asked by uid {}", change.before, asked.uid);
+        let text = format!("{} became {state}, asked by {order}", change.before);
         appliance.note(Severity::Info, EventKind::Command, Some(change.target.to_string()), text);
     }
     let what = format!("{} {target}", verb(state));
-    Ok((changes, operator::ask(Wanted::State(state), &subjects(&chosen), what, asked, appliance)))
+    Ok((changes, operator::ask(Wanted::State(state), &subjects(&chosen), what, order, appliance)))
 }
 
 /// What a state would do to one server.
@@ -93,29 +100,29 @@ fn member<T>(
 }
 
 /// Sets the weight of every server that the command names.
-pub(crate) async fn set_weight(wanted: &SetWeight, asked: Asked, shared: &Shared) -> Result<Answer, Refusal> {
+pub(crate) async fn set_weight(wanted: &SetWeight, order: &Order, shared: &Shared) -> Result<Answer, Refusal> {
     let weight = Weight::new(wanted.weight).ok_or_else(|| {
         Refusal::new(RefusalKind::BadRequest, format!("{} is no weight", wanted.weight), "use 0 to 256")
     })?;
-    let (changes, receipt) = weigh_all(&wanted.target, weight, asked, &mut shared.borrow_mut())?;
-    Ok(Answer::json(&WeightAnswer { now: read::now(), changes, unsaved: unsaved(receipt).await }))
+    let (changes, receipt) = weigh_all(&wanted.target, weight, order, &mut shared.borrow_mut())?;
+    Ok(Answer::json(&WeightAnswer { now: read::now(), changes, unsaved: unsaved(receipt).await, others: Vec::new() }))
 }
 
 fn weigh_all(
     target: &Target,
     weight: Weight,
-    asked: Asked,
+    order: &Order,
     appliance: &mut Appliance,
 ) -> Result<(Vec<WeightChange>, Option<Receipt>), Refusal> {
     let chosen = choose(appliance, target)?;
     let changes: Vec<_> =
         chosen.iter().map(|(pool, server)| weight_change(appliance, pool.name(), server, weight)).collect();
     for WeightChange { backend, server, before, after } in &changes {
-        let text = format!("weight {before} became {after}, asked by uid {}", asked.uid);
+        let text = format!("weight {before} became {after}, asked by {order}");
         appliance.note(Severity::Info, EventKind::Command, Some(format!("{backend}/{server}")), text);
     }
     let what = format!("weight {target} {}", weight.get());
-    Ok((changes, operator::ask(Wanted::Weight(weight), &subjects(&chosen), what, asked, appliance)))
+    Ok((changes, operator::ask(Wanted::Weight(weight), &subjects(&chosen), what, order, appliance)))
 }
 
 fn subjects(chosen: &Chosen) -> Vec<Subject> {

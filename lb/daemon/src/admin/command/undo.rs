@@ -3,29 +3,29 @@
 use fmc_api::command::{Act as ActWords, Move, StateChange, Undo, UndoAnswer, WeightChange};
 use fmc_api::events::EventKind;
 use fmc_api::word::Severity;
-use fmc_api::{Asked, Refusal, RefusalKind};
+use fmc_api::{Refusal, RefusalKind};
 
 use super::node_state::{self, Begun};
 use super::{server_state, unsaved};
 use crate::admin::read;
 use crate::admin::response::Answer;
-use crate::administrative::{Act, Administrative, Effect, Undone};
+use crate::administrative::{Act, Administrative, Effect, Order, Undone};
 use crate::proxy::appliance::{Appliance, Shared};
 use crate::proxy::saver::Receipt;
 use crate::wiring::operator;
 
 /// Takes the last act back, or says what that would do.
-pub(crate) async fn undo(wanted: Undo, asked: Asked, shared: &Shared) -> Result<Answer, Refusal> {
-    let Plan { after, undone, changes, weights, moves } = plan(wanted, &shared.borrow())?;
+pub(crate) async fn undo(wanted: Undo, order: &Order, shared: &Shared) -> Result<Answer, Refusal> {
+    let Plan { after, undone, changes, weights, moves } = plan(wanted, order, &shared.borrow())?;
     let Undone { act, effects } = undone;
     let (moves, unsaved) = if wanted.dry_run {
         (moves, None)
     } else {
-        let (begun, receipt) = begin(after, &act, &effects, moves, asked, &mut shared.borrow_mut());
+        let (begun, receipt) = begin(after, &act, &effects, moves, order, &mut shared.borrow_mut());
         (node_state::await_all(begun, shared).await, unsaved(receipt).await)
     };
     let (now, dry_run, act) = (read::now(), wanted.dry_run, words(act));
-    Ok(Answer::json(&UndoAnswer { now, dry_run, act, changes, weights, moves, unsaved }))
+    Ok(Answer::json(&UndoAnswer { now, dry_run, act, changes, weights, moves, unsaved, others: Vec::new() }))
 }
 
 struct Plan {
@@ -37,15 +37,17 @@ struct Plan {
     moves: Vec<Move>,
 }
 
-fn plan(wanted: Undo, appliance: &Appliance) -> Result<Plan, Refusal> {
+fn plan(wanted: Undo, order: &Order, appliance: &Appliance) -> Result<Plan, Refusal> {
     check_number(wanted.act, appliance)?;
     let mut after = appliance.administrative.clone();
-    let undone = after.undo(&appliance.config, &appliance.node.name).ok_or_else(nothing)?;
+    let undone = after.undo(order, &appliance.config).ok_or_else(nothing)?;
     let mut plan = Plan { after, undone, changes: Vec::new(), weights: Vec::new(), moves: Vec::new() };
     for effect in &plan.undone.effects {
         match effect {
-            Effect::Node(state) => {
-                let node_state::Plan { change, moves } = node_state::plan(&appliance.node.name, *state, appliance)?;
+            // Another node gives its own addresses away.
+            Effect::Node(node, _) if *node != appliance.node.name => {}
+            Effect::Node(node, state) => {
+                let node_state::Plan { change, moves } = node_state::plan(node, *state, appliance)?;
                 plan.changes.push(change);
                 plan.moves.extend(moves);
             }
@@ -64,9 +66,12 @@ fn plan(wanted: Undo, appliance: &Appliance) -> Result<Plan, Refusal> {
 fn check_number(expected: Option<u64>, appliance: &Appliance) -> Result<(), Refusal> {
     let last = appliance.administrative.last_act().ok_or_else(nothing)?;
     match expected {
-        Some(number) if number != last.number => Err(Refusal::new(
+        Some(number) if number != last.stamp.count => Err(Refusal::new(
             RefusalKind::No,
-            format!("the last act is no longer number {number} but {}: {} by uid {}", last.number, last.what, last.uid),
+            format!(
+                "the last act is no longer number {number} but {}: {} by uid {}",
+                last.stamp.count, last.what, last.uid
+            ),
             "look again with fmc-lbctl undo --dry-run",
         )),
         _ => Ok(()),
@@ -84,11 +89,11 @@ fn begin(
     act: &Act,
     effects: &[Effect],
     moves: Vec<Move>,
-    asked: Asked,
+    order: &Order,
     appliance: &mut Appliance,
 ) -> (Begun, Option<Receipt>) {
     let begun = node_state::expect_all(moves, appliance);
-    let text = format!("uid {} took back: {}, asked by uid {} at {}", asked.uid, act.what, act.uid, act.at);
+    let text = format!("{order} took back: {}, asked by uid {} at {}", act.what, act.uid, act.at);
     appliance.note(Severity::Info, EventKind::Command, None, text);
     appliance.administrative = after;
     operator::carry_out(effects, appliance);
@@ -96,6 +101,6 @@ fn begin(
 }
 
 fn words(act: Act) -> ActWords {
-    let Act { number, at, uid, what, before: _ } = act;
-    ActWords { number, at, uid, what }
+    let Act { stamp, at, uid, what, .. } = act;
+    ActWords { number: stamp.count, at, uid, what }
 }

@@ -1,6 +1,6 @@
 //! `GET /v1/backends`: what the pool does with each server, beside what the checker believes of it.
 
-use fmc_api::backends::{BackendList, BackendStatus, CheckResult, ServerStatus};
+use fmc_api::backends::{BackendList, BackendStatus, CheckResult, Opinion, ServerStatus};
 use fmc_api::word::{AdminState, Health};
 use fmc_config::model::name::{BackendName, ServerName};
 use fmc_health::{Rung, ServerStatus as Checked};
@@ -58,7 +58,19 @@ fn server(appliance: &Appliance, pool: &PoolStatus, pooled: &Pooled, checked: Op
         connections: pooled.in_flight.into(),
         connections_total: pooled.connections,
         dial_failures: pooled.failed_dials,
+        elsewhere: elsewhere(appliance, pool, pooled),
     }
+}
+
+fn elsewhere(appliance: &Appliance, pool: &PoolStatus, pooled: &Pooled) -> Vec<Opinion> {
+    let opinions = appliance.channel.opinions(&pool.backend, &pooled.name);
+    let said = opinions.map(|(node, opinion, age)| Opinion {
+        node: node.clone(),
+        health: opinion.health,
+        connections: opinion.connections,
+        age_ms: u64::try_from(age.as_millis()).unwrap_or(u64::MAX),
+    });
+    said.collect()
 }
 
 fn last_check(checked: &Checked) -> Option<CheckResult> {
@@ -87,7 +99,7 @@ pub(crate) fn health_of(appliance: &Appliance, backend: &BackendName, server: &S
     member.map_or(Health::Unknown, |member| health(member.health))
 }
 
-fn health(health: PoolHealth) -> Health {
+pub(super) fn health(health: PoolHealth) -> Health {
     match health {
         PoolHealth::Unknown => Health::Unknown,
         PoolHealth::Healthy => Health::Healthy,

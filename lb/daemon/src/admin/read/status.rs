@@ -22,8 +22,8 @@ pub(crate) fn status(appliance: &Appliance) -> Status {
         now: now(),
         answered_by: Answerer::Proxy,
         node: appliance.node.name.clone(),
-        admin: appliance.administrative.node(),
-        admin_asked: appliance.administrative.node_asked(),
+        admin: appliance.administrative.node(&appliance.node.name),
+        admin_asked: appliance.administrative.node_asked(&appliance.node.name),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         up_since: appliance.processes.as_ref().map_or(appliance.configured_at, |p| Moment::from_unix_ms(p.since)),
         observe: false,
@@ -31,6 +31,7 @@ pub(crate) fn status(appliance: &Appliance) -> Status {
             file: appliance.file.clone(),
             hash: format!("{:016x}", appliance.config_hash),
             since: appliance.configured_at,
+            trial_ends_in_ms: appliance.trial.as_ref().map(|trial| milliseconds(trial.left())),
         },
         roles: roles(appliance),
         vips: vips(appliance),
@@ -95,6 +96,9 @@ fn peers(appliance: &Appliance) -> Vec<PeerStatus> {
         heartbeat_age_ms: known(&node.name).and_then(|peer| peer.heartbeat_age).map(milliseconds),
         alive: known(&node.name).is_some_and(is_alive),
         config_hash: known(&node.name).and_then(|peer| peer.config_hash).map(|hash| format!("{hash:016x}")),
+        version: appliance.channel.heard(&node.name).map(|said| said.report.version.clone()),
+        connections: appliance.channel.heard(&node.name).map(|said| said.report.connections),
+        channel_trouble: appliance.channel.trouble(&node.name).map(str::to_owned),
     });
     peers.collect()
 }

@@ -1,0 +1,86 @@
+//! What one node tells another over the pair's channel, each second.
+//!
+//! Nodes of two releases must understand each other while one is upgraded after the other: fields are added with a default, none
+//! changes its meaning.
+
+use std::fmt;
+
+use fmc_config::model::name::{BackendName, NodeName, ServerName};
+use serde::{Deserialize, Serialize};
+
+use crate::Moment;
+use crate::events::EventList;
+use crate::query::{QueryError, QueryPairs, pairs};
+use crate::word::Health;
+
+/// Answer to `GET /v1/pair`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PairReport {
+    /// The answering node's clock, for people: nothing is decided by it.
+    pub now: Moment,
+    /// The answering node.
+    pub node: NodeName,
+    /// Of the running binary.
+    pub version: String,
+    /// As in `status`; equal on nodes that agree.
+    pub config_hash: String,
+    /// That configuration waits to be confirmed.
+    #[serde(default)]
+    pub on_trial: bool,
+    /// Hexadecimal digest of what operators asked of any node and server; equal on nodes that agree.
+    pub administrative: String,
+    /// Relays open now.
+    pub connections: u64,
+    /// Every server.
+    #[serde(default)]
+    pub servers: Vec<Opinion>,
+    /// What happened on that node, the next of it.
+    pub events: EventList,
+}
+
+/// What a node thinks of a server.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Opinion {
+    /// Its backend.
+    pub backend: BackendName,
+    /// Its name.
+    pub server: ServerName,
+    /// What the node's own probes say.
+    pub health: Health,
+    /// Relays open on it from that node.
+    pub connections: u64,
+}
+
+/// Which of its events a node is asked for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct PairQuery {
+    /// Only those with a larger sequence number; `None`: from the oldest on.
+    pub after: Option<u64>,
+}
+
+impl PairQuery {
+    /// Events in one answer at most; the rest comes with the next ones.
+    pub const MOST_EVENTS: usize = 64;
+
+    /// From the part of a request target after `?`.
+    ///
+    /// # Errors
+    /// An unknown key, a key given twice, or a value that is not a number.
+    pub fn parse(query: &str) -> Result<Self, QueryError> {
+        let mut this = Self::default();
+        for pair in pairs(query) {
+            let pair = pair?;
+            match pair.key() {
+                "after" => pair.once(&mut this.after)?,
+                _ => return Err(pair.unknown(&["after"])),
+            }
+        }
+        Ok(this)
+    }
+}
+
+impl fmt::Display for PairQuery {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        QueryPairs::new(f).put("after", &self.after)
+    }
+}

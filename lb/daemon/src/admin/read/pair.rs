@@ -1,0 +1,57 @@
+//! `GET /v1/pair` and what belongs to it: what this node tells the others.
+
+use fmc_api::events::EventList;
+use fmc_api::pair::{Opinion, PairQuery, PairReport};
+use fmc_api::{Refusal, RefusalKind};
+
+use super::{backends, now};
+use crate::admin::response::Answer;
+use crate::proxy::appliance::Appliance;
+
+/// Everything that changes from second to second.
+pub(crate) fn report(appliance: &Appliance, query: PairQuery) -> PairReport {
+    let since = appliance.events.of_this_node(query.after, PairQuery::MOST_EVENTS);
+    let node = appliance.node.name.clone();
+    PairReport {
+        now: now(),
+        node: node.clone(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        config_hash: format!("{:016x}", appliance.config_hash),
+        on_trial: appliance.trial.is_some(),
+        administrative: appliance.administrative.digest().map(|digest| format!("{digest:016x}")).unwrap_or_default(),
+        connections: appliance.data_plane.sessions().len() as u64,
+        servers: opinions(appliance),
+        events: EventList {
+            now: now(),
+            node,
+            epoch: since.epoch,
+            last: since.last,
+            missed: since.missed,
+            events: since.events,
+        },
+    }
+}
+
+fn opinions(appliance: &Appliance) -> Vec<Opinion> {
+    let now = appliance.data_plane.pulse().now();
+    let names = appliance.config.backends.iter().map(|backend| backend.name.as_str());
+    let pools = names.filter_map(|name| appliance.data_plane.pool(name)).map(|pool| pool.status(now));
+    let of_pool = |pool: fmc_lb::PoolStatus| {
+        let backend = pool.backend;
+        pool.servers.into_iter().map(move |server| Opinion {
+            backend: backend.clone(),
+            server: server.name,
+            health: backends::health(server.health),
+            connections: server.in_flight.into(),
+        })
+    };
+    pools.flat_map(of_pool).collect()
+}
+
+/// What operators asked of any node and server.
+pub(crate) fn record(appliance: &Appliance) -> Answer {
+    match appliance.administrative.to_record() {
+        Ok(text) => Answer::text("application/toml", text),
+        Err(error) => Refusal::new(RefusalKind::Internal, error.to_string(), "please report this").into(),
+    }
+}
