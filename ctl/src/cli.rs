@@ -82,6 +82,14 @@ pub(crate) enum Verb {
 
     /// Take back the last drain, ready, maint or weight; says first what it was, and how many connections that cuts.
     Undo(Undo),
+
+    /// For a while, let no address move back to a node only because that node ranks higher; it still leaves a node that serves worse.
+    Pin {
+        /// How long, at most a week; 0s ends an earlier pin.
+        #[arg(value_name = "DURATION", value_parser = span::parse)]
+        duration: Duration,
+    },
+
     /// Ask a server once, as its health check does, and show every step; changes nothing. Exits with 1 when it fails.
     Probe {
         /// Which server of which backend.

@@ -12,6 +12,7 @@ mod events;
 mod failover;
 mod kill;
 mod look;
+mod pin;
 mod probe;
 mod rebalance;
 mod sessions;
@@ -35,6 +36,7 @@ pub(crate) async fn run(cli: &Cli, output: &mut Output) -> anyhow::Result<Exit> 
         Verb::Maint(asked) => state::maint(&client, asked, output).await,
         Verb::Weight(asked) => weight::run(&client, asked, output).await,
         Verb::Undo(asked) => undo::run(&client, asked, output).await,
+        Verb::Pin { duration } => pin::run(&client, *duration, output).await,
         Verb::Probe { server: (backend, server) } => probe::run(&client, backend, server, output).await,
         Verb::Kill { session } => kill::run(&client, *session, output).await,
         Verb::Rebalance(asked) => rebalance::run(&client, asked, output).await,

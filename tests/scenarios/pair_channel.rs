@@ -277,6 +277,31 @@ fn whoever_has_no_key_is_told_nothing_and_commands_nothing() {
 }
 
 #[test]
+fn a_pin_keeps_an_address_from_failing_back_and_outlives_the_keeper() {
+    let lab = Lab::flatcar_micro_cloud();
+    let _masters = Server::masters(&lab, &Authority::new());
+    let _workers = Server::workers(&lab);
+    let configuration =
+        Configuration::flatcar_micro_cloud().with_key(&lab, KEY).with("[election]\nfailback = \"always\"\n");
+    let pair = Pair::start(&lab, &configuration);
+    let said = pair.second.expect_ctl(&["pin", "10m"]);
+    assert!(said.contains("loadbalancer1: the same"), "{said}");
+    pair.first.expect_ctl(&["failover", "all", "--yes"]);
+    pair.wait_for(NODES[1]);
+    let stays = || [API, WEB].iter().all(|address| pair.ownership.holders(address) == [NODES[1]]);
+    throughout("the addresses stay where they were moved", Duration::from_secs(2), stays);
+
+    pair.first.signal(Role::Keeper, Signal::SIGKILL);
+    std::thread::sleep(Duration::from_secs(1));
+    throughout("a new keeper is told of the pin", Duration::from_secs(3), stays);
+    let left = pair.first.status().and_then(|status| status.pinned).map(|pinned| pinned.left_ms);
+    assert!(left.is_some_and(|left| (500_000..600_000).contains(&left)), "{left:?}");
+
+    pair.first.expect_ctl(&["undo", "--yes"]);
+    pair.wait_for(NODES[0]);
+}
+
+#[test]
 fn three_nodes_on_two_bridges_act_as_one() {
     let lab = Lab::build(&THREE_BALANCERS);
     let _masters = Server::masters(&lab, &Authority::new());

@@ -17,7 +17,8 @@ use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::backends::BackendList;
 use crate::command::{
-    Failover, FailoverAnswer, Kill, KillAnswer, SetState, SetWeight, StateAnswer, Undo, UndoAnswer, WeightAnswer,
+    Failover, FailoverAnswer, Kill, KillAnswer, Pin, PinAnswer, SetState, SetWeight, StateAnswer, Undo, UndoAnswer,
+    WeightAnswer,
 };
 use crate::configure::{ConfigurationText, Configure, ConfigureAnswer, Confirm, ConfirmAnswer};
 use crate::events::{EventList, EventQuery};
@@ -217,6 +218,14 @@ impl Client {
     /// See [`ClientError`].
     pub async fn undo(&self, request: Undo) -> Result<UndoAnswer, ClientError> {
         self.post(path::UNDO, &request).await
+    }
+
+    /// Keeps addresses from failing back for a while.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn pin(&self, request: Pin) -> Result<PinAnswer, ClientError> {
+        self.post(path::PIN, &request).await
     }
 
     /// One health check now, step by step.

@@ -144,6 +144,34 @@ pub struct UndoAnswer {
     pub others: Vec<Elsewhere<Self>>,
 }
 
+/// Body of `POST /v1/pin`: no address moves back to a node only because that node ranks higher.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Pin {
+    /// For so long, at most a week; 0 ends an earlier pin.
+    pub for_ms: u64,
+}
+
+impl Pin {
+    /// A week.
+    pub const LONGEST_MS: u64 = 7 * 86_400_000;
+}
+
+/// A pin that holds from now on, or is gone.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PinAnswer {
+    /// The answering node's clock.
+    pub now: Moment,
+    /// As asked.
+    pub for_ms: u64,
+    /// Why it would be forgotten by a restart of the service; `null` when it is saved.
+    #[serde(default)]
+    pub unsaved: Option<String>,
+    /// What the other nodes made of it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub others: Vec<Elsewhere<Self>>,
+}
+
 /// Body of `POST /v1/kill`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -20,6 +20,8 @@ pub const MAINT: &str = "/v1/maint";
 pub const WEIGHT: &str = "/v1/weight";
 /// `POST` [`crate::command::Undo`], answered by [`crate::command::UndoAnswer`].
 pub const UNDO: &str = "/v1/undo";
+/// `POST` [`crate::command::Pin`], answered by [`crate::command::PinAnswer`].
+pub const PIN: &str = "/v1/pin";
 /// `POST` [`crate::command::Kill`], answered by [`crate::command::KillAnswer`].
 pub const KILL: &str = "/v1/kill";
 /// `POST` [`crate::probe::Probe`], answered by [`crate::probe::ProbeAnswer`].

@@ -23,6 +23,9 @@ pub struct Status {
     /// Who asked for that, and when; `null` when nobody did.
     #[serde(default)]
     pub admin_asked: Option<Asked>,
+    /// No address fails back from or to this node; `null` when nobody asked for that, or it is over.
+    #[serde(default)]
+    pub pinned: Option<Pinned>,
     /// Of the running binary.
     pub version: String,
     /// When the supervisor started.
@@ -41,6 +44,15 @@ pub struct Status {
     pub safe_to_patch: SafeToPatch,
     /// What is wrong now, the most severe first; empty when all is well.
     pub alarms: Vec<Alarm>,
+}
+
+/// Addresses stay where they are, unless they are better served elsewhere.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pinned {
+    /// Who asked, and when.
+    pub asked: Asked,
+    /// For how much longer.
+    pub left_ms: u64,
 }
 
 /// Which configuration is in force.

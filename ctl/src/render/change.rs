@@ -1,12 +1,17 @@
 //! What a command changed.
 
+use std::time::Duration;
+
 use fmc_api::Target;
-use fmc_api::command::{Act, KillAnswer, Move, StateAnswer, StateChange, UndoAnswer, WeightAnswer, WeightChange};
+use fmc_api::command::{
+    Act, KillAnswer, Move, PinAnswer, StateAnswer, StateChange, UndoAnswer, WeightAnswer, WeightChange,
+};
 use fmc_api::word::AdminState;
 
 use super::fact::{bytes, connections, span};
 use super::paint::Paint;
 use super::{moves, others, sessions};
+use crate::span::Span;
 
 /// What is about to be cut, before it is confirmed; nothing to say when nothing is.
 pub(crate) fn plan(answer: &StateAnswer, paint: Paint) -> String {
@@ -75,6 +80,17 @@ fn weight(change: &WeightChange, dry_run: bool) -> String {
         (false, true) => format!("{backend}/{server} would go from weight {before} to {after}\n"),
         (false, false) => format!("{backend}/{server} went from weight {before} to {after}\n"),
     }
+}
+
+pub(crate) fn pinned(answer: &PinAnswer, paint: Paint) -> String {
+    let here = match answer.for_ms {
+        0 => "not pinned: addresses fail back as configured\n".to_owned(),
+        ms => format!(
+            "pinned for {}: no address moves back only because a node ranks higher\n",
+            Span(Duration::from_millis(ms))
+        ),
+    };
+    here + &others::lines(&answer.others, paint, |_| None)
 }
 
 /// What is about to be taken back, before it is confirmed.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use fmc_api::status::{Alarm, Owner, PeerStatus, Process, Status, VipStatus};
+use fmc_api::status::{Alarm, Owner, PeerStatus, Pinned, Process, Status, VipStatus};
 use fmc_api::word::{AdminState, Answerer, ProcessState, Role};
 use fmc_api::{Asked, Moment};
 
@@ -37,6 +37,9 @@ fn node(status: &Status, paint: Paint) -> String {
         AdminState::Ready => {}
         AdminState::Drain => line += &paint.warn(&format!(", drained{}", asked(status))),
         AdminState::Maint => line += &paint.warn(&format!(", in maintenance{}", asked(status))),
+    }
+    if let Some(Pinned { asked: Asked { at: _, uid }, left_ms }) = status.pinned {
+        line += &format!(", pinned for {} more by uid {uid}", Span(Duration::from_millis(left_ms)));
     }
     if status.answered_by == Answerer::Supervisor {
         line += &paint.bad(", PROXY DOWN: the supervisor answers");

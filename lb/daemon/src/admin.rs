@@ -215,6 +215,7 @@ fn is_command(wanted: &str) -> bool {
         path::MAINT,
         path::WEIGHT,
         path::UNDO,
+        path::PIN,
         path::KILL,
         path::FAILOVER,
         path::REBALANCE,

@@ -18,8 +18,10 @@ mod record;
 mod stamp;
 mod standing;
 
+use std::time::Duration;
+
 use fmc_api::word::AdminState;
-use fmc_api::{Asked, Target};
+use fmc_api::{Asked, Moment, Target};
 use fmc_config::model::Config;
 use fmc_config::model::backend::Weight;
 use fmc_config::model::name::{BackendName, NodeName, ServerName};
@@ -27,7 +29,7 @@ use serde::{Deserialize, Serialize};
 
 pub(crate) use act::Act;
 pub(crate) use stamp::{Order, Stamp};
-pub(crate) use standing::Standing;
+pub(crate) use standing::{Pin, Standing};
 
 use act::Journal;
 
@@ -52,6 +54,8 @@ pub(crate) enum Subject {
 pub(crate) enum Wanted {
     State(AdminState),
     Weight(Weight),
+    /// Of a node, for so long; zero ends an earlier one.
+    Pin(Duration),
 }
 
 /// What of a subject an act changes; the two are asked and taken back apart.
@@ -60,6 +64,11 @@ pub(crate) enum Wanted {
 pub(crate) enum Aspect {
     State,
     Weight,
+    Pin,
+}
+
+impl Aspect {
+    const ALL: [Self; 3] = [Self::State, Self::Weight, Self::Pin];
 }
 
 impl Wanted {
@@ -67,6 +76,7 @@ impl Wanted {
         match self {
             Self::State(_) => Aspect::State,
             Self::Weight(_) => Aspect::Weight,
+            Self::Pin(_) => Aspect::Pin,
         }
     }
 }
@@ -77,6 +87,8 @@ pub(crate) enum Effect {
     Node(NodeName, AdminState),
     State(BackendName, ServerName, AdminState),
     Weight(BackendName, ServerName, Weight),
+    /// The node's pin is another, or gone: the layer has it.
+    Pin(NodeName),
 }
 
 /// Something that was in force and is not any more, because the configuration says otherwise.
@@ -181,7 +193,7 @@ impl Administrative {
             let weight = standing.weight().map(Wanted::Weight);
             [state, weight].into_iter().flatten().filter_map(|wanted| effect(&standing.of, wanted))
         });
-        effects.filter(|effect| !matches!(effect, Effect::Node(..))).collect()
+        effects.filter(|effect| matches!(effect, Effect::State(..) | Effect::Weight(..))).collect()
     }
 
     /// What is in force of a node.
@@ -192,6 +204,18 @@ impl Administrative {
     /// Who asked for the node's state; `None`: nobody.
     pub(crate) fn node_asked(&self, node: &NodeName) -> Option<Asked> {
         self.of(&Subject::Node(node.clone())).state_asked()
+    }
+
+    /// The pin of a node, or one that is over.
+    pub(crate) fn pin(&self, node: &NodeName) -> Option<Pin> {
+        self.of(&Subject::Node(node.clone())).pin()
+    }
+
+    /// Forgets pins that are over.
+    pub(crate) fn expire(&mut self, now: Moment) {
+        for standing in std::mem::take(&mut self.standing) {
+            self.put(standing.expired(now));
+        }
     }
 
     /// What is in force of a server; `None`: nothing but the configuration.
@@ -223,7 +247,8 @@ impl Administrative {
 fn effect(subject: &Subject, wanted: Wanted) -> Option<Effect> {
     match (subject, wanted) {
         (Subject::Node(node), Wanted::State(state)) => Some(Effect::Node(node.clone(), state)),
-        (Subject::Node(_), Wanted::Weight(_)) => None,
+        (Subject::Node(node), Wanted::Pin(_)) => Some(Effect::Pin(node.clone())),
+        (Subject::Node(_), Wanted::Weight(_)) | (Subject::Server(..), Wanted::Pin(_)) => None,
         (Subject::Server(backend, server), Wanted::State(state)) => {
             Some(Effect::State(backend.clone(), server.clone(), state))
         }
@@ -239,7 +264,8 @@ fn differences(now: &Standing, back: &Standing, config: &Config) -> Vec<Effect> 
     let weight = |standing: &Standing| standing.weight().or_else(|| standing::configured_weight(&standing.of, config));
     let state = (state(now) != state(back)).then(|| Wanted::State(state(back)));
     let weight = if weight(now) == weight(back) { None } else { weight(back).map(Wanted::Weight) };
-    let wanted = [state, weight].into_iter().flatten();
+    let pin = (now.pin() != back.pin()).then_some(Wanted::Pin(Duration::ZERO));
+    let wanted = [state, weight, pin].into_iter().flatten();
     wanted.filter_map(|wanted| effect(&back.of, wanted)).collect()
 }
 

@@ -81,7 +81,10 @@ fn hear(news: News, appliance: &mut Appliance) -> std::ops::ControlFlow<()> {
     match news {
         News::End => return std::ops::ControlFlow::Break(()),
         News::Processes(processes) => appliance.processes = Some(processes),
-        News::KeeperMet => tell_fitness(appliance),
+        News::KeeperMet => {
+            operator::hold(appliance);
+            tell_fitness(appliance);
+        }
         News::KeeperGone => roles::keeper_gone(appliance),
         News::Prepared(hash, outcome) => {
             // An answer that comes too late is not that of whoever asks now.

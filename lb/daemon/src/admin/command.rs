@@ -5,6 +5,7 @@ mod configure;
 mod everywhere;
 mod failover;
 mod node_state;
+mod pin;
 mod probe;
 mod rebalance;
 mod server_state;
@@ -55,6 +56,10 @@ async fn here(path: &str, body: &[u8], order: &Order, shared: &Shared) -> Answer
         },
         path::CONFIRM => parse(body).and_then(|wanted| trial::confirm(&wanted, shared)),
         path::ROLLBACK => trial::roll_back(order, shared).await,
+        path::PIN => match parse(body) {
+            Ok(wanted) => pin::pin(wanted, order, shared).await,
+            Err(refusal) => Err(refusal),
+        },
         path::KILL => parse::<Kill>(body).and_then(|wanted| kill(wanted, shared)),
         path::PROBE => match parse(body) {
             Ok(wanted) => probe::answer(&wanted, shared).await,

@@ -1,5 +1,7 @@
 //! What is in force of one subject because an operator asked for it.
 
+use std::time::Duration;
+
 use fmc_api::word::AdminState;
 use fmc_api::{Asked, Moment, Target};
 use fmc_config::model::Config;
@@ -19,6 +21,9 @@ pub(crate) struct Standing {
     /// Of the last act on its weight.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     weight_stamp: Option<Stamp>,
+    /// Of the last act on its pin.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pin_stamp: Option<Stamp>,
     /// Where the server was when it was asked: under the same name at another place it is another server. `None`: a node.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     place: Option<String>,
@@ -28,6 +33,31 @@ pub(crate) struct Standing {
     /// `None`: as configured.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     weight: Option<WeightAsked>,
+    /// Of a node; `None`: it fails back as configured.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pin: Option<Pin>,
+}
+
+/// No address moves back to a node only because that node ranks higher, for a while.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Pin {
+    for_ms: u64,
+    at: Moment,
+    uid: u32,
+}
+
+impl Pin {
+    /// How long it still holds. The only thing here that a wall clock is asked for, and a clock that was set back makes it hold for its
+    /// whole time at most.
+    pub(crate) fn left(&self, now: Moment) -> Duration {
+        Duration::from_millis(self.for_ms).saturating_sub(self.at.until(now))
+    }
+
+    /// Who asked.
+    pub(crate) fn asked(&self) -> Asked {
+        Asked { at: self.at, uid: self.uid }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -52,11 +82,20 @@ struct WeightAsked {
 
 impl Standing {
     pub(super) fn nothing(of: Subject) -> Self {
-        Self { of, state_stamp: None, weight_stamp: None, place: None, state: None, weight: None }
+        Self {
+            of,
+            state_stamp: None,
+            weight_stamp: None,
+            pin_stamp: None,
+            place: None,
+            state: None,
+            weight: None,
+            pin: None,
+        }
     }
 
     pub(super) fn is_nothing(&self) -> bool {
-        self.state.is_none() && self.weight.is_none()
+        self.state.is_none() && self.weight.is_none() && self.pin.is_none()
     }
 
     /// The state in force; `None`: ready.
@@ -67,6 +106,17 @@ impl Standing {
     /// The weight in force; `None`: as configured.
     pub(crate) fn weight(&self) -> Option<Weight> {
         self.weight.map(|weight| weight.is)
+    }
+
+    /// The pin in force, or one that is over.
+    pub(crate) fn pin(&self) -> Option<Pin> {
+        self.pin
+    }
+
+    /// Without a pin that is over.
+    pub(super) fn expired(self, now: Moment) -> Self {
+        let pin = self.pin.filter(|pin| !pin.left(now).is_zero());
+        Self { pin, ..self }.tidied()
     }
 
     /// Who asked for the state.
@@ -90,6 +140,7 @@ impl Standing {
         match aspect {
             Aspect::State => self.state_stamp.as_ref(),
             Aspect::Weight => self.weight_stamp.as_ref(),
+            Aspect::Pin => self.pin_stamp.as_ref(),
         }
     }
 
@@ -98,6 +149,7 @@ impl Standing {
         match aspect {
             Aspect::State => Self { state_stamp: stamp, ..self },
             Aspect::Weight => Self { weight_stamp: stamp, ..self },
+            Aspect::Pin => Self { pin_stamp: stamp, ..self },
         }
     }
 
@@ -109,9 +161,9 @@ impl Standing {
     /// As it is once what is newer in `other` is taken over, aspect by aspect.
     pub(super) fn newest(self, other: &Self) -> Self {
         let newer = |ours: &Self, aspect| other.stamp(aspect) > ours.stamp(aspect);
-        let (state, weight) = (newer(&self, Aspect::State), newer(&self, Aspect::Weight));
-        let this = if state { self.like(other, Aspect::State) } else { self };
-        if weight { this.like(other, Aspect::Weight) } else { this }
+        Aspect::ALL
+            .into_iter()
+            .fold(self, |this, aspect| if newer(&this, aspect) { this.like(other, aspect) } else { this })
     }
 
     /// One aspect is the other's, with its stamp.
@@ -120,6 +172,7 @@ impl Standing {
         let this = match aspect {
             Aspect::State => Self { state: other.state, state_stamp: other.state_stamp.clone(), ..self },
             Aspect::Weight => Self { weight: other.weight, weight_stamp: other.weight_stamp.clone(), ..self },
+            Aspect::Pin => Self { pin: other.pin, pin_stamp: other.pin_stamp.clone(), ..self },
         };
         Self { place, ..this }.tidied()
     }
@@ -131,6 +184,11 @@ impl Standing {
             Wanted::State(is) if is == self.state().unwrap_or(AdminState::Ready) => self.clone(),
             Wanted::State(AdminState::Ready) => Self { state: None, ..self.clone() }.tidied(),
             Wanted::State(is) => Self { place, state: Some(StateAsked { is, at, uid }), ..self.clone() },
+            Wanted::Pin(span) if span.is_zero() => Self { pin: None, ..self.clone() }.tidied(),
+            Wanted::Pin(span) => {
+                let for_ms = u64::try_from(span.as_millis()).unwrap_or(u64::MAX);
+                Self { pin: Some(Pin { for_ms, at, uid }), ..self.clone() }
+            }
             Wanted::Weight(is) => {
                 let Some(configured) = configured_weight(&self.of, config) else { return self.clone() };
                 if is == self.weight().unwrap_or(configured) {
@@ -192,7 +250,9 @@ impl Standing {
     pub(super) fn sentence(&self) -> String {
         let state = self.state.map(|state| format!("{}, asked by uid {} at {}", state.is, state.uid, state.at));
         let weight = self.weight.as_ref().map(weight_words);
-        [state, weight].into_iter().flatten().collect::<Vec<_>>().join("; ")
+        let pin =
+            self.pin.map(|pin| format!("pinned for {} s, asked by uid {} at {}", pin.for_ms / 1000, pin.uid, pin.at));
+        [state, weight, pin].into_iter().flatten().collect::<Vec<_>>().join("; ")
     }
 
     /// Nothing in force is at no place.
@@ -202,7 +262,8 @@ impl Standing {
 
     /// Nothing is in force, and that is as new as it was.
     fn emptied(self) -> Self {
-        Self { state_stamp: self.state_stamp, weight_stamp: self.weight_stamp, ..Self::nothing(self.of) }
+        let Self { of, state_stamp, weight_stamp, pin_stamp, .. } = self;
+        Self { state_stamp, weight_stamp, pin_stamp, ..Self::nothing(of) }
     }
 }
 

@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use fmc_api::Moment;
 use fmc_config::model::Config;
 
@@ -325,6 +327,25 @@ fn what_is_asked_of_another_node_is_kept_for_it() {
     here.ask(Wanted::State(AdminState::Maint), Subject::Node(other.clone()), 1);
     assert_eq!(there.merge(&here, &config()), [Effect::Node(other.clone(), AdminState::Maint)]);
     assert_eq!((there.node(&other), there.node(&node())), (AdminState::Maint, AdminState::Ready));
+}
+
+#[test]
+fn a_pin_holds_for_its_time_on_every_node_and_can_be_taken_back() {
+    let (mut here, mut there) = (Administrative::default(), Administrative::default());
+    let hour = Duration::from_secs(3600);
+    assert_eq!(here.ask(Wanted::Pin(hour), Subject::Node(node()), 1), [Effect::Pin(node())]);
+    assert_eq!(there.merge(&here, &config()), [Effect::Pin(node())]);
+    let left = |layer: &Administrative, minute| layer.pin(&node()).map(|pin| pin.left(at(minute, 0).at));
+    assert_eq!(left(&there, 1), Some(hour));
+    assert_eq!(left(&there, 31), Some(hour / 2));
+    assert_eq!(left(&there, 0), Some(hour), "a clock that was set back holds it no longer than it was meant");
+    here.expire(at(60, 0).at);
+    assert!(here.pin(&node()).is_some(), "a minute is left");
+    here.expire(at(61, 0).at);
+    assert_eq!(here.pin(&node()), None);
+    assert_eq!(here.merge(&there, &config()), [], "nor does it come back from a node that has not looked yet");
+    assert_eq!(there.take_back(), [Effect::Pin(node())]);
+    assert_eq!(there.pin(&node()), None);
 }
 
 /// One thing that happens to three nodes.

@@ -62,6 +62,7 @@ impl Sketch {
             node: self.node.clone(),
             admin: AdminState::Ready,
             admin_asked: None,
+            pinned: None,
             version: env!("CARGO_PKG_VERSION").to_owned(),
             up_since: Moment::from_unix_ms(processes.since),
             observe: false,

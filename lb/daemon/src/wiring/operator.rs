@@ -1,12 +1,17 @@
 //! What operators asked, carried out: in the pools, the checker, the sessions and the election.
 
+use std::time::SystemTime;
+
+use fmc_api::Moment;
 use fmc_api::events::EventKind;
 use fmc_api::word::{AdminState, Severity};
 use fmc_config::model::name::{NodeName, ServerName};
 use fmc_lb::{Administrative as InPool, EndedBy, Health, Pool, Ticks};
+use fmc_vrrp::driver::Command;
 
 use super::tell_fitness;
 use crate::administrative::{Administrative, Effect, Order, Subject, Wanted};
+use crate::message::ToKeeper;
 use crate::proxy::appliance::Appliance;
 use crate::proxy::saver::Receipt;
 
@@ -54,6 +59,8 @@ pub(crate) fn carry_out(effects: &[Effect], appliance: &mut Appliance) {
         match effect {
             // Judgements read the layer itself.
             Effect::Node(..) => {}
+            Effect::Pin(node) if *node == appliance.node.name => hold(appliance),
+            Effect::Pin(_) => {}
             Effect::Weight(backend, server, weight) => {
                 if let Some(pool) = appliance.data_plane.pool(backend.as_str()) {
                     pool.set_weight(server.as_str(), *weight);
@@ -75,6 +82,13 @@ pub(crate) fn carry_out(effects: &[Effect], appliance: &mut Appliance) {
         }
     }
     tell_fitness(appliance);
+}
+
+/// Tells the keeper how long this node's pin still holds.
+pub(crate) fn hold(appliance: &Appliance) {
+    let pin = appliance.administrative.pin(&appliance.node.name);
+    let duration = pin.map(|pin| pin.left(Moment::from(SystemTime::now()))).unwrap_or_default();
+    appliance.keeper.tell(&ToKeeper::Command(Command::Hold { duration }));
 }
 
 fn set_state(pool: &Pool, server: &ServerName, state: AdminState, was_asked: bool, now: Ticks) {
@@ -103,6 +117,7 @@ pub(crate) fn save(appliance: &mut Appliance) -> Option<Receipt> {
 
 /// Puts what was in force before this start into force again; to be called before the first fitness is told.
 pub(crate) fn resume(appliance: &mut Appliance) {
+    appliance.administrative.expire(Moment::from(SystemTime::now()));
     for stale in appliance.administrative.reconcile(&appliance.config) {
         let subject = Some(stale.of.to_string());
         appliance.note(Severity::Warning, EventKind::Configuration, subject, stale.text);

@@ -33,7 +33,7 @@ pub(super) async fn answer(path: &str, body: Bytes, order: &Order, shared: &Shar
                 None => of_all(path, body, order, shared).await,
             }
         }
-        path::WEIGHT | path::UNDO => of_all(path, body, order, shared).await,
+        path::WEIGHT | path::UNDO | path::PIN => of_all(path, body, order, shared).await,
         path::FAILOVER => match parse::<Failover>(&body) {
             Ok(wanted) => fail_over(wanted, body, order, shared).await,
             Err(refusal) => refusal.into(),

@@ -54,6 +54,8 @@ fn plan(wanted: Undo, order: &Order, appliance: &Appliance) -> Result<Plan, Refu
             Effect::State(backend, server, state) => {
                 plan.changes.push(server_state::change(appliance, backend, server, *state));
             }
+            // It moves nothing by itself, and the act is named.
+            Effect::Pin(_) => {}
             Effect::Weight(backend, server, weight) => {
                 plan.weights.push(server_state::weight_change(appliance, backend, server, *weight));
             }

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use fmc_api::Moment;
 use fmc_api::status::{
-    Fitness, FrontendStatus, LoadedConfig, Owner, PeerRole, PeerStatus, Process, Roles, SafeToPatch, Status, VipStatus,
+    Fitness, FrontendStatus, LoadedConfig, Owner, PeerRole, PeerStatus, Pinned, Process, Roles, SafeToPatch, Status,
+    VipStatus,
 };
 use fmc_api::word::{Answerer, ProcessState, Tier as TierWord};
 use fmc_config::model::name::{NodeName, VipName};
@@ -24,6 +25,7 @@ pub(crate) fn status(appliance: &Appliance) -> Status {
         node: appliance.node.name.clone(),
         admin: appliance.administrative.node(&appliance.node.name),
         admin_asked: appliance.administrative.node_asked(&appliance.node.name),
+        pinned: pinned(appliance),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         up_since: appliance.processes.as_ref().map_or(appliance.configured_at, |p| Moment::from_unix_ms(p.since)),
         observe: false,
@@ -39,6 +41,12 @@ pub(crate) fn status(appliance: &Appliance) -> Status {
         safe_to_patch: safe_to_patch(appliance),
         alarms: appliance.alarms.visible().collect(),
     }
+}
+
+fn pinned(appliance: &Appliance) -> Option<Pinned> {
+    let pin = appliance.administrative.pin(&appliance.node.name)?;
+    let left = pin.left(now());
+    (!left.is_zero()).then(|| Pinned { asked: pin.asked(), left_ms: milliseconds(left) })
 }
 
 /// Every VIP, in the order of the configuration.
