@@ -41,14 +41,14 @@ pub use start::{StartError, check};
 
 use crate::boot_instant::BootInstant;
 use crate::clock;
+use crate::heartbeat::MAX_VIRTUAL_ROUTERS;
 use crate::kernel::Events;
 use crate::lease::{AddressThread, Tick};
 use crate::realtime::{self, Realtime};
-use crate::router::role::Role;
 use lateness::Lateness;
 use pair::Pair;
 use port::Port;
-use virtual_address::{Address, VirtualAddress};
+use virtual_address::VirtualAddress;
 use wake::{MAX_DESCRIPTORS, Wake};
 
 /// Interfaces that can carry VIPs; one of the lab's older plans has two.
@@ -145,15 +145,15 @@ impl Keeper {
     }
 
     fn is_over(&self) -> bool {
-        let is_done = |vip: &VirtualAddress| vip.router.role() == Role::Initialize && vip.address == Address::Absent;
-        self.ends_by.is_some_and(|by| self.vips.iter().all(is_done) || by <= clock::now())
+        self.ends_by.is_some_and(|by| self.vips.iter().all(VirtualAddress::is_over) || by <= clock::now())
     }
 
     fn snapshot(&self, now: BootInstant) -> Snapshot {
-        let settings: Vec<_> = self.vips.iter().map(|vip| &vip.settings).collect();
+        let vips = || self.vips.iter().filter(|vip| !vip.is_leaving);
+        let settings: Vec<_> = vips().map(|vip| &vip.settings).collect();
         Snapshot {
             at: now,
-            vips: self.vips.iter().map(|vip| vip.snapshot(&self.ports[vip.on].name)).collect(),
+            vips: vips().map(|vip| vip.snapshot(&self.ports[vip.on].name)).collect(),
             peers: self.pair.snapshot(&settings, now),
             interfaces: self.ports.iter().map(|port| port.snapshot(now)).collect(),
             lateness: self.lateness.summary(),
@@ -166,5 +166,7 @@ impl Keeper {
 }
 
 fn reports(vips: &[VirtualAddress]) -> pair::Reports {
-    vips.iter().map(|vip| vip.router.report()).collect()
+    // One that is given up speaks until another has taken it, or it is gone.
+    let speaking = vips.iter().filter(|vip| !vip.is_gone());
+    speaking.map(|vip| vip.router.report()).take(MAX_VIRTUAL_ROUTERS).collect()
 }

@@ -61,6 +61,9 @@ const COMMANDS: usize = 512;
 /// then its leases shall end.
 const REPORTS: usize = 512;
 
+/// Places for addresses: twice as many as one heartbeat can speak of, since one that is given up keeps its place until it is gone.
+pub const PLACES: usize = 2 * crate::heartbeat::MAX_VIRTUAL_ROUTERS;
+
 /// A virtual address, by its place in the settings.
 pub type VipIndex = usize;
 
@@ -81,6 +84,8 @@ pub enum AddressCommand {
     Leave(VipIndex, Epoch),
     /// Gratuitous ARP, in request and in reply form, if the address is installed.
     Announce(VipIndex),
+    /// From now on the place is that of this address; what is installed there goes first.
+    Hold(VipIndex, Holding),
     /// Events were lost: compare what is held with what the kernel has.
     Verify,
     /// The interface was recreated: open its sockets anew.
@@ -133,12 +138,14 @@ pub struct AddressThread {
 }
 
 /// What the thread needs to know of one virtual address.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Holding {
     /// The address.
     pub address: Ipv4Addr,
     /// Its interface.
     pub on: InterfaceIndex,
+    /// Its VRID.
+    pub virtual_router_id: u8,
 }
 
 /// What the thread needs to know of one interface.
@@ -157,7 +164,7 @@ pub struct Port {
 /// What the thread starts with.
 #[derive(Debug)]
 pub struct Outfit {
-    /// Every virtual address; its place is its [`VipIndex`].
+    /// Every virtual address, at most [`PLACES`]; its place is its [`VipIndex`].
     pub holdings: Vec<Holding>,
     /// Every interface; its place is its [`InterfaceIndex`].
     pub ports: Vec<Port>,
@@ -179,7 +186,7 @@ impl AddressThread {
         let (wake, waker) = UnixStream::pair()?;
         wake.set_nonblocking(true)?;
         waker.set_nonblocking(true)?;
-        let newest = Newest::new(outfit.holdings.len());
+        let newest = Newest::new(PLACES);
         let desk = thread::Desk { reports: given, waker, newest: newest.clone() };
         let run = move || thread::run(outfit, &taken, &desk);
         let thread = std::thread::Builder::new().name("address".to_owned()).spawn(run)?;

@@ -164,7 +164,8 @@ impl Keeper {
     fn hand_adverts_over(&mut self, port: InterfaceIndex, now: BootInstant, control: &mut impl Control) {
         while let Some((ip, advertisement)) = self.ports[port].take_newest() {
             let is_it = |vip: &VirtualAddress| {
-                vip.on == port && vip.settings.virtual_router_id == advertisement.virtual_router_id
+                let is_its = vip.settings.virtual_router_id == advertisement.virtual_router_id;
+                vip.on == port && is_its && !vip.is_gone()
             };
             let Some(vip) = self.vips.iter().position(is_it) else { continue };
             match self.vips[vip].router.handle_advertisement(&advertisement, &ip, now) {
@@ -236,6 +237,7 @@ impl Keeper {
         for index in 0..self.vips.len() {
             let virtual_address = &mut self.vips[index];
             let is_meant = match &vip {
+                _ if virtual_address.is_leaving => false,
                 Some(name) => *name == virtual_address.settings.name,
                 None => virtual_address.router.role().holds_address(),
             };
@@ -261,7 +263,7 @@ impl Keeper {
     }
 
     fn named(&self, name: &VipName) -> Option<VipIndex> {
-        self.vips.iter().position(|vip| vip.settings.name == *name)
+        self.vips.iter().position(|vip| vip.settings.name == *name && !vip.is_leaving)
     }
 }
 

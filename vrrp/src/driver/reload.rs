@@ -1,4 +1,7 @@
-//! Other settings for an election under way.
+//! Other settings for an election under way: others ways to elect, and virtual addresses that come and go.
+//!
+//! Every virtual address has a place that its address thread knows it by. One that the settings have no more is given up in good order
+//! and keeps its place until it is gone; one that is new gets a free place or the next one.
 
 use fmc_config::model::election::Failback;
 
@@ -6,10 +9,12 @@ use serde::{Deserialize, Serialize};
 
 use super::control::{Control, LogLevel};
 use super::settings::KeeperSettings;
-use super::{Keeper, VipSettings};
+use super::virtual_address::VirtualAddress;
+use super::{Keeper, VipSettings, start};
 use crate::boot_instant::BootInstant;
-use crate::router::Parameters;
-use crate::tier::TierPriorities;
+use crate::lease::{AddressCommand, InterfaceIndex, PLACES, Untaken};
+use crate::router::{Linger, Parameters, VirtualRouter};
+use crate::tier::{TierError, TierPriorities};
 
 /// What other settings mean for an election under way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,10 +41,22 @@ impl KeeperSettings {
             checksum: next.checksum,
             keys: next.keys.clone(),
             config_hash: next.config_hash,
-            vips: self.vips.iter().zip(&next.vips).map(|(vip, next)| vip.settling_like(next)).collect(),
+            vips: if self.can_hold(&next.vips) { next.vips.clone() } else { self.vips.clone() },
             ..self.clone()
         };
         if retuned == *next { Change::InPlace } else { Change::Anew }
+    }
+
+    /// Whether every virtual address is one of these, or lives where one of these lives: another interface needs sockets, which the
+    /// election does not stop for.
+    fn can_hold(&self, vips: &[VipSettings]) -> bool {
+        vips.iter().all(|vip| self.vips.iter().any(|known| known.interface == vip.interface))
+    }
+
+    /// Whether `next` has other virtual addresses.
+    pub fn has_other_vips(&self, next: &Self) -> bool {
+        let same = |vip: &VipSettings| next.vips.iter().any(|other| vip.is_same(other));
+        self.vips.len() != next.vips.len() || !self.vips.iter().all(same)
     }
 }
 
@@ -51,8 +68,16 @@ impl KeeperSettings {
 }
 
 impl VipSettings {
-    fn settling_like(&self, next: &Self) -> Self {
-        Self { settle: next.settle, ..self.clone() }
+    /// The same virtual router, whatever it is called and however long its falls settle.
+    fn is_same(&self, other: &Self) -> bool {
+        let of = |vip: &Self| (vip.address, vip.virtual_router_id, vip.interface.clone());
+        of(self) == of(other)
+    }
+
+    /// Both cannot be here at once.
+    fn excludes(&self, other: &Self) -> bool {
+        let same_id = self.virtual_router_id == other.virtual_router_id && self.interface == other.interface;
+        self.address == other.address || self.name == other.name || same_id
     }
 }
 
@@ -65,27 +90,119 @@ impl Keeper {
             return self.log(LogLevel::Error, text, control);
         }
         self.pair.retune(&next);
-        for (vip, settings) in self.vips.iter_mut().zip(&next.vips) {
-            vip.settings = settings.clone();
-        }
-        self.settings = next;
+        let before = std::mem::replace(&mut self.settings, next.clone());
+        self.give_up_all_but(&next.vips, now, control);
         self.set_parameters(now, control);
+        for vip in next.vips.iter().filter(|vip| !before.vips.iter().any(|known| known.is_same(vip))) {
+            if let Err(error) = self.begin_with(vip, now, control) {
+                self.log(LogLevel::Error, format!("{}: {error}", vip.name), control);
+            }
+        }
+    }
+
+    /// Those that stay take their settings over; the others leave, and serve until another node has taken them.
+    fn give_up_all_but(&mut self, next: &[VipSettings], now: BootInstant, control: &mut impl Control) {
+        for vip in 0..self.vips.len() {
+            let known = &mut self.vips[vip];
+            if known.is_leaving {
+                continue;
+            }
+            match next.iter().find(|next| next.is_same(&known.settings)) {
+                Some(next) => known.settings = next.clone(),
+                None => {
+                    known.is_leaving = true;
+                    let linger = match next.iter().any(|next| next.excludes(&known.settings)) {
+                        true => Linger::None,
+                        false => Linger::UntilTaken,
+                    };
+                    known.router.shutdown(linger, now);
+                    self.perform(vip, now, control);
+                }
+            }
+        }
+    }
+
+    /// A virtual address more, where others live already.
+    fn begin_with(
+        &mut self,
+        settings: &VipSettings,
+        now: BootInstant,
+        control: &mut impl Control,
+    ) -> Result<(), CannotBegin> {
+        self.end_what_excludes(settings, now, control);
+        let neighbour = self.vips.iter().find(|vip| vip.settings.interface == settings.interface);
+        let on = neighbour.ok_or(CannotBegin::Interface)?.on;
+        let parameters = start::parameters(settings, &self.settings, self.ports[on].primary)?;
+        let next = VirtualAddress::new(settings.clone(), on, VirtualRouter::new(parameters, now));
+        let free = self.vips.iter().position(VirtualAddress::is_gone).unwrap_or(self.vips.len());
+        if free >= PLACES {
+            return Err(CannotBegin::Places);
+        }
+        self.addresses.command(AddressCommand::Hold(free, next.holding()))?;
+        match self.vips.get_mut(free) {
+            Some(gone) => *gone = gone.followed_by(next),
+            None => self.vips.push(next),
+        }
+        self.listen_on(on)?;
+        let router = &mut self.vips[free].router;
+        router.handle_link(self.ports[on].told, now);
+        if !self.settings.observe {
+            router.startup(now);
+        }
+        self.perform(free, now, control);
+        Ok(())
+    }
+
+    /// One that was given up before, is needed again, and still lingers.
+    fn end_what_excludes(&mut self, settings: &VipSettings, now: BootInstant, control: &mut impl Control) {
+        for vip in 0..self.vips.len() {
+            let known = &mut self.vips[vip];
+            if known.is_leaving && !known.is_gone() && known.settings.excludes(settings) {
+                known.router.shutdown(Linger::None, now);
+                self.perform(vip, now, control);
+            }
+        }
+    }
+
+    /// Has the socket of a port take the adverts of all that live on it.
+    fn listen_on(&mut self, on: InterfaceIndex) -> std::io::Result<()> {
+        let here = self.vips.iter().filter(|vip| vip.on == on && !vip.is_gone());
+        let ids: Vec<u8> = here.map(|vip| vip.settings.virtual_router_id.get()).collect();
+        let port = &mut self.ports[on];
+        port.socket.listen_for(&ids)?;
+        port.virtual_router_ids = ids;
+        Ok(())
     }
 
     /// Tells every router what the settings, and a hold, want of it.
     pub(super) fn set_parameters(&mut self, now: BootInstant, control: &mut impl Control) {
         let failback = if self.held_until.is_some() { Failback::Never } else { self.settings.failback };
         for vip in 0..self.vips.len() {
-            let router = &mut self.vips[vip].router;
+            let VirtualAddress { router, settings, .. } = &mut self.vips[vip];
             let before = router.parameters();
             let priorities =
                 TierPriorities::new(self.settings.priority, self.settings.rank).unwrap_or(before.priorities);
-            let (interval, settle) = (self.settings.interval, self.settings.vips[vip].settle);
+            let (interval, settle) = (self.settings.interval, settings.settle);
             let parameters = Parameters { interval, settle, failback, priorities, ..before.clone() };
             router.set_parameters(parameters, now);
             self.perform(vip, now, control);
         }
     }
+}
+
+/// Why an address cannot be taken in.
+#[derive(Debug, thiserror::Error)]
+enum CannotBegin {
+    #[error("no other address lives on its interface")]
+    Interface,
+    #[error("too many addresses were given up and are not gone yet; reload again in a moment")]
+    Places,
+    #[error(transparent)]
+    Priorities(#[from] TierError),
+    #[error(transparent)]
+    Untaken(#[from] Untaken),
+    #[error("the kernel does not let its adverts through: {0}")]
+    Filter(#[from] std::io::Error),
 }
 
 #[cfg(test)]
@@ -120,18 +237,23 @@ mod tests {
     }
 
     #[test]
-    fn other_nodes_and_addresses_begin_anew() {
+    fn addresses_come_and_go_in_place_and_other_nodes_and_interfaces_begin_anew() {
         let before = settings(&lab());
-        for (old, new) in [
-            ("address = \"192.168.0.33\"", "address = \"192.168.0.34\""),
-            ("[vips.web]\n", "[vips.web]\nvirtual_router_id = 99\n"),
-            ("[vips.web]\n", "[vips.web]\ninterface = \"eth7\"\n"),
-            ("[vips.web]\n", "[vips.more]\naddress = \"192.168.0.35\"\n\n[vips.web]\n"),
-            ("192.168.0.31", "192.168.0.29"),
+        for (old, new, change) in [
+            ("address = \"192.168.0.33\"", "address = \"192.168.0.34\"", Change::InPlace),
+            ("[vips.web]\n", "[vips.web]\nvirtual_router_id = 99\n", Change::InPlace),
+            ("[vips.web]\n", "[vips.more]\naddress = \"192.168.0.35\"\n\n[vips.web]\n", Change::InPlace),
+            ("[vips.web]\n", "[vips.web]\ninterface = \"eth7\"\n", Change::Anew),
+            ("192.168.0.31", "192.168.0.29", Change::Anew),
         ] {
             let text = lab();
             assert!(text.contains(old), "the example no longer says {old:?}");
-            assert_eq!(before.change_to(&settings(&text.replace(old, new))), Change::Anew, "{new}");
+            let next = settings(&text.replace(old, new));
+            assert_eq!(before.change_to(&next), change, "{new}");
+            assert!(before.has_other_vips(&next) || change == Change::Anew, "{new}");
+            if change == Change::InPlace {
+                assert_eq!(next.change_to(&before), change, "and back: {new}");
+            }
         }
     }
 }

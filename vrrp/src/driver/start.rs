@@ -18,7 +18,7 @@ use crate::boot_instant::BootInstant;
 use crate::clock;
 use crate::heartbeat::MAX_VIRTUAL_ROUTERS;
 use crate::kernel::{Address, Events, Interface, Kernel, KernelError};
-use crate::lease::{self, AddressThread, CleanupError, Foreign, Holding, InterfaceIndex, LEASE, Outfit, Record, Tick};
+use crate::lease::{self, AddressThread, CleanupError, Foreign, LEASE, Outfit, Record, Tick};
 use crate::realtime::{Grant, Realtime};
 use crate::router::{MAX_PEERS, Parameters, Peer, VirtualRouter};
 use crate::socket::{AdvertSocket, ArpSocket, SocketError};
@@ -230,26 +230,34 @@ fn virtual_addresses(
     ground: &Ground,
     now: BootInstant,
 ) -> Result<Vec<VirtualAddress>, StartError> {
-    let priorities = TierPriorities::new(settings.priority, settings.rank)?;
-    let peers = settings.peers.iter().map(|peer| Peer { rank: peer.rank, source: peer.address });
+    TierPriorities::new(settings.priority, settings.rank)?;
     let build = |vip: &VipSettings| {
         let index = ground.interface(vip, settings.address)?.index;
         let on = ports.iter().position(|port| port.index == index).unwrap_or_default();
-        let parameters = Parameters {
-            virtual_router_id: vip.virtual_router_id,
-            address: vip.address,
-            source: ports[on].primary,
-            rank: settings.rank,
-            interval: settings.interval,
-            priorities,
-            failback: settings.failback,
-            settle: vip.settle,
-            lease: LEASE,
-            peers: peers.clone().collect(),
-        };
-        Ok(VirtualAddress::new(vip.clone(), on, VirtualRouter::new(parameters, now)))
+        let router = VirtualRouter::new(parameters(vip, settings, ports[on].primary)?, now);
+        Ok(VirtualAddress::new(vip.clone(), on, router))
     };
     settings.vips.iter().map(build).collect()
+}
+
+/// What a virtual router is told of itself and of the others.
+pub(super) fn parameters(
+    vip: &VipSettings,
+    settings: &KeeperSettings,
+    source: Ipv4Addr,
+) -> Result<Parameters, TierError> {
+    Ok(Parameters {
+        virtual_router_id: vip.virtual_router_id,
+        address: vip.address,
+        source,
+        rank: settings.rank,
+        interval: settings.interval,
+        priorities: TierPriorities::new(settings.priority, settings.rank)?,
+        failback: settings.failback,
+        settle: vip.settle,
+        lease: LEASE,
+        peers: settings.peers.iter().map(|peer| Peer { rank: peer.rank, source: peer.address }).collect(),
+    })
 }
 
 fn outfit(
@@ -270,10 +278,7 @@ fn outfit(
         })
     };
     Ok(Outfit {
-        holdings: vips
-            .iter()
-            .map(|vip| Holding { address: vip.settings.address, on: vip.on as InterfaceIndex })
-            .collect(),
+        holdings: vips.iter().map(VirtualAddress::holding).collect(),
         ports: ports.iter().map(open).collect::<Result<_, _>>()?,
         record,
         kernel: ground.kernel,

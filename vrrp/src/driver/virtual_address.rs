@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use crate::boot_instant::BootInstant;
-use crate::lease::{Epoch, InterfaceIndex, LEASE};
+use crate::lease::{Epoch, Holding, InterfaceIndex, LEASE};
+use crate::router::role::Role;
 use crate::router::{AddressLoss, VirtualRouter};
 
 use super::settings::VipSettings;
@@ -25,6 +26,8 @@ pub(super) struct VirtualAddress {
     /// Of the last command to the address thread.
     pub(super) epoch: Epoch,
     pub(super) last_heard: Option<LastHeard>,
+    /// The settings have it no more: it is given up in good order, and its place is free when it is gone.
+    pub(super) is_leaving: bool,
     complained_at: Option<BootInstant>,
 }
 
@@ -46,7 +49,37 @@ pub(super) enum Address {
 
 impl VirtualAddress {
     pub(super) fn new(settings: VipSettings, on: InterfaceIndex, router: VirtualRouter) -> Self {
-        Self { settings, on, router, address: Address::Absent, epoch: 0, last_heard: None, complained_at: None }
+        Self {
+            settings,
+            on,
+            router,
+            address: Address::Absent,
+            epoch: 0,
+            last_heard: None,
+            is_leaving: false,
+            complained_at: None,
+        }
+    }
+
+    /// Another one in the place of this one, which is gone; answers to what was asked for this one are not taken for the other's.
+    pub(super) fn followed_by(&self, next: Self) -> Self {
+        Self { epoch: self.epoch, ..next }
+    }
+
+    /// What the address thread has to know.
+    pub(super) fn holding(&self) -> Holding {
+        let VipSettings { address, virtual_router_id, .. } = &self.settings;
+        Holding { address: *address, on: self.on, virtual_router_id: virtual_router_id.get() }
+    }
+
+    /// Given up, and nothing of it is left.
+    pub(super) fn is_gone(&self) -> bool {
+        self.is_leaving && self.is_over()
+    }
+
+    /// Takes no part, and its address is not on this node.
+    pub(super) fn is_over(&self) -> bool {
+        self.router.role() == Role::Initialize && self.address == Address::Absent
     }
 
     /// Whether it is time for a line.

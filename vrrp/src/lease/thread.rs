@@ -8,8 +8,8 @@ use std::time::Duration;
 use super::leftovers::{is_ours, label};
 use super::newest::Newest;
 use super::{
-    AddressCommand, AddressReport, Epoch, FAREWELL, FRESH, InterfaceIndex, LATEST_RENEWAL, LEASE, Outcome, Outfit,
-    Port, RENEWAL, Seen, VipIndex,
+    AddressCommand, AddressReport, Epoch, FAREWELL, FRESH, Holding, InterfaceIndex, LATEST_RENEWAL, LEASE, Outcome,
+    Outfit, Port, RENEWAL, Seen, VipIndex,
 };
 use crate::arp::{Form, gratuitous};
 use crate::boot_instant::BootInstant;
@@ -106,8 +106,25 @@ impl Thread<'_> {
                 self.leave(vip);
             }
             AddressCommand::Announce(vip) => self.announce(vip),
+            AddressCommand::Hold(vip, holding) => self.hold(vip, holding),
             AddressCommand::Verify => self.verify(),
             AddressCommand::Reopen(port) => self.reopen(port),
+        }
+    }
+
+    /// Places are given out in their order, so that there is at most one more than there were.
+    fn hold(&mut self, vip: VipIndex, holding: Holding) {
+        if vip == self.leases.len() {
+            self.leases.push(None);
+            self.epochs.push(0);
+            self.outfit.holdings.push(holding);
+        } else {
+            self.delete(vip);
+            self.outfit.holdings[vip] = holding;
+        }
+        let ids = &mut self.outfit.ports[holding.on].virtual_router_ids;
+        if !ids.contains(&holding.virtual_router_id) {
+            ids.push(holding.virtual_router_id);
         }
     }
 

@@ -53,6 +53,14 @@ impl AdvertSocket {
         Ok(opened)
     }
 
+    /// Takes adverts of these VRIDs from now on.
+    ///
+    /// # Errors
+    /// What the kernel says; the filter before stays.
+    pub fn listen_for(&self, vrids: &[u8]) -> io::Result<()> {
+        self.socket.attach_filter(&filter::only(vrids))
+    }
+
     fn around(socket: Socket, source: Ipv4Addr) -> Self {
         Self {
             socket,

@@ -37,7 +37,7 @@ pub(crate) fn leased(namespace: &Namespace) -> Leased {
             virtual_router_ids: vec![VirtualRouterId::new(32).unwrap().get()],
         };
         let record = Record::open(scratch.path()).unwrap();
-        let holdings = vec![Holding { address: API, on: 0 }];
+        let holdings = vec![Holding { address: API, on: 0, virtual_router_id: 32 }];
         let outfit = Outfit { holdings, ports: vec![port], record, kernel, tick: tick.clone(), realtime: true };
         AddressThread::start(outfit).unwrap()
     });

@@ -212,15 +212,29 @@ impl Desk {
     }
 
     fn retune(&mut self, settings: KeeperSettings) {
-        for role in &mut self.roles {
-            (role.interval, role.checksum) = (settings.interval, settings.checksum);
-        }
+        self.know_roles_of(&settings);
         self.tell_supervisor(&Word::Roles(self.roles.clone()));
         self.settings = Some(settings.clone());
         self.commands.push_back(Command::Retune(Box::new(settings)));
     }
 
-    /// Answers what the settings mean. An election that would begin anew asks the kernel first whether it could, on a thread of
+    /// Those that are known keep their roles; those that leave are known until they have left.
+    fn know_roles_of(&mut self, settings: &KeeperSettings) {
+        let before = std::mem::replace(&mut self.roles, backups(settings));
+        for known in before {
+            let (interval, checksum) = (settings.interval, settings.checksum);
+            let is_it = |role: &&mut VipRole| {
+                (role.address, role.virtual_router_id) == (known.address, known.virtual_router_id)
+            };
+            match self.roles.iter_mut().find(is_it) {
+                Some(role) => role.role = known.role,
+                None if known.role.holds_address() => self.roles.push(VipRole { interval, checksum, ..known }),
+                None => {}
+            }
+        }
+    }
+
+    /// Answers what the settings mean. An election that would begin anew, or has other addresses, asks the kernel first whether it could, on a thread of
     /// its own: the kernel may take its time, and this one advertises.
     fn prepare(&self, settings: KeeperSettings) {
         let change = self.change_to(&settings);
@@ -229,10 +243,14 @@ impl Desk {
         };
         let (answers, leases) = (Channel::<ToProxy, ToKeeper>::over(answers), self.leases.clone());
         let hash = settings.config_hash;
+        let has_other_vips = self.settings.as_ref().is_none_or(|present| present.has_other_vips(&settings));
         let answer = move || {
             let found = match change {
-                Change::Nothing | Change::InPlace => Ok(()),
-                Change::Anew => driver::check(&settings, &leases).map_err(|refusal| refusal.to_string()),
+                Change::Nothing => Ok(()),
+                Change::InPlace if !has_other_vips => Ok(()),
+                Change::InPlace | Change::Anew => {
+                    driver::check(&settings, &leases).map_err(|refusal| refusal.to_string())
+                }
             };
             // A proxy that does not read gives up waiting.
             let _ = answers.send(&ToProxy::Prepared(hash, found.map(|()| change)));

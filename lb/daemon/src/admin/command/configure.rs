@@ -178,10 +178,12 @@ fn addresses(next: &Config, election: Change, appliance: &Appliance) -> (Vec<Str
     let (mut said, mut cut) = (Vec::new(), 0);
     for state in &appliance.vips {
         let (name, address) = (&state.vip.name, state.vip.address);
-        let what = match next.vips.iter().any(|vip| vip.address == address) {
-            false => "is given up",
-            true if election == Change::Anew && state.role.holds_address() => "moves to another node first",
-            true => continue,
+        let what = match next.vips.iter().find(|vip| vip.address == address) {
+            None => "is given up",
+            Some(_) if !state.role.holds_address() => continue,
+            Some(_) if election == Change::Anew => "moves to another node first",
+            Some(vip) if vip.virtual_router_id != state.vip.virtual_router_id => "is elected anew, by its other VRID",
+            Some(_) => continue,
         };
         let open = appliance.connections_on(address);
         said.push(format!("{address} ({name}) {what}; {open} connections on it end"));
