@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::model::backend::Balance;
+use crate::model::backend::{Balance, Queue};
 use crate::model::frontend::{Keepalive, Profile, WhenNoServer};
 use crate::words::CheckKind;
 
@@ -30,6 +30,10 @@ pub(crate) struct BackendDefaults {
     pub(crate) rise: u8,
     pub(crate) fall: u8,
 }
+
+/// Where clients wait for a server with room. A burst passes within some seconds; whoever waits longer had better be told, and a
+/// queue that is longer than what the servers end in that time only makes everybody wait.
+pub(crate) const QUEUE: Queue = Queue { length: 100, timeout: Duration::from_secs(5) };
 
 /// The defaults of a frontend of `profile`.
 pub(crate) const fn frontend(profile: Profile) -> FrontendDefaults {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use tokio::net::TcpStream;
 
-use crate::dial::{Attempt, Dial, Dialed, OnDialFailed};
+use crate::dial::{Attempt, Dial, Dialed, NotDialed, OnDialFailed, Why};
 use crate::ended_by::EndedBy;
 use crate::entropy::Entropy;
 use crate::listen::Permit;
@@ -72,7 +72,7 @@ impl Connection {
         let dialed = tokio::select! {
             biased;
             ended_by = std::future::poll_fn(|context| self.session().poll_end(context)) => Err((ended_by, Vec::new())),
-            dialed = self.dial() => dialed.map_err(|failed| (no_server(&failed), failed)),
+            dialed = self.dial() => dialed.map_err(|missed| (missed.ended_by(), missed.failed)),
         };
         match dialed {
             Ok(dialed) => Some(self.relay(dialed)),
@@ -83,12 +83,13 @@ impl Connection {
         }
     }
 
-    async fn dial(&self) -> Result<Dialed, Vec<Attempt>> {
+    async fn dial(&self) -> Result<Dialed, NotDialed> {
         let session = self.session();
         let dial = Dial {
             pool: session.frontend().pool(),
             route: session.route(),
             options: SocketOptions::of_servers(session.frontend().settings()),
+            stream: &self.client,
             client: session.client(),
             vip: session.vip(),
             pulse: self.registration.pulse(),
@@ -116,7 +117,7 @@ impl Connection {
     fn give_up(self, ended_by: EndedBy, failed: &[Attempt]) {
         log_line::failed_attempts(self.session(), failed);
         if self.session().frontend().settings().when_no_server == WhenNoServer::Reset
-            || ended_by != EndedBy::NoServerAccepts
+            || !matches!(ended_by, EndedBy::NoServerAccepts | EndedBy::ServersFull)
         {
             socket_options::reset_on_close(&self.client);
         }
@@ -148,10 +149,17 @@ fn end_in_maintenance(session: &Session) {
     }
 }
 
-/// Only when every failure was this node's own is the end put down to it.
-fn no_server(failed: &[Attempt]) -> EndedBy {
-    let ours = !failed.is_empty() && failed.iter().all(|attempt| !attempt.failure.is_the_servers());
-    if ours { EndedBy::LocalFault } else { EndedBy::NoServerAccepts }
+impl NotDialed {
+    /// Only when every failure was this node's own is the end put down to it.
+    fn ended_by(&self) -> EndedBy {
+        let ours = !self.failed.is_empty() && self.failed.iter().all(|attempt| !attempt.failure.is_the_servers());
+        match self.why {
+            Why::NoServer if ours => EndedBy::LocalFault,
+            Why::NoServer => EndedBy::NoServerAccepts,
+            Why::NoRoom => EndedBy::ServersFull,
+            Why::ClientGone => EndedBy::ClientClosed,
+        }
+    }
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use fmc_config::model::backend::ProxyProtocol;
 use fmc_config::model::frontend::PortRoute;
 use fmc_config::model::name::{BackendName, ServerName};
+use rustix::net::RecvFlags;
 use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::timeout;
@@ -17,7 +18,7 @@ use tokio::time::timeout;
 use crate::entropy::Entropy;
 use crate::pool::{Occasion, Policy, Pool, Snapshot};
 use crate::proxy_protocol;
-use crate::pulse::Pulse;
+use crate::pulse::{Pulse, Ticks};
 use crate::server::{InFlight, Server};
 use crate::socket_options::SocketOptions;
 
@@ -47,6 +48,8 @@ pub(crate) struct Dial<'a> {
     pub(crate) pool: &'a Pool,
     pub(crate) route: PortRoute,
     pub(crate) options: SocketOptions,
+    /// The client's end: one that has gone waits for nobody.
+    pub(crate) stream: &'a TcpStream,
     /// The client and what it connected to, for a choice by source and for a server that wants to be told.
     pub(crate) client: SocketAddrV4,
     pub(crate) vip: SocketAddrV4,
@@ -65,6 +68,25 @@ pub(crate) struct Dialed {
     pub(crate) failed: Vec<Attempt>,
 }
 
+/// No connection to a server.
+#[derive(Debug)]
+pub(crate) struct NotDialed {
+    pub(crate) why: Why,
+    /// The attempts that failed, in order.
+    pub(crate) failed: Vec<Attempt>,
+}
+
+/// Why there was no further attempt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Why {
+    /// No server is left that may take new connections, or as many were tried as may be.
+    NoServer,
+    /// Those that are left are full, and waiting was in vain.
+    NoRoom,
+    /// The client has gone while it waited.
+    ClientGone,
+}
+
 /// One attempt that failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Attempt {
@@ -78,24 +100,17 @@ const LAST_HOPE: Duration = Duration::from_millis(1_300);
 
 impl Dial<'_> {
     /// Tries servers until one accepts, the policy's attempts are used up or none is left; never one twice.
-    ///
-    /// # Errors
-    /// Every attempt with its failure; empty when no server may take new connections.
-    pub(crate) async fn connect(&self) -> Result<Dialed, Vec<Attempt>> {
+    pub(crate) async fn connect(&self) -> Result<Dialed, NotDialed> {
         let (mut tried, mut failed) = (Vec::new(), Vec::new());
         loop {
-            // A snapshot an attempt: an operator may have drained a server meanwhile.
-            let snapshot = Arc::clone(&self.pool.snapshot());
-            let mut positions = positions_of(&snapshot, &tried);
-            if failed.len() >= usize::from(snapshot.policy.attempts) {
-                return Err(failed);
-            }
-            let occasion = self.occasion();
-            let Some((position, in_flight)) = self.pool.choose(&snapshot, &positions, occasion) else {
-                return Err(failed);
+            let chosen = match self.choose(&tried, failed.len()).await {
+                Ok(chosen) => chosen,
+                Err(why) => return Err(NotDialed { why, failed }),
             };
+            let Chosen { snapshot, position, in_flight, now } = chosen;
+            let mut positions = positions_of(&snapshot, &tried);
             positions.push(position);
-            let patience = match snapshot.has_other(&positions, occasion.now) {
+            let patience = match snapshot.has_other(&positions, now) {
                 true => snapshot.policy.connect_timeout,
                 false => snapshot.policy.connect_timeout.max(LAST_HOPE),
             };
@@ -106,6 +121,40 @@ impl Dial<'_> {
             }
             tried.push(server);
         }
+    }
+
+    /// A server that was not tried yet; waits for one while those that work are full, behind those who wait already.
+    async fn choose(&self, tried: &[Arc<Server>], attempts: usize) -> Result<Chosen, Why> {
+        let policy = self.pool.snapshot().policy;
+        if attempts >= usize::from(policy.attempts) {
+            return Err(Why::NoServer);
+        }
+        let queue = self.pool.queue();
+        let chosen = if queue.waiting() == 0 { self.choose_now(tried) } else { None };
+        if let Some(chosen) = chosen {
+            return Ok(chosen);
+        }
+        let is_full = |snapshot: &Snapshot| snapshot.is_full(&positions_of(snapshot, tried));
+        if queue.waiting() == 0 && !is_full(&self.pool.snapshot()) {
+            return Err(Why::NoServer);
+        }
+        // Whoever comes to the front of the line and finds nobody full but nobody at all waits for nothing.
+        let look = || match self.choose_now(tried) {
+            Some(chosen) => Some(Ok(chosen)),
+            None if is_full(&self.pool.snapshot()) => None,
+            None => Some(Err(Why::NoServer)),
+        };
+        tokio::select! {
+            found = queue.wait(policy.queue, look) => found.unwrap_or(Err(Why::NoRoom)),
+            () = until_gone(self.stream) => Err(Why::ClientGone),
+        }
+    }
+
+    /// A snapshot an attempt: an operator may have drained a server meanwhile.
+    fn choose_now(&self, tried: &[Arc<Server>]) -> Option<Chosen> {
+        let (snapshot, occasion) = (Arc::clone(&self.pool.snapshot()), self.occasion());
+        let (position, in_flight) = self.pool.choose(&snapshot, &positions_of(&snapshot, tried), occasion)?;
+        Some(Chosen { snapshot, position, in_flight, now: occasion.now })
     }
 
     fn occasion(&self) -> Occasion {
@@ -146,6 +195,31 @@ impl Dial<'_> {
             (self.on_failed)(&DialFailed { backend, server: server.name(), address, failure });
         }
         Attempt { server: server.name().clone(), failure }
+    }
+}
+
+/// A server for one attempt, and what it was chosen from.
+struct Chosen {
+    snapshot: Arc<Snapshot>,
+    position: usize,
+    in_flight: InFlight,
+    now: Ticks,
+}
+
+/// Between looks at a client that waits.
+const GONE_LOOK: Duration = Duration::from_millis(100);
+
+/// Ends when the client has reset, or closed without having said a word. One that has sent its request and closed its half waits for
+/// an answer.
+async fn until_gone(client: &TcpStream) {
+    loop {
+        tokio::time::sleep(GONE_LOOK).await;
+        let flags = RecvFlags::PEEK | RecvFlags::DONTWAIT;
+        match rustix::net::recv(client, &mut [0; 1], flags) {
+            Ok((_, 0)) => return,
+            Ok(_) | Err(rustix::io::Errno::AGAIN | rustix::io::Errno::INTR) => {}
+            Err(_) => return,
+        }
     }
 }
 

@@ -24,6 +24,8 @@ pub enum EndedBy {
     HalfCloseTimeout,
     /// Every server that was tried refused, was silent or unreachable, or none may take new connections.
     NoServerAccepts,
+    /// Every server that works has its `max_connections`, and the queue was full or the wait too long.
+    ServersFull,
     /// The client's address is not in the frontend's allow list.
     RefusedByAllowList,
     /// This node ran out of descriptors, ports or memory for the connection to a server.
@@ -48,7 +50,7 @@ pub enum EndedBy {
 
 impl EndedBy {
     /// Every variant, in the order of their codes.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 20] = [
         Self::ClientClosed,
         Self::ServerClosed,
         Self::ClientReset,
@@ -58,6 +60,7 @@ impl EndedBy {
         Self::IdleTimeout,
         Self::HalfCloseTimeout,
         Self::NoServerAccepts,
+        Self::ServersFull,
         Self::RefusedByAllowList,
         Self::LocalFault,
         Self::KilledByOperator,
@@ -82,6 +85,7 @@ impl EndedBy {
             Self::IdleTimeout => "idle-timeout",
             Self::HalfCloseTimeout => "half-close-timeout",
             Self::NoServerAccepts => "no-server-accepts",
+            Self::ServersFull => "servers-full",
             Self::RefusedByAllowList => "refused-by-allow-list",
             Self::LocalFault => "local-fault",
             Self::KilledByOperator => "killed-by-operator",

@@ -45,6 +45,12 @@ pub const SERVER_FAILED_DIALS: &str = "fmc_server_failed_dials_total";
 pub const SERVER_HEALTH: &str = "fmc_server_health";
 /// 1 while the operator lets it take new connections. Labels: backend, server.
 pub const SERVER_READY: &str = "fmc_server_ready";
+/// Clients that wait for a server with room. Labels: backend.
+pub const QUEUE_WAITING: &str = "fmc_queue_waiting";
+/// Clients that have waited for a server with room. Labels: backend.
+pub const QUEUE_WAITED: &str = "fmc_queue_waited_total";
+/// Clients that waited in vain or found the queue full. Labels: backend.
+pub const QUEUE_TURNED_AWAY: &str = "fmc_queue_turned_away_total";
 /// Seconds since the relay loop last stamped.
 pub const LOOP_AGE: &str = "fmc_relay_loop_age_seconds";
 /// Connections the process takes at once.
@@ -74,6 +80,9 @@ pub fn describe() {
     describe_counter!(SERVER_FAILED_DIALS, Unit::Count, "Dials that failed");
     describe_gauge!(SERVER_HEALTH, "1 healthy, 0 unhealthy, -1 unknown");
     describe_gauge!(SERVER_READY, "1 while the operator lets the server take new connections");
+    describe_gauge!(QUEUE_WAITING, Unit::Count, "Clients that wait for a server with room");
+    describe_counter!(QUEUE_WAITED, Unit::Count, "Clients that have waited for a server with room");
+    describe_counter!(QUEUE_TURNED_AWAY, Unit::Count, "Clients that waited in vain or found the queue full");
     describe_gauge!(LOOP_AGE, Unit::Seconds, "Time since the relay loop last stamped");
     describe_gauge!(MAX_CONNECTIONS, Unit::Count, "Connections the process takes at once");
 }
@@ -84,6 +93,7 @@ pub fn publish(data_plane: &Handle) {
     data_plane.listeners().iter().for_each(publish_listener);
     for pool in data_plane.pools() {
         pool.snapshot().members.iter().for_each(|member| publish_server(&pool, member));
+        publish_queue(&pool);
     }
     gauge!(LOOP_AGE).set(data_plane.pulse().age().as_secs_f64());
     gauge!(MAX_CONNECTIONS).set(data_plane.max_connections() as f64);
@@ -95,6 +105,7 @@ pub(crate) struct Series {
     listeners: BTreeSet<(String, String)>,
     /// Backend and server.
     servers: BTreeSet<(String, String)>,
+    backends: BTreeSet<String>,
     frontends: BTreeSet<String>,
 }
 
@@ -108,6 +119,7 @@ impl Series {
         Self {
             listeners: layout.listeners.iter().map(|record| listener(record.status())).collect(),
             servers: layout.pools.values().flat_map(servers).collect(),
+            backends: layout.pools.keys().map(ToString::to_string).collect(),
             frontends: layout.frontends.iter().map(|frontend| frontend.settings().name.to_string()).collect(),
         }
     }
@@ -122,6 +134,9 @@ impl Series {
             let labels = [("backend", backend.clone()), ("server", server.clone())];
             let gauges = [SERVER_IN_FLIGHT, SERVER_READY, SERVER_HEALTH];
             gauges.into_iter().for_each(|name| gauge!(name, &labels).set(f64::NAN));
+        }
+        for backend in self.backends.difference(&kept.backends) {
+            gauge!(QUEUE_WAITING, "backend" => backend.clone()).set(f64::NAN);
         }
         for frontend in self.frontends.difference(&kept.frontends) {
             gauge!(CONNECTIONS_OPEN, "frontend" => frontend.clone()).set(f64::NAN);
@@ -151,6 +166,13 @@ fn publish_listener(listener: &ListenerStatus) {
         let labels = [frontend.clone(), address.clone(), ("error", error.words().to_owned())];
         counter!(ACCEPT_ERRORS, &labels).absolute(count);
     }
+}
+
+fn publish_queue(pool: &Pool) {
+    let (queue, backend) = (pool.queue(), pool.name().to_string());
+    gauge!(QUEUE_WAITING, "backend" => backend.clone()).set(queue.waiting());
+    counter!(QUEUE_WAITED, "backend" => backend.clone()).absolute(queue.waited());
+    counter!(QUEUE_TURNED_AWAY, "backend" => backend).absolute(queue.turned_away());
 }
 
 fn publish_server(pool: &Pool, member: &Member) {

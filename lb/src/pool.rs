@@ -1,5 +1,6 @@
 //! The servers of a backend: one immutable snapshot at a time, read without a lock, changed at one point.
 
+mod queue;
 mod snapshot;
 mod status;
 mod warm_up;
@@ -15,6 +16,7 @@ use fmc_config::model::name::BackendName;
 use crate::pulse::Ticks;
 use crate::server::InFlight;
 
+pub(crate) use queue::Queue;
 pub(crate) use snapshot::Occasion;
 pub use snapshot::{Administrative, Health, Member, Policy, Snapshot};
 pub use status::{PoolStatus, ServerStatus};
@@ -30,16 +32,19 @@ pub struct Pool {
     /// Held from load to store by every change: two changes at once would lose one.
     change: Mutex<()>,
     turn: AtomicU32,
+    queue: Arc<Queue>,
 }
 
 impl Pool {
     /// A pool whose servers are all unknown and ready.
     pub fn new(backend: &model::backend::Backend) -> Self {
+        let queue = Arc::new(Queue::default());
         Self {
             name: backend.name.clone(),
-            snapshot: ArcSwap::from_pointee(Snapshot::new(backend)),
+            snapshot: ArcSwap::from_pointee(Snapshot::new(backend, &queue)),
             change: Mutex::new(()),
             turn: AtomicU32::new(0),
+            queue,
         }
     }
 
@@ -62,6 +67,7 @@ impl Pool {
         let result = change(&mut next);
         next.renew_sources();
         self.snapshot.store(Arc::new(next));
+        self.queue.look_again();
         result
     }
 
@@ -106,14 +112,19 @@ impl Pool {
     /// administrative state and its counters. `adjust` adds what is asked at run time before anybody sees the result.
     pub fn reconfigure(&self, backend: &model::backend::Backend, adjust: impl FnOnce(&mut Snapshot)) {
         self.update(|pool| {
-            *pool = pool.reconfigured(backend);
+            *pool = pool.reconfigured(backend, &self.queue);
             adjust(pool);
         });
     }
 
     /// Every server with its state and counters, for `backends`, `/v1` and the status page.
     pub fn status(&self, now: Ticks) -> PoolStatus {
-        PoolStatus::new(&self.name, &self.snapshot(), now)
+        PoolStatus::new(&self.name, &self.snapshot(), self.queue.waiting(), now)
+    }
+
+    /// Where clients wait for room.
+    pub(crate) fn queue(&self) -> &Queue {
+        &self.queue
     }
 
     /// Chooses for one connection, never one of the positions in `tried`, and counts it on the chosen server.

@@ -10,6 +10,7 @@ use fmc_config::model;
 use fmc_config::model::name::ServerName;
 
 use crate::dial::Failure;
+use crate::pool::Queue;
 use crate::pulse::Ticks;
 
 /// How long a server that failed a dial is put last; doubled at each further failure up to [`LONGEST_SUSPICION`].
@@ -32,10 +33,12 @@ pub struct Server {
     suspicion: Suspicion,
     /// Parts of choices that it was owed while it warmed up.
     owed: AtomicU32,
+    /// Of its backend: those who wait are told when a connection leaves.
+    queue: Arc<Queue>,
 }
 
 impl Server {
-    pub(crate) fn new(server: &model::backend::Server) -> Self {
+    pub(crate) fn new(server: &model::backend::Server, queue: Arc<Queue>) -> Self {
         Self {
             name: server.name.clone(),
             address: server.address,
@@ -47,6 +50,7 @@ impl Server {
             credit: AtomicI64::new(0),
             suspicion: Suspicion::default(),
             owed: AtomicU32::new(0),
+            queue,
         }
     }
 
@@ -154,6 +158,7 @@ impl InFlight {
 impl Drop for InFlight {
     fn drop(&mut self) {
         self.0.in_flight.fetch_sub(1, Ordering::Relaxed);
+        self.0.queue.look_again();
     }
 }
 
@@ -198,16 +203,19 @@ mod tests {
     use super::*;
 
     fn server() -> Arc<Server> {
-        Arc::new(Server::new(&model::backend::Server {
-            name: "worker1".parse().unwrap(),
-            address: Ipv4Addr::LOCALHOST,
-            port: NonZeroU16::new(6443),
-            weight: Weight::new(1).unwrap(),
-            max_connections: None,
-            backup: false,
-            check_address: None,
-            serving_ports: Vec::new(),
-        }))
+        Arc::new(Server::new(
+            &model::backend::Server {
+                name: "worker1".parse().unwrap(),
+                address: Ipv4Addr::LOCALHOST,
+                port: NonZeroU16::new(6443),
+                weight: Weight::new(1).unwrap(),
+                max_connections: None,
+                backup: false,
+                check_address: None,
+                serving_ports: Vec::new(),
+            },
+            Arc::default(),
+        ))
     }
 
     #[test]

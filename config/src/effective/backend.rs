@@ -8,7 +8,8 @@ use crate::span_of_time::format as span;
 use crate::words::{self, CheckKind};
 
 pub(super) fn write(text: &mut Text, backend: &Backend, frontends: &[Frontend]) {
-    let Backend { name, servers, balance, check, proxy_protocol, connect_timeout, attempts, slow_start } = backend;
+    let Backend { name, servers, balance, check, proxy_protocol, connect_timeout, attempts, queue, slow_start } =
+        backend;
     let name = key(name.as_str());
     text.table(&format!("[backends.{name}]"), "");
     profile(text, backend, frontends);
@@ -23,6 +24,8 @@ pub(super) fn write(text: &mut Text, backend: &Backend, frontends: &[Frontend]) 
         Some(span_) => text.line("slow_start", quoted(span(*span_)), "until a server that recovers has its full share"),
         None => text.remark("slow_start: none, a server that recovers has its full share at once"),
     }
+    text.line("queue", queue.length.to_string(), "clients that wait while every server has its max_connections");
+    text.line("queue_timeout", quoted(span(queue.timeout)), "then such a client is refused");
     text.table(&format!("[backends.{name}.servers]"), "");
     servers.iter().for_each(|server| self::server(text, server));
     text.table(&format!("[backends.{name}.check]"), "");

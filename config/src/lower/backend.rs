@@ -5,7 +5,7 @@ use std::num::NonZeroU32;
 use super::{check, frontend, limit, name, port, track};
 use crate::diagnostic::Code;
 use crate::findings::{Findings, Place};
-use crate::model::backend::{Backend, Balance, Server, Weight};
+use crate::model::backend::{Backend, Balance, Queue, Server, Weight};
 use crate::model::frontend::{Frontend, Profile};
 use crate::profile::{self, BackendDefaults};
 use crate::toml::RawConfig;
@@ -59,6 +59,10 @@ fn one(raw: &RawBackend, users: &[&RawFrontend], frontends: &[Frontend], finding
         proxy_protocol: raw.proxy_protocol.as_ref().map(|typed| typed.value),
         connect_timeout: raw.connect_timeout.as_ref().map_or(connect_timeout, |typed| typed.value),
         slow_start: raw.slow_start.as_ref().map(|typed| typed.value),
+        queue: Queue {
+            length: raw.queue.as_ref().map_or(profile::QUEUE.length, |typed| typed.value),
+            timeout: raw.queue_timeout.as_ref().map_or(profile::QUEUE.timeout, |typed| typed.value),
+        },
     })
 }
 

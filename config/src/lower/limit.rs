@@ -58,8 +58,9 @@ pub(super) fn report_under_frontends(
     }
     let names: Vec<_> = users.iter().map(|user| format!("frontends.{}", user.name)).collect();
     let (names, lets) = (names.join(" and "), if users.len() == 1 { "lets" } else { "together let" });
-    let problem =
-        format!("the servers together take {together} connections, {names} {lets} in {asked}: the rest is refused");
+    let problem = format!(
+        "the servers together take {together} connections, {names} {lets} in {asked}: the rest waits in `queue`, and is refused when that is full"
+    );
     let fix = match users.len() as u64 {
         1 => format!("set `max_connections = {together}` in {names}: then the rest waits in the listen queue"),
         _ => {

@@ -24,8 +24,19 @@ pub struct Backend {
     pub connect_timeout: Duration,
     /// How many servers a connection tries, always another one, before the client is refused.
     pub attempts: u8,
+    /// Where clients wait while every server that works has its `max_connections`.
+    pub queue: Queue,
     /// A server that recovers takes its share of new connections in full after this; `None`: at once.
     pub slow_start: Option<Duration>,
+}
+
+/// Where clients wait for a server with room.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Queue {
+    /// Clients that may wait at once; 0: nobody waits, and who finds no room is refused.
+    pub length: u32,
+    /// One that has waited this long is refused.
+    pub timeout: Duration,
 }
 
 /// One server of a backend.

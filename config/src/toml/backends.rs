@@ -18,6 +18,10 @@ const CONNECT_TIMEOUT: RangeInclusive<Duration> = Duration::from_millis(10)..=Du
 pub(crate) const ATTEMPTS: RangeInclusive<u8> = 1..=16;
 /// Below a second nothing warms up; a server that needs more than an hour is another problem.
 const SLOW_START: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(3600);
+/// Each who waits holds a descriptor and a task; more than this is an outage, not a queue.
+const QUEUE: RangeInclusive<u32> = 0..=10_000;
+/// Nobody waits longer than a browser does.
+const QUEUE_TIMEOUT: RangeInclusive<Duration> = Duration::from_millis(10)..=Duration::from_secs(300);
 const WEIGHT: RangeInclusive<u16> = 0..=256;
 const MAX_CONNECTIONS: RangeInclusive<u32> = 1..=1_000_000;
 
@@ -35,6 +39,8 @@ pub(crate) struct RawBackend {
     pub(crate) connect_timeout: Option<Located<Duration>>,
     pub(crate) attempts: Option<Located<u8>>,
     pub(crate) slow_start: Option<Located<Duration>>,
+    pub(crate) queue: Option<Located<u32>>,
+    pub(crate) queue_timeout: Option<Located<Duration>>,
     pub(crate) check: RawCheck,
 }
 
@@ -77,6 +83,8 @@ impl RawBackend {
                 .and_then(|value| scalar::span(&value, CONNECT_TIMEOUT, findings)),
             attempts: table.take("attempts").and_then(|value| scalar::number(&value, ATTEMPTS, findings)),
             slow_start: table.take("slow_start").and_then(|value| scalar::span(&value, SLOW_START, findings)),
+            queue: table.take("queue").and_then(|value| scalar::number(&value, QUEUE, findings)),
+            queue_timeout: table.take("queue_timeout").and_then(|value| scalar::span(&value, QUEUE_TIMEOUT, findings)),
             check: table.take("check").map_or_else(RawCheck::default, |value| RawCheck::read(&value, findings)),
             name: entry.name,
             place: table.place,

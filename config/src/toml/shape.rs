@@ -44,7 +44,18 @@ pub(crate) static KEEPALIVE: Shape = Shape { name: "frontends.NAME.keepalive", k
 
 pub(crate) static BACKEND: Shape = Shape {
     name: "backends.NAME",
-    keys: &["profile", "servers", "balance", "proxy_protocol", "connect_timeout", "attempts", "slow_start", "check"],
+    keys: &[
+        "profile",
+        "servers",
+        "balance",
+        "proxy_protocol",
+        "connect_timeout",
+        "attempts",
+        "slow_start",
+        "queue",
+        "queue_timeout",
+        "check",
+    ],
 };
 
 pub(crate) static SERVER: Shape = Shape {

@@ -28,6 +28,9 @@ pub struct BackendStatus {
     pub in_service: usize,
     /// Every other server is out of service or fails its check, so the backups serve.
     pub on_backups: bool,
+    /// Clients that wait here for a server with room.
+    #[serde(default)]
+    pub waiting: u32,
     /// No server passes its check, so all that accept are used.
     pub fail_open: bool,
     /// In the order of the configuration.

@@ -4,7 +4,7 @@ use fmc_api::backends::{BackendList, BackendStatus, CheckResult, ServerStatus};
 use fmc_api::word::{AdminState, Health};
 use fmc_api::{Asked, Moment};
 
-use super::fact::{connections, span};
+use super::fact::{connections, count, span};
 use super::paint::{Paint, Tone};
 use super::table::{Cell, table};
 
@@ -16,8 +16,15 @@ pub(crate) fn write(list: &BackendList, paint: Paint) -> String {
     let notes = list.backends.iter().filter_map(|backend| note(backend, paint));
     let servers = list.backends.iter().flat_map(|backend| backend.servers.iter().map(move |server| (backend, server)));
     let asked = servers.clone().filter_map(|(backend, server)| asked(backend, server, list.now));
+    let waiting = list.backends.iter().filter(|backend| backend.waiting > 0).map(|backend| {
+        paint.warn(&format!(
+            "{}: {} for a server with room",
+            backend.name,
+            count(u64::from(backend.waiting), "client waits", "clients wait")
+        )) + "\n"
+    });
     let others = servers.flat_map(|(backend, server)| elsewhere(backend, server, paint));
-    table(HEADER, rows.collect(), paint) + &notes.chain(asked).chain(others).collect::<String>()
+    table(HEADER, rows.collect(), paint) + &notes.chain(waiting).chain(asked).chain(others).collect::<String>()
 }
 
 /// What another node sees otherwise, or has open: `masters/master3: loadbalancer2 says unhealthy; 2 connections from there`.

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::num::NonZeroU16;
 use std::time::Duration;
 
-use fmc_config::model::backend::{Backend, Balance, Server as ServerModel, Weight};
+use fmc_config::model::backend::{Backend, Balance, Queue, Server as ServerModel, Weight};
 use fmc_config::model::health_check::{Probe, TlsProbe};
 use fmc_health::{Checker, Failure, Finding, HISTORY, OBSERVATION_DEPTH, Observation, Verdict};
 use tokio::runtime::Handle;
@@ -28,6 +28,7 @@ fn backend(servers: &[(&str, &[SocketAddr])], probe: Probe) -> Backend {
         proxy_protocol: None,
         connect_timeout: Duration::from_secs(1),
         slow_start: None,
+        queue: Queue { length: 0, timeout: Duration::from_secs(5) },
         attempts: 3,
     }
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use fmc_config::model;
 use fmc_config::model::backend::{Balance, ProxyProtocol, Weight};
 
-use super::warm_up;
+use super::{Queue, warm_up};
 use crate::balance::{self, Candidate, Rule, SourceTable, TableEntry};
 use crate::pulse::Ticks;
 use crate::server::{InFlight, Server};
@@ -91,6 +91,8 @@ pub struct Policy {
     pub connect_timeout: Duration,
     /// Servers that one connection tries.
     pub attempts: u8,
+    /// Who may wait for room.
+    pub queue: model::backend::Queue,
     /// How long a server that came back takes less than its share.
     pub slow_start: Option<Duration>,
     /// What is written before the client's bytes.
@@ -128,8 +130,8 @@ enum Failing {
 type StandIn = bool;
 
 impl Snapshot {
-    pub(super) fn new(backend: &model::backend::Backend) -> Self {
-        Self::of(backend.servers.iter().map(Member::new).collect(), backend)
+    pub(super) fn new(backend: &model::backend::Backend, queue: &Arc<Queue>) -> Self {
+        Self::of(backend.servers.iter().map(|server| Member::new(server, queue)).collect(), backend)
     }
 
     fn of(members: Vec<Member>, backend: &model::backend::Backend) -> Self {
@@ -138,10 +140,10 @@ impl Snapshot {
         snapshot
     }
 
-    pub(super) fn reconfigured(&self, backend: &model::backend::Backend) -> Self {
+    pub(super) fn reconfigured(&self, backend: &model::backend::Backend, queue: &Arc<Queue>) -> Self {
         let member = |server: &model::backend::Server| match self.same(server) {
             Some(known) => known.reconfigured(server),
-            None => Member::new(server),
+            None => Member::new(server, queue),
         };
         Self::of(backend.servers.iter().map(member).collect(), backend)
     }
@@ -202,6 +204,14 @@ impl Snapshot {
         self.left(tried, now).next().is_some()
     }
 
+    /// True when a server that works is left for a connection that has been to those in `tried`, and each of them is full: to wait
+    /// is of use.
+    pub(crate) fn is_full(&self, tried: &[usize]) -> bool {
+        let untried = self.members.iter().enumerate().filter(|(position, _)| !tried.contains(position));
+        let working = || untried.clone().filter(|(_, member)| member.is_believed_to_work());
+        working().next().is_some() && working().all(|(_, member)| member.is_full())
+    }
+
     fn rule(&self, candidates: &[Candidate], turn: u32, occasion: Occasion) -> Rule<'_> {
         let Occasion { entropy, source, now: _ } = occasion;
         let backups = || candidates.iter().all(|candidate| self.members[candidate.position].backup);
@@ -254,9 +264,9 @@ impl Snapshot {
 }
 
 impl Member {
-    fn new(server: &model::backend::Server) -> Self {
+    fn new(server: &model::backend::Server, queue: &Arc<Queue>) -> Self {
         Self {
-            server: Arc::new(Server::new(server)),
+            server: Arc::new(Server::new(server, Arc::clone(queue))),
             health: Health::Unknown,
             administrative: Administrative::Ready,
             weight: server.weight,
@@ -332,6 +342,7 @@ impl Policy {
             balance: backend.balance,
             connect_timeout: backend.connect_timeout,
             attempts: backend.attempts,
+            queue: backend.queue,
             // Which server a client has follows from its address alone, on every node: nobody's choice may depend on the time.
             slow_start: backend.slow_start.filter(|_| backend.balance != Balance::SourceHash),
             proxy_protocol: backend.proxy_protocol,

@@ -18,6 +18,8 @@ pub struct PoolStatus {
     pub backend: BackendName,
     /// How a server is chosen.
     pub balance: Balance,
+    /// Clients that wait for a server with room.
+    pub waiting: u32,
     /// In the order of the configuration.
     pub servers: Vec<ServerStatus>,
 }
@@ -54,10 +56,11 @@ pub struct ServerStatus {
 }
 
 impl PoolStatus {
-    pub(super) fn new(backend: &BackendName, snapshot: &Snapshot, now: Ticks) -> Self {
+    pub(super) fn new(backend: &BackendName, snapshot: &Snapshot, waiting: u32, now: Ticks) -> Self {
         Self {
             backend: backend.clone(),
             balance: snapshot.policy.balance,
+            waiting,
             servers: snapshot.members.iter().map(|member| ServerStatus::new(member, snapshot, now)).collect(),
         }
     }

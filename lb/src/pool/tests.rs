@@ -2,7 +2,7 @@ use std::net::Ipv4Addr;
 use std::num::{NonZeroU16, NonZeroU32};
 use std::time::Duration;
 
-use fmc_config::model::backend::{Backend, Balance, Server};
+use fmc_config::model::backend::{Backend, Balance, Queue, Server};
 use fmc_config::model::health_check::{HealthCheck, Probe};
 
 use super::*;
@@ -392,6 +392,7 @@ fn backend(servers: u8) -> Backend {
         proxy_protocol: None,
         connect_timeout: Duration::from_secs(1),
         slow_start: None,
+        queue: Queue { length: 0, timeout: Duration::from_secs(5) },
         attempts: 3,
     }
 }

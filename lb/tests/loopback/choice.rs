@@ -75,7 +75,7 @@ fn source_hash_sends_one_client_to_one_server_and_a_dead_ones_clients_elsewhere(
 }
 
 #[test]
-fn a_full_server_is_passed_over_and_with_all_full_a_client_is_refused_until_one_leaves() {
+fn a_full_server_is_passed_over_and_without_a_queue_a_client_that_finds_all_full_is_refused_until_one_leaves() {
     let mut setup = Setup::with(&[greeter(1), greeter(2)]);
     setup.backend.balance = Balance::First;
     setup.backend.servers.iter_mut().for_each(|server| server.max_connections = NonZeroU32::new(2));
@@ -83,7 +83,7 @@ fn a_full_server_is_passed_over_and_with_all_full_a_client_is_refused_until_one_
     let mut clients: Vec<_> = (0..4).map(|_| running.greeted().unwrap()).collect();
     assert_eq!(clients.iter().map(|(name, _)| *name).collect::<Vec<_>>(), [1, 1, 2, 2]);
     assert!(running.greeted().is_err());
-    running.await_end(EndedBy::NoServerAccepts);
+    running.await_end(EndedBy::ServersFull);
     clients.remove(0);
     eventually("one has left", || running.in_flight() == [1, 2]);
     assert_eq!(running.greeted().unwrap().0, 1);

@@ -9,7 +9,7 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use fmc_config::model::Config;
-use fmc_config::model::backend::{Backend, Balance, Server, Weight};
+use fmc_config::model::backend::{Backend, Balance, Queue, Server, Weight};
 use fmc_config::model::election::{Centiseconds, ChecksumForm, Election, Failback};
 use fmc_config::model::frontend::{Frontend, Keepalive, PortRoute, Profile, WhenNoServer};
 use fmc_config::model::health_check::{HealthCheck, Probe};
@@ -302,6 +302,7 @@ fn backend(servers: &[SocketAddrV4]) -> Backend {
         proxy_protocol: None,
         connect_timeout: Duration::from_secs(1),
         slow_start: None,
+        queue: Queue { length: 0, timeout: Duration::from_secs(5) },
         attempts: 3,
     }
 }

@@ -6,5 +6,6 @@ mod choice;
 mod dial;
 mod ends;
 mod harness;
+mod queue;
 mod relay;
 mod reload;

@@ -31,6 +31,7 @@ fn backend(appliance: &Appliance, pool: &PoolStatus, checked: &[Checked]) -> Bac
         name: pool.backend.clone(),
         in_service: if healthy > 0 { healthy } else { usable },
         on_backups: in_service().any(|server| server.backup),
+        waiting: pool.waiting,
         fail_open: healthy == 0 && usable > 0,
         servers: pool.servers.iter().map(|pooled| server(appliance, pool, pooled, find(pooled))).collect(),
     }
