@@ -28,6 +28,8 @@ pub enum EndedBy {
     ServersFull,
     /// The client's address is not in the frontend's allow list.
     RefusedByAllowList,
+    /// The client's address has as many connections of the frontend as it may, or opens them too fast.
+    RefusedBySourceLimit,
     /// This node ran out of descriptors, ports or memory for the connection to a server.
     LocalFault,
     /// `fmc-lbctl kill`.
@@ -50,7 +52,7 @@ pub enum EndedBy {
 
 impl EndedBy {
     /// Every variant, in the order of their codes.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 21] = [
         Self::ClientClosed,
         Self::ServerClosed,
         Self::ClientReset,
@@ -62,6 +64,7 @@ impl EndedBy {
         Self::NoServerAccepts,
         Self::ServersFull,
         Self::RefusedByAllowList,
+        Self::RefusedBySourceLimit,
         Self::LocalFault,
         Self::KilledByOperator,
         Self::VipMoved,
@@ -87,6 +90,7 @@ impl EndedBy {
             Self::NoServerAccepts => "no-server-accepts",
             Self::ServersFull => "servers-full",
             Self::RefusedByAllowList => "refused-by-allow-list",
+            Self::RefusedBySourceLimit => "refused-by-source-limit",
             Self::LocalFault => "local-fault",
             Self::KilledByOperator => "killed-by-operator",
             Self::VipMoved => "vip-moved",

@@ -1,8 +1,9 @@
 //! One service at run time: its settings, its bound and what it has done.
 
 use std::net::{Ipv4Addr, SocketAddrV4};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use fmc_config::model;
 use fmc_config::model::frontend::PortRoute;
@@ -11,6 +12,8 @@ use tokio::sync::watch;
 use crate::ended_by::EndedBy;
 use crate::pool::Pool;
 use crate::quota::Quota;
+use crate::rate::{Meter, Micros};
+use crate::sources::{Admission, Sources};
 
 /// A frontend that is being served. A reload that changes it makes another one of the same name; connections keep the one
 /// that they came in by.
@@ -26,7 +29,35 @@ pub struct Frontend {
 struct Life {
     traffic: Traffic,
     quota: Arc<Quota>,
+    /// Of `max_per_second`.
+    meter: Mutex<Meter>,
+    sources: Mutex<Sources>,
+    began: Instant,
     accepting: watch::Sender<bool>,
+}
+
+/// A connection that counts on its source, until dropped.
+#[derive(Debug)]
+pub(crate) struct OfSource {
+    frontend: Arc<Frontend>,
+    source: Ipv4Addr,
+}
+
+impl Drop for OfSource {
+    fn drop(&mut self) {
+        let life = &self.frontend.life;
+        life.sources().leave(self.source, life.now());
+    }
+}
+
+impl Life {
+    fn now(&self) -> Micros {
+        self.began.elapsed().as_micros() as Micros
+    }
+
+    fn sources(&self) -> MutexGuard<'_, Sources> {
+        self.sources.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// What a frontend has done since the start.
@@ -43,7 +74,14 @@ pub struct Traffic {
 impl Frontend {
     pub(crate) fn new(settings: model::frontend::Frontend, pool: Arc<Pool>) -> Self {
         let quota = Arc::new(Quota::new(settings.max_connections as usize));
-        let life = Arc::new(Life { traffic: Traffic::default(), quota, accepting: watch::Sender::new(true) });
+        let life = Arc::new(Life {
+            traffic: Traffic::default(),
+            quota,
+            meter: Mutex::default(),
+            sources: Mutex::default(),
+            began: Instant::now(),
+            accepting: watch::Sender::new(true),
+        });
         Self { settings, pool, life }
     }
 
@@ -60,6 +98,29 @@ impl Frontend {
     /// Bounds its connections.
     pub(crate) fn quota(&self) -> &Arc<Quota> {
         &self.life.quota
+    }
+
+    /// Takes one of the connections of this second.
+    ///
+    /// # Errors
+    /// How long it is until there is one to take.
+    pub(crate) fn take_turn(&self) -> Result<(), Duration> {
+        let Some(per_second) = self.settings.max_per_second else { return Ok(()) };
+        let mut meter = self.life.meter.lock().unwrap_or_else(PoisonError::into_inner);
+        meter.take(per_second, self.life.now()).map_err(Duration::from_micros)
+    }
+
+    /// Lets one more connection of `source` in, as far as its own bounds go.
+    ///
+    /// # Errors
+    /// Which bound it has reached: [`Admission::TooMany`] or [`Admission::TooFast`].
+    pub(crate) fn admit(self: &Arc<Self>, source: Ipv4Addr) -> Result<Option<OfSource>, Admission> {
+        let Some(bounds) = &self.settings.per_source else { return Ok(None) };
+        match self.life.sources().admit(source, bounds, self.life.now()) {
+            Admission::Counted => Ok(Some(OfSource { frontend: Arc::clone(self), source })),
+            Admission::Uncounted => Ok(None),
+            over => Err(over),
+        }
     }
 
     /// Its configuration.

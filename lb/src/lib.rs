@@ -41,6 +41,7 @@ mod pulse;
 pub use pulse::{PULSE_INTERVAL, Pulse, Ticks};
 
 mod quota;
+mod rate;
 
 mod relay;
 
@@ -54,3 +55,4 @@ mod sessions;
 pub use sessions::Sessions;
 
 mod socket_options;
+mod sources;

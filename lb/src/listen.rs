@@ -22,9 +22,10 @@ use tokio::net::TcpStream;
 use tokio::sync::watch;
 
 use crate::connection::{Connection, Surroundings};
-use crate::frontend::Frontend;
+use crate::frontend::{Frontend, OfSource};
 use crate::quota::Seat;
 use crate::socket_options::{self, SocketOptions};
+use crate::sources::Admission;
 
 pub use accept_error::AcceptError;
 pub use bind_error::BindError;
@@ -55,6 +56,7 @@ pub(crate) struct Listener {
 pub(crate) struct Permit {
     _frontend: Seat,
     _process: Seat,
+    of_source: Option<Box<OfSource>>,
 }
 
 impl Listener {
@@ -148,24 +150,42 @@ impl Listener {
         if is_at_limit(duty, surroundings) {
             self.record.at_limit(&duty.frontend);
         }
-        let permit =
-            Permit { _frontend: duty.frontend.quota().seat().await, _process: surroundings.quota.seat().await };
+        let (frontend, process) = (duty.frontend.quota().seat().await, surroundings.quota.seat().await);
+        self.turn(&duty.frontend).await;
         self.record.accepting();
-        permit
+        Permit { _frontend: frontend, _process: process, of_source: None }
+    }
+
+    /// Waits until one more connection of this second may come in.
+    async fn turn(&self, frontend: &Frontend) {
+        let mut is_first = true;
+        while let Err(wait) = frontend.take_turn() {
+            if std::mem::take(&mut is_first) {
+                self.record.at_limit(frontend);
+            }
+            tokio::time::sleep(wait).await;
+        }
     }
 
     fn spawn(
         &self,
         stream: OwnedFd,
         client: SocketAddrV4,
-        permit: Permit,
+        mut permit: Permit,
         duty: &Duty,
         surroundings: &Arc<Surroundings>,
     ) {
         let traffic = duty.frontend.traffic();
         traffic.accepted.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         if !duty.frontend.allows(*client.ip()) {
-            return self.refuse(stream, client, &duty.frontend);
+            return self.refuse(stream, client, &duty.frontend, crate::EndedBy::RefusedByAllowList);
+        }
+        match duty.frontend.admit(*client.ip()) {
+            Ok(counted) => permit.of_source = counted.map(Box::new),
+            Err(over) => {
+                say_over(over, client, &duty.frontend);
+                return self.refuse(stream, client, &duty.frontend, crate::EndedBy::RefusedBySourceLimit);
+            }
         }
         let stream = match TcpStream::from_std(std::net::TcpStream::from(stream)) {
             Ok(stream) => stream,
@@ -178,8 +198,7 @@ impl Listener {
         tokio::spawn(Connection::new(stream, registration, permit, Arc::clone(surroundings)).run());
     }
 
-    fn refuse(&self, stream: OwnedFd, client: SocketAddrV4, frontend: &Frontend) {
-        let ended_by = crate::EndedBy::RefusedByAllowList;
+    fn refuse(&self, stream: OwnedFd, client: SocketAddrV4, frontend: &Frontend, ended_by: crate::EndedBy) {
         socket_options::reset_on_close(&stream);
         frontend.traffic().count_end(ended_by);
         let (frontend, vip) = (&frontend.settings().name, self.record.address());
@@ -198,6 +217,21 @@ impl Listener {
         tokio::time::sleep(*pause).await;
         self.record.accepting();
         *pause = (*pause * 2).min(LONGEST_PAUSE);
+    }
+}
+
+/// One line now and then about each source that is over its bounds; the counter misses nothing.
+fn say_over(over: Admission, client: SocketAddrV4, frontend: &Frontend) {
+    let (source, frontend) = (client.ip(), &frontend.settings().name);
+    match over {
+        Admission::TooMany { say: true } => {
+            tracing::warn!(%source, %frontend, "a source has as many connections as it may: more are reset");
+        }
+        Admission::TooFast { say: true } => {
+            tracing::warn!(%source, %frontend, "a source opens connections faster than it may: more are reset");
+        }
+        Admission::TooMany { say: false } | Admission::TooFast { say: false } => {}
+        Admission::Counted | Admission::Uncounted => {}
     }
 }
 

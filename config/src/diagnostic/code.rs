@@ -114,6 +114,8 @@ codes! {
     ListenAddressTaken Error "listen-address-taken",
     /// A frontend may hold more connections than the process.
     FrontendOverLimit Error "frontend-over-limit",
+    /// The Web is bounded by source address, and no address is exempt.
+    PerSourceWithoutExempt Warning "per-source-without-exempt",
     /// Two services end at one server port.
     PortsShareServerPort Error "ports-share-server-port",
     /// A frontend's port map and a server's own port disagree.

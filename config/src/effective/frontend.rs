@@ -1,12 +1,26 @@
 //! `[frontends.NAME]` written out.
 
+use std::num::NonZeroU32;
+
 use super::text::{Text, key, list, quoted};
-use crate::model::frontend::{Frontend, Keepalive, PortRoute};
+use crate::model::frontend::{Frontend, Keepalive, PerSource, PortRoute};
 use crate::span_of_time::format as span;
 use crate::words;
 
 pub(super) fn write(text: &mut Text, frontend: &Frontend) {
-    let Frontend { name, vip, address, ports, profile, allow, backend, max_connections, .. } = frontend;
+    let Frontend {
+        name,
+        vip,
+        address,
+        ports,
+        profile,
+        allow,
+        backend,
+        max_connections,
+        max_per_second,
+        per_source,
+        ..
+    } = frontend;
     text.table(&format!("[frontends.{}]", key(name.as_str())), "");
     text.line("vip", quoted(vip), &address.to_string());
     text.line("ports", self::ports(ports), "");
@@ -18,6 +32,14 @@ pub(super) fn write(text: &mut Text, frontend: &Frontend) {
     }
     text.line("backend", quoted(backend), "");
     text.line("max_connections", max_connections.to_string(), "further clients wait");
+    match max_per_second {
+        Some(rate) => text.line("max_per_second", rate.to_string(), "further clients wait"),
+        None => text.remark("max_per_second: as many as come"),
+    }
+    match per_source {
+        Some(bound) => text.line("per_source", self::per_source(bound), "more is reset"),
+        None => text.remark("per_source: one address may have all of it"),
+    }
     times(text, frontend);
 }
 
@@ -34,6 +56,13 @@ fn times(text: &mut Text, frontend: &Frontend) {
     text.line("user_timeout", quoted(span(*user_timeout)), "data that a server does not take ends the connection");
     text.line("client_user_timeout", quoted(span(*client_user_timeout)), "the same for clients, who may pause");
     text.line("when_no_server", quoted(words::word(words::WHEN_NO_SERVER, *when_no_server)), "");
+}
+
+fn per_source(PerSource { max_connections, max_per_second, exempt }: &PerSource) -> String {
+    let number = |key: &str, value: &Option<NonZeroU32>| value.map(|value| format!("{key} = {value}"));
+    let exempt = format!("exempt = {}", list(exempt.iter().map(quoted)));
+    let all = [number("max_connections", max_connections), number("max_per_second", max_per_second), Some(exempt)];
+    format!("{{ {} }}", all.into_iter().flatten().collect::<Vec<_>>().join(", "))
 }
 
 /// A list when server ports follow, else a map; the file cannot mix the two.

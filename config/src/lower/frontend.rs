@@ -1,17 +1,18 @@
 //! The frontends: each on ports of its own, on a VIP and to a backend that exist.
 
 use std::net::Ipv4Addr;
+use std::num::NonZeroU32;
 
 use super::name;
 use crate::diagnostic::Code;
 use crate::findings::{Findings, Located, Place};
-use crate::model::frontend::{Frontend, Keepalive, PortRoute, Profile};
+use crate::model::frontend::{Frontend, Keepalive, PerSource, PortRoute, Profile};
 use crate::model::service::Limits;
 use crate::model::vip::Vip;
 use crate::profile::{self, FrontendDefaults};
 use crate::suggest;
 use crate::toml::RawConfig;
-use crate::toml::frontends::{RawFrontend, RawKeepalive};
+use crate::toml::frontends::{RawFrontend, RawKeepalive, RawPerSource};
 
 /// The frontends in the order typed.
 pub(super) fn lower(raw: &RawConfig, vips: &[Vip], limits: Limits, findings: &mut Findings) -> Vec<Frontend> {
@@ -48,6 +49,8 @@ fn one(raw: &RawFrontend, all: &RawConfig, vips: &[Vip], limits: Limits, finding
         allow: raw.allow.clone(),
         backend: raw.backend.as_ref()?.value.parse().ok()?,
         max_connections,
+        max_per_second: raw.max_per_second.as_ref().and_then(|typed| NonZeroU32::new(typed.value)),
+        per_source: raw.per_source.as_ref().and_then(|typed| per_source(typed, profile, findings)),
         idle_timeout: raw.idle_timeout.unwrap_or(defaults.idle_timeout),
         half_close_timeout: raw.half_close_timeout.as_ref().map_or(defaults.half_close_timeout, |typed| typed.value),
         keepalive: keepalive(&raw.keepalive, defaults.keepalive),
@@ -73,6 +76,27 @@ fn keepalive(raw: &RawKeepalive, defaults: Keepalive) -> Keepalive {
         interval: interval.as_ref().map_or(defaults.interval, |typed| typed.value),
         count: count.as_ref().map_or(defaults.count, |typed| typed.value),
     }
+}
+
+/// Behind a CDN, or a router that translates addresses, all the clients of the Web come from a few.
+fn per_source(raw: &RawPerSource, profile: Profile, findings: &mut Findings) -> Option<PerSource> {
+    let RawPerSource { place, max_connections, max_per_second, is_exempt_typed, exempt } = raw;
+    if max_connections.is_none() && max_per_second.is_none() {
+        let fix = "add `max_connections` or `max_per_second`, or remove `per_source`";
+        findings.add(Code::MissingKey, place, "`per_source` bounds nothing", fix);
+        return None;
+    }
+    if profile == Profile::TraefikWeb && !is_exempt_typed {
+        let problem = "behind a CDN or a router that translates addresses, all clients come from a few addresses and share this bound";
+        let fix = "name those in `exempt`, the CDN's ranges or the router; `exempt = []` says that there are none";
+        findings.add(Code::PerSourceWithoutExempt, place, problem, fix);
+    }
+    let number = |typed: &Option<Located<u32>>| typed.as_ref().and_then(|typed| NonZeroU32::new(typed.value));
+    Some(PerSource {
+        max_connections: number(max_connections),
+        max_per_second: number(max_per_second),
+        exempt: exempt.clone(),
+    })
 }
 
 /// A default shrinks to the process's bound; what was typed above it is a slip.

@@ -1,7 +1,7 @@
 //! A service on a VIP: which ports, for whom, to which backend, with which limits.
 
 use std::net::Ipv4Addr;
-use std::num::NonZeroU16;
+use std::num::{NonZeroU16, NonZeroU32};
 use std::time::Duration;
 
 use ipnet::Ipv4Net;
@@ -27,6 +27,10 @@ pub struct Frontend {
     pub backend: BackendName,
     /// Relays alive at once on this frontend; further clients wait in the listen queue.
     pub max_connections: u32,
+    /// Connections accepted in a second; further clients wait in the listen queue. `None`: as many as come.
+    pub max_per_second: Option<NonZeroU32>,
+    /// What one source address may have; `None`: as much as all together.
+    pub per_source: Option<PerSource>,
     /// A relay with no byte in either direction for this long ends; `None`: never.
     pub idle_timeout: Option<Duration>,
     /// After one side has closed, this long without a byte in the other direction ends the connection.
@@ -40,6 +44,17 @@ pub struct Frontend {
     pub client_user_timeout: Duration,
     /// What a new client gets when no server accepts.
     pub when_no_server: WhenNoServer,
+}
+
+/// What one source address may have of a frontend; more is reset.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PerSource {
+    /// Relays alive at once; `None`: no bound of its own.
+    pub max_connections: Option<NonZeroU32>,
+    /// Connections in a second, with a second's worth at once; `None`: no bound of its own.
+    pub max_per_second: Option<NonZeroU32>,
+    /// Networks to which neither applies: a CDN's edges, a router that translates addresses.
+    pub exempt: Vec<Ipv4Net>,
 }
 
 /// A port that is listened on, and the servers' port it leads to.

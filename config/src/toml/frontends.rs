@@ -15,6 +15,8 @@ use crate::words;
 
 /// A relay costs two descriptors at least; a million is more than any kernel default allows.
 pub(crate) const MAX_CONNECTIONS: RangeInclusive<u32> = 1..=1_000_000;
+/// More than a core accepts.
+const MAX_PER_SECOND: RangeInclusive<u32> = 1..=100_000;
 const WEEK: Duration = Duration::from_secs(7 * 24 * 3600);
 const IDLE_TIMEOUT: RangeInclusive<Duration> = Duration::from_secs(1)..=WEEK;
 const CLOSING_TIMEOUT: RangeInclusive<Duration> = Duration::from_millis(100)..=WEEK;
@@ -36,6 +38,8 @@ pub(crate) struct RawFrontend {
     pub(crate) allow: Vec<Ipv4Net>,
     pub(crate) backend: Option<Located<String>>,
     pub(crate) max_connections: Option<Located<u32>>,
+    pub(crate) max_per_second: Option<Located<u32>>,
+    pub(crate) per_source: Option<RawPerSource>,
     pub(crate) idle_timeout: Option<Option<Duration>>,
     pub(crate) half_close_timeout: Option<Located<Duration>>,
     pub(crate) keepalive: RawKeepalive,
@@ -59,6 +63,17 @@ pub(crate) struct RawKeepalive {
     pub(crate) count: Option<Located<u32>>,
 }
 
+/// `per_source = { ... }`.
+#[derive(Debug)]
+pub(crate) struct RawPerSource {
+    pub(crate) place: Place,
+    pub(crate) max_connections: Option<Located<u32>>,
+    pub(crate) max_per_second: Option<Located<u32>>,
+    /// The key stands there, right or wrong.
+    pub(crate) is_exempt_typed: bool,
+    pub(crate) exempt: Vec<Ipv4Net>,
+}
+
 impl RawFrontend {
     /// `None`: not a table.
     pub(crate) fn read(entry: Entry<'_>, findings: &mut Findings) -> Option<Self> {
@@ -78,6 +93,10 @@ impl RawFrontend {
             max_connections: table
                 .take("max_connections")
                 .and_then(|value| scalar::number(&value, MAX_CONNECTIONS, findings)),
+            max_per_second: table
+                .take("max_per_second")
+                .and_then(|value| scalar::number(&value, MAX_PER_SECOND, findings)),
+            per_source: table.take("per_source").and_then(|value| per_source(&value, findings)),
             idle_timeout: table.take("idle_timeout").and_then(|value| idle_timeout(&value, findings)),
             half_close_timeout: span("half_close_timeout", CLOSING_TIMEOUT, findings),
             keepalive: table.take("keepalive").map_or_else(RawKeepalive::default, |value| keepalive(&value, findings)),
@@ -148,6 +167,26 @@ fn allow(value: &Value<'_>, findings: &mut Findings) -> Vec<Ipv4Net> {
         let fix = "name the networks that may connect, or remove `allow` to let everyone in";
         findings.add(Code::EmptyList, &value.place, "an empty list would let nobody in", fix);
     }
+    items.iter().filter_map(|item| address::prefix_v4(item, findings)).collect()
+}
+
+fn per_source(value: &Value<'_>, findings: &mut Findings) -> Option<RawPerSource> {
+    let table = value.table(&shape::PER_SOURCE, findings)?;
+    let number =
+        |key, range, findings: &mut Findings| table.take(key).and_then(|value| scalar::number(&value, range, findings));
+    let exempt = table.take("exempt");
+    Some(RawPerSource {
+        max_connections: number("max_connections", MAX_CONNECTIONS, findings),
+        max_per_second: number("max_per_second", MAX_PER_SECOND, findings),
+        is_exempt_typed: exempt.is_some(),
+        exempt: exempt.map_or_else(Vec::new, |value| exempted(&value, findings)),
+        place: table.place,
+    })
+}
+
+/// An empty list says that somebody has thought about it.
+fn exempted(value: &Value<'_>, findings: &mut Findings) -> Vec<Ipv4Net> {
+    let Some(items) = value.list("[\"173.245.48.0/20\"]", findings) else { return Vec::new() };
     items.iter().filter_map(|item| address::prefix_v4(item, findings)).collect()
 }
 

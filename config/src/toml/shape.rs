@@ -31,6 +31,8 @@ pub(crate) static FRONTEND: Shape = Shape {
         "allow",
         "backend",
         "max_connections",
+        "max_per_second",
+        "per_source",
         "idle_timeout",
         "half_close_timeout",
         "keepalive",
@@ -41,6 +43,9 @@ pub(crate) static FRONTEND: Shape = Shape {
 };
 
 pub(crate) static KEEPALIVE: Shape = Shape { name: "frontends.NAME.keepalive", keys: &["idle", "interval", "count"] };
+
+pub(crate) static PER_SOURCE: Shape =
+    Shape { name: "frontends.NAME.per_source", keys: &["max_connections", "max_per_second", "exempt"] };
 
 pub(crate) static BACKEND: Shape = Shape {
     name: "backends.NAME",
@@ -99,8 +104,21 @@ mod tests {
     use super::*;
 
     const PAGE: &str = include_str!("../../../docs/reference/configuration.md");
-    const TABLES: [&Shape; 12] =
-        [&ROOT, &NODE, &ELECTION, &VIP, &FRONTEND, &KEEPALIVE, &BACKEND, &SERVER, &CHECK, &PAIR, &ADMIN, &LIMITS];
+    const TABLES: [&Shape; 13] = [
+        &ROOT,
+        &NODE,
+        &ELECTION,
+        &VIP,
+        &FRONTEND,
+        &KEEPALIVE,
+        &PER_SOURCE,
+        &BACKEND,
+        &SERVER,
+        &CHECK,
+        &PAIR,
+        &ADMIN,
+        &LIMITS,
+    ];
 
     /// The part of the page under a table's own heading.
     fn section(name: &str) -> &'static str {

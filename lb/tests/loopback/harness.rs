@@ -268,6 +268,8 @@ fn frontend(address: Ipv4Addr) -> Frontend {
         idle_timeout: None,
         half_close_timeout: Duration::from_secs(30),
         keepalive: Keepalive { idle: Duration::from_secs(30), interval: Duration::from_secs(10), count: 3 },
+        max_per_second: None,
+        per_source: None,
         user_timeout: Duration::from_secs(30),
         client_user_timeout: Duration::from_secs(30),
         when_no_server: WhenNoServer::Reset,
