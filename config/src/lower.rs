@@ -12,7 +12,7 @@ mod port;
 mod track;
 mod vip;
 
-use std::num::NonZeroU16;
+use std::num::{NonZeroU16, NonZeroU32};
 
 use crate::diagnostic::Diagnostic;
 use crate::findings::Findings;
@@ -60,5 +60,8 @@ fn pair(raw: &RawPair) -> Pair {
 }
 
 fn limits(raw: &RawLimits) -> Limits {
-    Limits { max_connections: raw.max_connections.as_ref().map_or(profile::MAX_CONNECTIONS, |typed| typed.value) }
+    Limits {
+        max_connections: raw.max_connections.as_ref().map_or(profile::MAX_CONNECTIONS, |typed| typed.value),
+        max_memory_mib: raw.max_memory_mib.as_ref().and_then(|typed| NonZeroU32::new(typed.value)),
+    }
 }

@@ -177,6 +177,20 @@ impl Handle {
         self.shared.quota.most()
     }
 
+    /// Lets nobody new in, or again as many as may; those who wait do so in the listen queues.
+    pub fn hold_newcomers(&self, held: bool) {
+        self.shared.quota.hold(held);
+    }
+
+    /// Ends up to `most` relays that hold bytes which their receiver has not taken for `stuck_for`, those first that wait longest: each
+    /// gives back what both of its sockets hold. Says how many. Idle relays hold nothing and are never among them.
+    pub fn shed(&self, stuck_for: Duration, most: usize) -> usize {
+        let now = self.shared.pulse.precise_now();
+        let mut stuck = self.shared.sessions.list(|session| session.is_stuck(now, stuck_for));
+        stuck.sort_by_key(|session| session.last_activity().0);
+        stuck.iter().take(most).filter(|session| session.end(EndedBy::MemoryShort)).count()
+    }
+
     /// Closes the listeners, ends every relay with `reason` and lets [`DataPlane::run`] return. The first reason counts.
     pub fn shut_down(&self, reason: EndedBy) {
         self.shared.stop.send_if_modified(|stop| {

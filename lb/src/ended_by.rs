@@ -44,6 +44,8 @@ pub enum EndedBy {
     ServerGone,
     /// `fmc-lbctl rebalance`: it was idle, and its server had more than its share.
     Rebalanced,
+    /// Memory was short, and its receiver had not taken what was sent for a while.
+    MemoryShort,
     /// The data plane stopped.
     Shutdown,
     /// A defect of ours ended the task; the panic message says which.
@@ -52,7 +54,7 @@ pub enum EndedBy {
 
 impl EndedBy {
     /// Every variant, in the order of their codes.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 22] = [
         Self::ClientClosed,
         Self::ServerClosed,
         Self::ClientReset,
@@ -72,6 +74,7 @@ impl EndedBy {
         Self::ServerDrained,
         Self::ServerGone,
         Self::Rebalanced,
+        Self::MemoryShort,
         Self::Shutdown,
         Self::InternalError,
     ];
@@ -98,6 +101,7 @@ impl EndedBy {
             Self::ServerDrained => "server-drained",
             Self::ServerGone => "server-gone",
             Self::Rebalanced => "rebalanced",
+            Self::MemoryShort => "memory-short",
             Self::Shutdown => "shutdown",
             Self::InternalError => "internal-error",
         }

@@ -2,7 +2,7 @@
 
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use tokio::sync::Notify;
 
@@ -11,6 +11,8 @@ use tokio::sync::Notify;
 pub(crate) struct Quota {
     most: AtomicUsize,
     open: AtomicUsize,
+    /// Nobody new, whatever the bound says.
+    held: AtomicBool,
     /// A seat was given back, or there are more of them.
     freed: Notify,
 }
@@ -21,7 +23,12 @@ pub(crate) struct Seat(Arc<Quota>);
 
 impl Quota {
     pub(crate) fn new(most: usize) -> Self {
-        Self { most: AtomicUsize::new(most), open: AtomicUsize::new(0), freed: Notify::new() }
+        Self {
+            most: AtomicUsize::new(most),
+            open: AtomicUsize::new(0),
+            held: AtomicBool::new(false),
+            freed: Notify::new(),
+        }
     }
 
     pub(crate) fn most(&self) -> usize {
@@ -33,8 +40,15 @@ impl Quota {
         self.freed.notify_waiters();
     }
 
+    /// Lets nobody new in, or again those that the bound lets in.
+    pub(crate) fn hold(&self, held: bool) {
+        if self.held.swap(held, Ordering::AcqRel) && !held {
+            self.freed.notify_waiters();
+        }
+    }
+
     pub(crate) fn is_full(&self) -> bool {
-        self.open.load(Ordering::Acquire) >= self.most()
+        self.held.load(Ordering::Acquire) || self.open.load(Ordering::Acquire) >= self.most()
     }
 
     /// Waits for a seat. Dropping the future takes none.
@@ -51,7 +65,7 @@ impl Quota {
     }
 
     fn try_seat(self: &Arc<Self>) -> Option<Seat> {
-        let one_more = |open| (open < self.most()).then_some(open + 1);
+        let one_more = |open| (open < self.most() && !self.held.load(Ordering::Acquire)).then_some(open + 1);
         let taken = self.open.fetch_update(Ordering::AcqRel, Ordering::Acquire, one_more);
         taken.is_ok().then(|| Seat(Arc::clone(self)))
     }
@@ -100,6 +114,26 @@ mod tests {
         tokio::task::yield_now().await;
         grow.resize(2);
         assert!(timeout(Duration::from_millis(5), waiting).await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn while_it_is_held_nobody_gets_in_and_then_everybody_who_waits() {
+        let quota = Arc::new(Quota::new(3));
+        quota.hold(true);
+        assert!(quota.is_full() && is_waiting(&quota).await);
+        let waiting: Vec<_> = (0..3)
+            .map(|_| {
+                tokio::spawn({
+                    let quota = quota.clone();
+                    async move { quota.seat().await }
+                })
+            })
+            .collect();
+        tokio::task::yield_now().await;
+        quota.hold(false);
+        for seat in waiting {
+            assert!(timeout(Duration::from_secs(1), seat).await.is_ok());
+        }
     }
 
     #[tokio::test]

@@ -144,6 +144,11 @@ impl Session {
         at_rest && now.since(self.last_activity()) >= quiet && self.end.load(Ordering::Relaxed) == NO_END
     }
 
+    /// True when bytes that were read wait to be written, and none has moved for `quiet`.
+    pub fn is_stuck(&self, now: Ticks, quiet: Duration) -> bool {
+        self.holding.load(Ordering::Relaxed) && now.since(self.last_activity()) >= quiet
+    }
+
     /// How far it has come.
     pub fn phase(&self) -> Phase {
         match self.phase.load(Ordering::Relaxed) {

@@ -1,7 +1,7 @@
 //! What concerns the whole appliance: the pair's channel, the status addresses, the bounds.
 
 use std::net::SocketAddr;
-use std::num::NonZeroU16;
+use std::num::{NonZeroU16, NonZeroU32};
 use std::path::PathBuf;
 
 use ipnet::IpNet;
@@ -29,4 +29,6 @@ pub struct Admin {
 pub struct Limits {
     /// Relays alive at once over all frontends.
     pub max_connections: u32,
+    /// Memory of the proxy and of the kernel's TCP sockets together, in MiB; `None`: half of what the service may have.
+    pub max_memory_mib: Option<NonZeroU32>,
 }

@@ -66,15 +66,24 @@ fn allow(value: &Value<'_>, findings: &mut Findings) -> Vec<IpNet> {
     items.iter().filter_map(|item| address::prefix(item, findings)).collect()
 }
 
+/// Less does not hold the proxy itself.
+const MAX_MEMORY_MIB: std::ops::RangeInclusive<u32> = 32..=1_048_576;
+
 /// `[limits]`.
 #[derive(Debug, Default)]
 pub(crate) struct RawLimits {
     pub(crate) max_connections: Option<Located<u32>>,
+    pub(crate) max_memory_mib: Option<Located<u32>>,
 }
 
 impl RawLimits {
     pub(crate) fn read(table: &Table<'_>, findings: &mut Findings) -> Self {
-        let max_connections = table.take("max_connections");
-        Self { max_connections: max_connections.and_then(|value| scalar::number(&value, MAX_CONNECTIONS, findings)) }
+        let number = |key, range, findings: &mut Findings| {
+            table.take(key).and_then(|value| scalar::number(&value, range, findings))
+        };
+        Self {
+            max_connections: number("max_connections", MAX_CONNECTIONS, findings),
+            max_memory_mib: number("max_memory_mib", MAX_MEMORY_MIB, findings),
+        }
     }
 }

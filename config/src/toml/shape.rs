@@ -97,7 +97,7 @@ pub(crate) static PAIR: Shape = Shape { name: "pair", keys: &["port", "key_file"
 
 pub(crate) static ADMIN: Shape = Shape { name: "admin", keys: &["listen", "allow"] };
 
-pub(crate) static LIMITS: Shape = Shape { name: "limits", keys: &["max_connections"] };
+pub(crate) static LIMITS: Shape = Shape { name: "limits", keys: &["max_connections", "max_memory_mib"] };
 
 #[cfg(test)]
 mod tests {

@@ -14,6 +14,7 @@ mod keeper;
 mod keygen;
 mod lifeline;
 mod log;
+mod memory_budget;
 mod message;
 mod node;
 mod pair;

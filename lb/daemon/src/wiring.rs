@@ -28,7 +28,9 @@ use fmc_vrrp::driver::{Command, Report};
 use tokio::sync::mpsc;
 use tokio::time::{MissedTickBehavior, interval};
 
+use crate::fitness::Scarce;
 use crate::headroom::Headroom;
+use crate::memory_budget::{self, Pressure};
 use crate::message::ToKeeper;
 use crate::proxy::appliance::{Appliance, Shared};
 use crate::proxy::control_pulse::ControlPulse;
@@ -135,7 +137,9 @@ fn health(verdict: Verdict) -> Health {
 }
 
 fn turn(headroom: &mut Headroom, appliance: &mut Appliance) {
-    appliance.scarce = headroom.observe(appliance.data_plane.sessions().len() as u64);
+    let pressure = keep_within_memory(appliance);
+    let scarce = headroom.observe(appliance.data_plane.sessions().len() as u64);
+    appliance.scarce = if pressure == Pressure::None { scarce } else { Some(Scarce::Memory) };
     tell_fitness(appliance);
     appliance.keeper.tell(&ToKeeper::Command(Command::Status));
     alarms::look(appliance);
@@ -150,6 +154,20 @@ fn turn(headroom: &mut Headroom, appliance: &mut Appliance) {
         let address = state.vip.address;
         appliance.data_plane.sessions().end_all(|session| *session.vip().ip() == address, EndedBy::VipLost);
     }
+}
+
+/// Nobody new when the budget is nearly used up; when it is, those go who hold most and move nothing.
+fn keep_within_memory(appliance: &mut Appliance) -> Pressure {
+    let pressure = appliance.memory.observe(appliance.config.limits.max_memory_mib);
+    appliance.data_plane.hold_newcomers(pressure != Pressure::None);
+    if pressure == Pressure::Over {
+        let ended = appliance.data_plane.shed(memory_budget::STUCK_FOR, memory_budget::SHED_A_TURN);
+        if ended > 0 {
+            let text = format!("memory is short: {ended} connections ended whose receiver took nothing");
+            appliance.note(Severity::Warning, EventKind::Limit, None, text);
+        }
+    }
+    pressure
 }
 
 /// Ends the relays of addresses that the configuration no longer has.

@@ -39,7 +39,11 @@ pub(crate) struct Setup {
 
 impl Setup {
     pub(crate) fn with(servers: &[SocketAddrV4]) -> Self {
-        Self { frontend: frontend(own_address()), backend: backend(servers), limits: Limits { max_connections: 1000 } }
+        Self {
+            frontend: frontend(own_address()),
+            backend: backend(servers),
+            limits: Limits { max_connections: 1000, max_memory_mib: None },
+        }
     }
 
     pub(crate) fn config(self) -> Config {

@@ -31,6 +31,7 @@ use crate::administrative::Administrative;
 use crate::event_log::EventLog;
 use crate::fitness::{Judgement, Scarce};
 use crate::lifeline::Lifeline;
+use crate::memory_budget::MemoryBudget;
 use crate::message::Processes;
 use crate::pair::channel::Channel;
 use crate::state_dir::StateDir;
@@ -90,6 +91,7 @@ pub(crate) struct Appliance {
     pub(crate) relay_loop: Arc<LoopPulse>,
     /// What is nearly used up.
     pub(crate) scarce: Option<Scarce>,
+    pub(crate) memory: MemoryBudget,
     /// Backends whose connections are being rebalanced now; one run each.
     pub(crate) rebalancing: Vec<BackendName>,
     /// When the configuration in force came into force: the first checks of what it has more are awaited from then on.

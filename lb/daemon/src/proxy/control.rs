@@ -30,6 +30,7 @@ use super::relay::Relay;
 use super::saver::Saver;
 use crate::event_log::EventLog;
 use crate::lifeline::Lifeline;
+use crate::memory_budget::MemoryBudget;
 use crate::message::Word;
 use crate::pair::channel::{self, Channel};
 use crate::state_dir::{Recovered, StateDir};
@@ -127,6 +128,7 @@ impl Control {
             log_lines: self.log_lines,
             relay_loop: self.relay_loop,
             scarce: None,
+            memory: MemoryBudget::new(),
             rebalancing: Vec::new(),
             in_force_since: Instant::now(),
         }));

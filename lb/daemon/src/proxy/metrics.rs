@@ -32,6 +32,8 @@ pub(crate) fn describe() {
         "fmc_daemon_news_dropped_total",
         "reports of other processes that the control thread was too late for"
     );
+    describe_gauge!("fmc_memory_used_bytes", Unit::Bytes, "memory of the proxy and of TCP sockets, by whose it is");
+    describe_gauge!("fmc_memory_budget_bytes", Unit::Bytes, "what both may take together");
     describe_counter!(
         "fmc_pair_connections_refused_total",
         "connections to the pair's channel that were not of another node, or without the key, or too many"
@@ -54,8 +56,17 @@ pub(crate) fn forget(vip: &VipName) {
     gauge!("fmc_vrrp_priority", "vip" => vip.to_string()).set(f64::NAN);
 }
 
+/// Writes how far the memory is used up.
+fn export_memory(appliance: &Appliance) {
+    let memory = &appliance.memory;
+    gauge!("fmc_memory_used_bytes", "of" => "proxy").set(memory.used.user as f64);
+    gauge!("fmc_memory_used_bytes", "of" => "sockets").set(memory.used.sockets as f64);
+    gauge!("fmc_memory_budget_bytes").set(memory.limit(appliance.config.limits.max_memory_mib) as f64);
+}
+
 /// Writes a snapshot of the election.
 pub(crate) fn export(snapshot: &Snapshot, appliance: &Appliance) {
+    export_memory(appliance);
     let is_ours = |name: &VipName| appliance.vips.iter().any(|state| state.vip.name == *name);
     for vip in snapshot.vips.iter().filter(|vip| is_ours(&vip.name)) {
         let name = vip.name.to_string();

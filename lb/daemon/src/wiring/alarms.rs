@@ -13,6 +13,7 @@ use fmc_vrrp::driver::PeerSnapshot;
 use fmc_vrrp::router::role::Role;
 
 use crate::admin::health_of;
+use crate::memory_budget::Pressure;
 use crate::proxy::appliance::Appliance;
 use crate::proxy::view::{live_peers, owner, says_only_active};
 
@@ -126,6 +127,15 @@ fn conditions(appliance: &Appliance) -> Vec<Condition> {
         if !trial.left().is_zero() {
             add(Severity::Warning, text, fix);
         }
+    }
+    if appliance.memory.pressure != Pressure::None {
+        let limit = appliance.memory.limit(appliance.config.limits.max_memory_mib) >> 20;
+        let text = format!("memory is nearly used up, of {limit} MiB for connections: nobody new is let in");
+        add(
+            Severity::Error,
+            text,
+            "see fmc-lbctl sessions for who takes nothing; raise max_memory_mib in [limits], or give the machine more",
+        );
     }
     if let Some(why) = appliance.saver.trouble() {
         let fix = format!("make {} writable; it is tried again and again", appliance.state_dir.path().display());
