@@ -1,7 +1,5 @@
 //! What operators asked outlives whatever ends, and gives way to the configuration only.
 
-use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::time::{Duration, Instant};
 
 use fmc_api::backends::ServerStatus;
@@ -14,6 +12,7 @@ use fmc_tests::eventually::{eventually, eventually_some};
 use fmc_tests::lab::Lab;
 use fmc_tests::pair::{API, NODES, Pair, WEB};
 use fmc_tests::server::Server;
+use fmc_tests::tiny_disk::TinyDisk;
 use nix::sys::signal::Signal;
 
 /// A start, first checks included, on two busy cores.
@@ -99,7 +98,7 @@ fn a_full_disk_stops_no_command_leaves_the_old_record_whole_and_is_said_until_it
     let balancer = Balancer::start(&lab, NODES[0], &Configuration::flatcar_micro_cloud());
     balancer.wait_until_ready();
     balancer.expect_ctl(&["drain", "workers/worker1", "--yes"]);
-    let before = disk.record();
+    let before = record(&disk);
     assert!(before.contains("workers/worker1"), "{before}");
 
     disk.fill();
@@ -107,7 +106,7 @@ fn a_full_disk_stops_no_command_leaves_the_old_record_whole_and_is_said_until_it
     let said = String::from_utf8_lossy(&drained.stderr).into_owned();
     assert!(drained.status.success() && said.contains("not saved: No space left on device"), "{said}");
     assert_eq!(server(&balancer, "worker2").admin, AdminState::Drain, "it is done all the same");
-    assert_eq!(disk.record(), before);
+    assert_eq!(record(&disk), before);
     let alarm = || node(&balancer).alarms.iter().any(|alarm| alarm.text.contains("is not saved"));
     eventually("an alarm says that it is not saved", Duration::from_secs(3), alarm);
 
@@ -119,7 +118,7 @@ fn a_full_disk_stops_no_command_leaves_the_old_record_whole_and_is_said_until_it
     balancer.expect_ctl(&["drain", "workers/worker3", "--yes"]);
 
     disk.make_room();
-    eventually("it is tried again", Duration::from_secs(6), || disk.record().contains("workers/worker3"));
+    eventually("it is tried again", Duration::from_secs(6), || record(&disk).contains("workers/worker3"));
     eventually("the alarm is over", Duration::from_secs(3), || !alarm());
 }
 
@@ -220,42 +219,6 @@ fn wait_for_proxy(balancer: &Balancer<'_>) {
     eventually_some("a proxy answers", START, by_proxy);
 }
 
-/// A file system of a few pages, mounted for as long as the value lives.
-struct TinyDisk(PathBuf);
-
-impl TinyDisk {
-    fn mount(path: PathBuf) -> Self {
-        std::fs::create_dir(&path).expect("a mount point");
-        run("mount", &["-t", "tmpfs", "-o", "size=64k", "tiny", &path.display().to_string()]);
-        Self(path)
-    }
-
-    /// Leaves not one page.
-    fn fill(&self) {
-        let full = std::fs::write(self.filler(), vec![0; 128 * 1024]).expect_err("a full disk");
-        assert_eq!(full.kind(), std::io::ErrorKind::StorageFull, "{full}");
-    }
-
-    fn make_room(&self) {
-        std::fs::remove_file(self.filler()).expect("the filler");
-    }
-
-    fn record(&self) -> String {
-        std::fs::read_to_string(self.0.join("administrative.toml")).expect("a record")
-    }
-
-    fn filler(&self) -> PathBuf {
-        Path::new(&self.0).join("filler")
-    }
-}
-
-impl Drop for TinyDisk {
-    fn drop(&mut self) {
-        run("umount", &["--lazy", &self.0.display().to_string()]);
-    }
-}
-
-fn run(program: &str, arguments: &[&str]) {
-    let status = Command::new(program).args(arguments).status().expect("the program starts");
-    assert!(status.success(), "{program} {}: {status}", arguments.join(" "));
+fn record(disk: &TinyDisk) -> String {
+    std::fs::read_to_string(disk.path().join("administrative.toml")).expect("a record")
 }

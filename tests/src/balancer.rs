@@ -45,7 +45,20 @@ impl<'lab> Balancer<'lab> {
 
     /// The same as the instance `name`, with a runtime directory and a log of its own.
     pub fn start_instance(lab: &'lab Lab, node: &'static str, name: &str, configuration: &Configuration) -> Self {
-        let words = run_words(lab, name, configuration);
+        Self::start_wrapped(lab, node, name, configuration, &[])
+    }
+
+    /// The same by `wrapper`, a command that ends by executing what follows it (`env`, `setpriv`, `sh -c 'exec "$@"'`), so that
+    /// its process becomes the supervisor.
+    pub fn start_wrapped(
+        lab: &'lab Lab,
+        node: &'static str,
+        name: &str,
+        configuration: &Configuration,
+        wrapper: &[&str],
+    ) -> Self {
+        let words: Vec<OsString> =
+            wrapper.iter().map(OsString::from).chain(run_words(lab, name, configuration)).collect();
         let spawn = Spawn::new(&words[0], lab.path(&format!("{name}.log"))).args(&words[1..]);
         let process = lab.machine(node).spawn(spawn);
         Self { lab, node, runtime_dir: runtime_dir(lab, name), process }
@@ -156,12 +169,17 @@ impl<'lab> Balancer<'lab> {
     /// Kills everything so that no process can act on another's death, as a crash of the machine's user space would.
     /// Returns the moment from which all are dead.
     pub fn kill_all(&mut self) -> Instant {
+        self.crash();
+        self.process.kill()
+    }
+
+    /// The same while others talk to it, who then hear its end: nobody waits for it.
+    pub fn crash(&self) {
         let roles = self.roles();
         self.freeze_all();
         for pid in roles {
             signal_pid(pid, Signal::SIGKILL);
         }
-        self.process.kill()
     }
 
     /// SIGTERM as systemd sends it, and waits for the end.
@@ -266,7 +284,8 @@ pub fn state_dir(lab: &Lab, instance: &str) -> PathBuf {
     lab.path(&format!("{instance}.state"))
 }
 
-fn runtime_dir(lab: &Lab, instance: &str) -> PathBuf {
+/// Lock, admin socket and record of addresses.
+pub fn runtime_dir(lab: &Lab, instance: &str) -> PathBuf {
     lab.path(&format!("{instance}.run"))
 }
 

@@ -8,6 +8,7 @@
 //! | be a client | [`exchange::fetch`], [`load::Load`], [`stream::Streams`] |
 //! | know who holds an address, and since when | [`ownership::Ownership`] |
 //! | know who said what on the wire | [`capture::Capture`] |
+//! | fill a disk | [`tiny_disk::TinyDisk`] |
 //! | run the distribution's HAProxy and Keepalived | [`peer`] |
 //! | wait, and print a figure | [`eventually::eventually`], [`figure::figure`] |
 //!
@@ -36,3 +37,4 @@ pub mod process;
 pub mod server;
 pub mod stream;
 pub mod testbed;
+pub mod tiny_disk;

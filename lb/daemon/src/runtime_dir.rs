@@ -68,7 +68,8 @@ fn lock_file(path: &Path) -> Result<Flock<File>> {
         Ok(mut lock) => {
             lock.set_len(0)?;
             lock.rewind()?;
-            writeln!(lock, "{}", std::process::id())?;
+            // Only for the message to a second instance: a full /run must not keep a balancer from starting.
+            let _ = writeln!(lock, "{}", std::process::id());
             Ok(lock)
         }
         Err((mut file, _)) => {

@@ -88,7 +88,7 @@ impl Keeper {
     pub(super) fn tell_links(&mut self, now: BootInstant, control: &mut impl Control) {
         for port in 0..self.ports.len() {
             let link = self.ports[port].link(now);
-            if link == std::mem::replace(&mut self.ports[port].told, link) {
+            if self.ports[port].told.replace(link) == Some(link) {
                 continue;
             }
             for vip in 0..self.vips.len() {

@@ -37,8 +37,8 @@ pub(super) struct Port {
     pub(super) virtual_router_ids: Vec<u8>,
     pub(super) socket: AdvertSocket,
     pub(super) discards: Discards,
-    /// What the routers were told last.
-    pub(super) told: Link,
+    /// What the routers were told last; `None`: nothing yet, and a new router takes its interface to be up.
+    pub(super) told: Option<Link>,
     failed_in_a_row: u8,
     muted_until: Option<BootInstant>,
     newest: Box<ArrayVec<(IpMeta, Advertisement), KEPT_APART>>,
@@ -58,7 +58,7 @@ impl Port {
             virtual_router_ids: ids,
             socket,
             discards: Discards::default(),
-            told: Link::Down,
+            told: None,
             failed_in_a_row: 0,
             muted_until: None,
             newest: Box::default(),

@@ -145,7 +145,9 @@ impl Keeper {
         }
         self.listen_on(on)?;
         let router = &mut self.vips[free].router;
-        router.handle_link(self.ports[on].told, now);
+        if let Some(link) = self.ports[on].told {
+            router.handle_link(link, now);
+        }
         if !self.settings.observe {
             router.startup(now);
         }
