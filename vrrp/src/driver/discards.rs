@@ -50,6 +50,7 @@ mod tests {
         BootInstant::from_nanos(seconds * 1_000_000_000)
     }
 
+    /// Proves V-67.
     #[test]
     fn every_discard_is_counted_and_each_reason_is_logged_once_in_ten_seconds() {
         let mut discards = Discards::default();

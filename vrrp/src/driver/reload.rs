@@ -33,7 +33,8 @@ impl KeeperSettings {
             interval: next.interval,
             failback: next.failback,
             priority: next.priority,
-            checksum: next.checksum,
+            version: next.version,
+            transport: next.transport,
             config_hash: next.config_hash,
             vips: self.vips.iter().zip(&next.vips).map(|(vip, next)| vip.settling_like(next)).collect(),
             ..self.clone()
@@ -79,8 +80,10 @@ impl Keeper {
             let before = router.parameters();
             let priorities =
                 TierPriorities::new(self.settings.priority, self.settings.rank).unwrap_or(before.priorities);
-            let (interval, settle) = (self.settings.interval, self.settings.vips[vip].settle);
-            let parameters = Parameters { interval, settle, failback, priorities, ..before.clone() };
+            let KeeperSettings { interval, version, transport, .. } = self.settings;
+            let settle = self.settings.vips[vip].settle;
+            let parameters =
+                Parameters { interval, version, transport, settle, failback, priorities, ..before.clone() };
             router.set_parameters(parameters, now);
             self.perform(vip, now, control);
         }

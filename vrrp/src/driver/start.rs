@@ -240,6 +240,8 @@ fn virtual_addresses(
             address: vip.address,
             source: ports[on].primary,
             rank: settings.rank,
+            version: settings.version,
+            transport: settings.transport,
             interval: settings.interval,
             priorities,
             failback: settings.failback,

@@ -213,7 +213,8 @@ impl Desk {
 
     fn retune(&mut self, settings: KeeperSettings) {
         for role in &mut self.roles {
-            (role.interval, role.checksum) = (settings.interval, settings.checksum);
+            (role.interval, role.version) = (settings.interval, settings.version);
+            role.destinations = settings.destinations().collect();
         }
         self.tell_supervisor(&Word::Roles(self.roles.clone()));
         self.settings = Some(settings.clone());
@@ -289,7 +290,8 @@ fn backups(settings: &KeeperSettings) -> Vec<VipRole> {
         interface: vip.interface.clone(),
         node: settings.address,
         interval: settings.interval,
-        checksum: settings.checksum,
+        version: settings.version,
+        destinations: settings.destinations().collect(),
     };
     settings.vips.iter().map(backup).collect()
 }

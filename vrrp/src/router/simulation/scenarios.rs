@@ -163,6 +163,7 @@ fn nodes_that_start_together_elect_the_first_without_a_contest() {
     }
 }
 
+/// Proves V-97.
 #[test]
 fn a_healed_split_has_one_owner_within_an_interval_and_it_announces() {
     for seed in 0..200 {
@@ -189,6 +190,7 @@ fn any_pair(seed: u64) -> Lan {
     }
 }
 
+/// Proves V-98.
 #[test]
 fn a_stalled_owner_loses_the_address_at_most_once_and_never_flaps() {
     for seed in 0..300 {
@@ -208,6 +210,7 @@ fn a_stalled_owner_loses_the_address_at_most_once_and_never_flaps() {
     }
 }
 
+/// Proves V-99.
 #[test]
 fn a_stalled_backup_claims_nothing() {
     for seed in 0..200 {
