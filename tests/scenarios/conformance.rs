@@ -1,9 +1,11 @@
 //! Every rule of VRRP has a test that names it, and the page says which.
 
+use std::collections::BTreeMap;
 use std::fs;
 
-use fmc_tests::conformance::{Conformance, Side, Verdict};
+use fmc_tests::conformance::{Conformance, Number, Side, Verdict};
 use fmc_tests::sources::root;
+use serde::Deserialize;
 
 const PAGE: &str = "docs/reference/vrrp-conformance.md";
 
@@ -42,6 +44,30 @@ fn what_is_not_kept_as_it_stands_has_a_reason() {
     for (number, rule) in &Conformance::read().rules {
         let is_kept = rule.verdict == Verdict::Kept;
         assert_eq!(rule.reason.is_none(), is_kept, "{number}: a reason belongs to what differs or is refused");
+    }
+}
+
+/// An edit of `tests/mutations/run`.
+#[derive(Debug, Deserialize)]
+struct Mutation {
+    rule: Number,
+    file: String,
+    from: String,
+    test: String,
+}
+
+#[test]
+fn each_mutation_has_one_place_in_the_code_and_a_test_that_names_its_rule() {
+    let list = fs::read_to_string(root().join("tests/mutations/rules.toml")).expect("the list of mutations");
+    let mutations: BTreeMap<String, Vec<Mutation>> = toml::from_str(&list).expect("mutations");
+    let conformance = Conformance::read();
+    let mutations = &mutations["mutation"];
+    assert!(mutations.len() >= 10, "{}", mutations.len());
+    for Mutation { rule, file, from, test } in mutations {
+        let code = fs::read_to_string(root().join(file)).unwrap_or_default();
+        assert_eq!(code.matches(from).count(), 1, "{rule}: {file} has not {from:?} once");
+        let proofs = conformance.proofs_of(*rule);
+        assert!(proofs.iter().any(|proof| proof.test == *test), "{rule}: {test} is none of {proofs:?}");
     }
 }
 

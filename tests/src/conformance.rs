@@ -156,7 +156,7 @@ const HEAD: &str = "# VRRP conformance
 
 What the RFCs of VRRP ask, what this program makes of it, and the tests that hold it to that. Written by
 `UPDATE_GOLDEN=1 cargo test -p fmc-tests --test conformance` from `vrrp/conformance.toml` and the tests that name a rule; a rule without a test, or a
-page that is behind, fails the gate. `tests/mutations/run` takes ten of the rules out of the code, one after the other, and shows the test of each fail.
+page that is behind, fails the gate. `tests/mutations/run` takes thirteen of the rules out of the code, one after the other, and shows the test of each fail.
 
 ";
 
