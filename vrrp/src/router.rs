@@ -41,6 +41,8 @@ mod backup;
 mod event;
 mod explanation;
 mod leaving;
+#[cfg(test)]
+mod model;
 mod notice;
 mod parameters;
 mod peers;

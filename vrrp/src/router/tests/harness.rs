@@ -26,7 +26,7 @@ pub(in crate::router) const ZERO: Duration = Duration::ZERO;
 pub(in crate::router) const BACKEND_UNFIT: Fitness = Fitness::serving(Tier::Unfit, Cause::Backend);
 pub(in crate::router) const LOCAL_UNFIT: Fitness = Fitness::serving(Tier::Unfit, Cause::Local);
 
-pub(in crate::router) fn millis(value: u64) -> Duration {
+pub(in crate::router) const fn millis(value: u64) -> Duration {
     Duration::from_millis(value)
 }
 
