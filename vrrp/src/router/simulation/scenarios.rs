@@ -282,7 +282,7 @@ fn at_ten_milliseconds_a_killed_owner_is_replaced_within_forty() {
 }
 
 /// One random disturbance.
-fn disturb(lan: &mut Lan, random: &mut Seeded) {
+pub(super) fn disturb(lan: &mut Lan, random: &mut Seeded) {
     let node = random.below(lan.nodes.len() as u64) as usize;
     let other = (node + 1) % lan.nodes.len();
     let tier = [Tier::Unfit, Tier::Degraded, Tier::Fit][random.below(3) as usize];
@@ -303,7 +303,7 @@ fn disturb(lan: &mut Lan, random: &mut Seeded) {
 }
 
 /// Ends every disturbance but the fitness and the deaths that are there.
-fn calm_down(lan: &mut Lan) {
+pub(super) fn calm_down(lan: &mut Lan) {
     lan.heal();
     lan.loss = 0;
     for node in 0..lan.nodes.len() {
@@ -333,7 +333,7 @@ fn after_any_disturbance_there_is_one_owner_it_is_of_the_best_tier_and_it_stays(
     }
 }
 
-fn expect_one_lasting_owner(lan: &mut Lan) {
+pub(super) fn expect_one_lasting_owner(lan: &mut Lan) {
     let serving = |lan: &Lan, node: usize| lan.nodes[node].life == Life::Running && tier(lan, node).is_some();
     let able: Vec<_> = (0..lan.nodes.len()).filter(|&node| serving(lan, node)).collect();
     let active = lan.active();
