@@ -133,7 +133,7 @@ impl Port {
 
     /// Counts a discarded packet.
     pub(super) fn discard(&mut self, source: Ipv4Addr, reason: Discarded, now: BootInstant) -> Line {
-        self.discards.count(reason, now).map(|times| discards::line(&self.name, source, reason, times))
+        self.discards.count(source, reason, now).map(|told| discards::line(&self.name, source, told))
     }
 
     pub(super) fn snapshot(&self, now: BootInstant) -> InterfaceSnapshot {
