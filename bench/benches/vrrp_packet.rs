@@ -8,7 +8,7 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use fmc_config::model::election::{Centiseconds, ChecksumForm, Failback};
+use fmc_config::model::election::{Centiseconds, ChecksumForm, Failback, Transport, Version};
 use fmc_config::model::vip::VirtualRouterId;
 use fmc_vrrp::boot_instant::BootInstant;
 use fmc_vrrp::heartbeat::MAX_LEN;
@@ -18,6 +18,7 @@ use fmc_vrrp::priority::Priority;
 use fmc_vrrp::router::{Parameters, Peer, VirtualRouter};
 use fmc_vrrp::tier::{Fitness, TierPriorities};
 
+const VERSION: Version = Version::V3(ChecksumForm::PseudoHeader);
 const VIP: Ipv4Addr = Ipv4Addr::new(192, 168, 0, 32);
 const OWN: Ipv4Addr = Ipv4Addr::new(192, 168, 0, 31);
 const PEER: Ipv4Addr = Ipv4Addr::new(192, 168, 0, 30);
@@ -29,6 +30,8 @@ fn parameters() -> Parameters {
         address: VIP,
         source: OWN,
         rank: 1,
+        version: VERSION,
+        transport: Transport::Multicast,
         interval: Centiseconds::new(10).expect("10 is an interval"),
         priorities: TierPriorities::new(254, 1).expect("254 leaves room"),
         failback: Failback::Never,
@@ -50,7 +53,7 @@ fn backup() -> VirtualRouter {
 fn codec(criterion: &mut Criterion) {
     let advertisement = backup().advertisement(Priority::new(254));
     let mut wire = [0; 64];
-    let length = advertisement.encode(PEER, MULTICAST_GROUP, ChecksumForm::PseudoHeader, &mut wire);
+    let length = advertisement.encode(PEER, MULTICAST_GROUP, VERSION, &mut wire);
     let good = wire;
     let mut junk = wire;
     junk[6] ^= 0xff;
@@ -58,13 +61,13 @@ fn codec(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("vrrp_packet");
     group.throughput(Throughput::Elements(1));
     group.bench_function("encode", |bencher| {
-        bencher.iter(|| advertisement.encode(PEER, MULTICAST_GROUP, ChecksumForm::PseudoHeader, black_box(&mut wire)));
+        bencher.iter(|| advertisement.encode(PEER, MULTICAST_GROUP, VERSION, black_box(&mut wire)));
     });
     group.bench_function("decode", |bencher| {
-        bencher.iter(|| Advertisement::decode(&IP, black_box(&good[..length])).is_ok());
+        bencher.iter(|| Advertisement::decode(&IP, VERSION, black_box(&good[..length])).is_ok());
     });
     group.bench_function("decode_junk", |bencher| {
-        bencher.iter(|| Advertisement::decode(&IP, black_box(&junk[..length])).is_err());
+        bencher.iter(|| Advertisement::decode(&IP, VERSION, black_box(&junk[..length])).is_err());
     });
     group.finish();
 }

@@ -5,7 +5,7 @@ mod frontend;
 mod text;
 
 use crate::model::Config;
-use crate::model::election::{Election, Failback};
+use crate::model::election::{Election, Failback, Version};
 use crate::model::node::Node;
 use crate::model::service::{Admin, Limits, Pair};
 use crate::model::vip::Vip;
@@ -46,8 +46,11 @@ fn nodes(text: &mut Text, nodes: &[Node]) {
 }
 
 fn election(text: &mut Text, election: &Election) {
-    let Election { interval, failback, priority, checksum } = election;
+    let Election { interval, failback, priority, version, transport } = election;
     text.table("[election]", "");
+    if matches!(version, Version::V2(_)) {
+        text.line("profile", quoted("compat"), "VRRPv2");
+    }
     let detection = span_of_time::format(interval.duration() * 3);
     let interval = quoted(span_of_time::format(interval.duration()));
     text.line("advertisement_interval", interval, &format!("a silent owner is replaced after about {detection}"));
@@ -58,7 +61,17 @@ fn election(text: &mut Text, election: &Election) {
     };
     text.line("failback", quoted(failback), "when a preferred node takes a VIP back from one that serves well");
     text.line("priority", priority.to_string(), "of the first node when it is fit");
-    text.line("checksum", quoted(words::word(words::CHECKSUM, *checksum)), "as sent; both forms are received");
+    text.line("transport", quoted(words::word(words::TRANSPORT, *transport)), "of advertisements");
+    match version {
+        Version::V3(checksum) => {
+            let word = words::word(words::CHECKSUM, *checksum);
+            text.line("checksum", quoted(word), "as sent; both forms are received");
+        }
+        Version::V2(Some(password)) => {
+            text.line("password", quoted(password.text().collect::<String>()), "everyone on the network reads it");
+        }
+        Version::V2(None) => text.remark("password: none"),
+    }
 }
 
 fn vip(text: &mut Text, vip: &Vip) {

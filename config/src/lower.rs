@@ -42,7 +42,7 @@ fn config(raw: &RawConfig, findings: &mut Findings) -> Config {
     let admin = admin::lower(&raw.admin, &frontends, findings);
     Config {
         nodes,
-        election: election::lower(&raw.election),
+        election: election::lower(&raw.election, findings),
         vips,
         frontends,
         backends,

@@ -1,7 +1,7 @@
 //! The words of the file for the choices of the model, in one place, so that reading and writing agree.
 
 use crate::model::backend::{Balance, ProxyProtocol};
-use crate::model::election::ChecksumForm;
+use crate::model::election::{ChecksumForm, Transport};
 use crate::model::frontend::{Profile, WhenNoServer};
 
 /// Words and what each means.
@@ -26,15 +26,18 @@ pub(crate) const WHEN_NO_SERVER: Words<WhenNoServer> =
 pub(crate) const CHECKSUM: Words<ChecksumForm> =
     &[("pseudo-header", ChecksumForm::PseudoHeader), ("message", ChecksumForm::Message)];
 
+pub(crate) const TRANSPORT: Words<Transport> = &[("multicast", Transport::Multicast), ("unicast", Transport::Unicast)];
+
 /// What `[election] profile` may say.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ElectionProfile {
     Standard,
     Fast,
+    Compat,
 }
 
 pub(crate) const ELECTION_PROFILE: Words<ElectionProfile> =
-    &[("standard", ElectionProfile::Standard), ("fast", ElectionProfile::Fast)];
+    &[("standard", ElectionProfile::Standard), ("fast", ElectionProfile::Fast), ("compat", ElectionProfile::Compat)];
 
 /// What `check.type` may say.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

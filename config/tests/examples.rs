@@ -8,7 +8,7 @@ use std::time::Duration;
 use fmc_config::diagnostic::Code;
 use fmc_config::model::Config;
 use fmc_config::model::backend::{Backend, Balance};
-use fmc_config::model::election::{ChecksumForm, Failback};
+use fmc_config::model::election::{ChecksumForm, Failback, Password, Transport, Version};
 use fmc_config::model::frontend::{Frontend, Profile, WhenNoServer};
 use fmc_config::model::health_check::Probe;
 use fmc_config::model::vip::Vip;
@@ -117,13 +117,26 @@ fn the_election_is_standard_when_nothing_is_said_and_fast_when_asked() {
     let election = example("minimal").election;
     assert_eq!(election.interval.duration(), Duration::from_millis(100));
     assert_eq!((election.failback, election.priority), (Failback::Never, 254));
-    assert_eq!(election.checksum, ChecksumForm::PseudoHeader);
+    assert_eq!(election.version, Version::V3(ChecksumForm::PseudoHeader));
+    assert_eq!(election.transport, Transport::Multicast);
     let with = |lines: &str| parse(&format!("{}\n[election]\n{lines}\n", text("minimal"))).election;
     assert_eq!(with("profile = \"fast\"").interval.get(), 2);
     assert_eq!(with("profile = \"fast\"\nadvertisement_interval = \"1s\"").interval.get(), 100);
     assert_eq!(with("advertisement_interval = \"40.95s\"").interval.get(), 4095);
     assert_eq!(with("failback = \"after 10m\"").failback, Failback::After(Duration::from_secs(600)));
-    assert_eq!(with("checksum = \"message\"\npriority = 9").checksum, ChecksumForm::Message);
+    assert_eq!(with("checksum = \"message\"\npriority = 9").version, Version::V3(ChecksumForm::Message));
+    assert_eq!(with("transport = \"unicast\"").transport, Transport::Unicast);
+}
+
+#[test]
+fn compat_is_version_2_at_a_second_with_the_password_of_keepalived() {
+    let with =
+        |lines: &str| parse(&format!("{}\n[election]\nprofile = \"compat\"\n{lines}\n", text("minimal"))).election;
+    assert_eq!((with("").version, with("").interval.get()), (Version::V2(None), 100));
+    let password = Password::new("labpair").unwrap();
+    assert_eq!(with("password = \"labpair\"").version, Version::V2(Some(password)));
+    assert_eq!(password.octets(), b"labpair\0");
+    assert_eq!(format!("{:?}", with("password = \"labpair\"").version), "V2(Some(Password(..)))");
 }
 
 #[test]

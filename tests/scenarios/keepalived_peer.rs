@@ -1,4 +1,4 @@
-//! Keepalived 2.2.7 as the peer of a rolling migration, in both roles.
+//! Keepalived 2.2.7 as the peer of a rolling migration, in both roles and both versions of VRRP.
 
 use std::time::{Duration, Instant};
 
@@ -10,24 +10,53 @@ use fmc_tests::figure::figure;
 use fmc_tests::lab::Lab;
 use fmc_tests::ownership::Ownership;
 use fmc_tests::pair::{API, NODES, WEB};
-use fmc_tests::peer::{Peer, Program};
+use fmc_tests::peer::{Peer, Program, Speaks};
 use fmc_tests::server::Server;
 use nix::sys::signal::Signal;
 
-/// Longer than Keepalived's down interval (3 adverts and the skew) by far.
-const LONG: Duration = Duration::from_secs(2);
+/// What both speak.
+struct Spoken {
+    name: &'static str,
+    configuration: Configuration,
+    keepalived: Speaks,
+    /// Longer than the down interval (3 adverts and the skew).
+    long: Duration,
+    /// A resignation is heard: far below the down interval.
+    skew: Duration,
+}
 
-#[test]
-fn keepalived_stays_backup_under_our_adverts_and_takes_over_when_we_resign() {
+fn version_3() -> Spoken {
+    Spoken {
+        name: "VRRPv3, 100 ms",
+        configuration: Configuration::flatcar_micro_cloud(),
+        keepalived: Speaks::Version3,
+        long: Duration::from_secs(2),
+        skew: Duration::from_secs(1),
+    }
+}
+
+fn version_2() -> Spoken {
+    let compat = "[election]\nprofile = \"compat\"\npassword = \"labpair\"\n";
+    Spoken {
+        name: "VRRPv2, 1 s, PASS",
+        configuration: Configuration::flatcar_micro_cloud().with(compat),
+        keepalived: Speaks::Version2,
+        long: Duration::from_secs(5),
+        skew: Duration::from_secs(2),
+    }
+}
+
+fn keepalived_stays_backup_and_takes_over_when_we_resign(spoken: &Spoken) {
+    let Spoken { name, configuration, keepalived, long, skew } = spoken;
     let lab = Lab::flatcar_micro_cloud();
     let _masters = Server::masters(&lab, &Authority::new());
     let _workers = Server::workers(&lab);
     let ownership = Ownership::watch(&lab, &NODES);
-    let mut ours = Balancer::start(&lab, NODES[0], &Configuration::flatcar_micro_cloud());
+    let mut ours = Balancer::start(&lab, NODES[0], configuration);
     ours.wait_until_ready();
-    ownership.wait_for(NODES[0], WEB, Duration::from_secs(5));
-    let peer = Peer::keepalived_v3(&lab, NODES[1], 100);
-    std::thread::sleep(LONG);
+    ownership.wait_for(NODES[0], WEB, *long);
+    let peer = Peer::keepalived(&lab, NODES[1], *keepalived, 100);
+    std::thread::sleep(*long);
     for address in [API, WEB] {
         assert_eq!(ownership.holders(address), [NODES[0]], "Keepalived does not hear us:\n{}", peer.log());
         assert_eq!(ownership.claims(address), 1, "an address moved");
@@ -36,40 +65,65 @@ fn keepalived_stays_backup_under_our_adverts_and_takes_over_when_we_resign() {
     let stopped = ours.signal(Role::Supervisor, Signal::SIGTERM);
     assert!(ours.wait(Duration::from_secs(12)).success());
     for address in [API, WEB] {
-        let taken = ownership.changed_within(stopped, NODES[1], address, true, LONG);
-        figure(&format!("we stop: Keepalived owns {address} after"), taken);
+        let taken = ownership.changed_within(stopped, NODES[1], address, true, *long);
+        figure(&format!("{name}: we stop: Keepalived owns {address} after"), taken);
+        assert!(taken < *skew, "our resignation was not heard: {taken:?}");
     }
 }
 
-#[test]
-fn we_obey_a_better_keepalived_and_take_over_when_it_dies_or_resigns() {
+fn we_obey_a_better_keepalived_and_take_over_when_it_dies_or_resigns(spoken: &Spoken) {
+    let Spoken { name, configuration, keepalived, long, skew } = spoken;
     let lab = Lab::flatcar_micro_cloud();
     let _masters = Server::masters(&lab, &Authority::new());
     let _workers = Server::workers(&lab);
     let ownership = Ownership::watch(&lab, &NODES);
     let capture = Capture::start(&lab, "br0");
-    let peer = Peer::keepalived_v3(&lab, NODES[0], 255);
+    let peer = Peer::keepalived(&lab, NODES[0], *keepalived, 255);
     ownership.wait_for(NODES[0], WEB, Duration::from_secs(5));
-    let ours = Balancer::start(&lab, NODES[1], &Configuration::flatcar_micro_cloud());
+    let ours = Balancer::start(&lab, NODES[1], configuration);
     ours.wait_until_ready();
-    std::thread::sleep(LONG);
+    std::thread::sleep(*long);
     assert_eq!(ownership.holders(WEB), [NODES[0]], "we claim beside a better owner");
     let node2 = lab.address(NODES[1]);
     assert!(
-        capture.adverts_since(Instant::now() - LONG, 33).iter().all(|(_, source, _)| *source != node2),
+        capture.adverts_since(Instant::now() - *long, 33).iter().all(|(_, source, _)| *source != node2),
         "a Backup is silent"
     );
 
     let died = peer.kill(Program::Keepalived);
-    let taken = ownership.changed_within(died, NODES[1], WEB, true, LONG);
-    figure("Keepalived is killed: we own after", taken);
+    let taken = ownership.changed_within(died, NODES[1], WEB, true, *long);
+    figure(&format!("{name}: Keepalived is killed: we own after"), taken);
     drop(peer);
     lab.machine(NODES[0]).expect("ip", &["address", "flush", "dev", "eth0", "to", "192.168.0.32/31"]);
 
-    let peer = Peer::keepalived_v3(&lab, NODES[0], 255);
+    let peer = Peer::keepalived(&lab, NODES[0], *keepalived, 255);
     ownership.wait_for(NODES[0], WEB, Duration::from_secs(5));
     let stopped = peer.stop_keepalived();
-    let taken = ownership.changed_within(stopped, NODES[1], WEB, true, LONG);
-    figure("Keepalived is stopped: we own after", taken);
-    assert!(taken < Duration::from_secs(1), "its resignation was not heard: {taken:?}");
+    let taken = ownership.changed_within(stopped, NODES[1], WEB, true, *long);
+    figure(&format!("{name}: Keepalived is stopped: we own after"), taken);
+    assert!(taken < *skew, "its resignation was not heard: {taken:?}");
+}
+
+/// Proves V-15+, V-70.
+#[test]
+fn keepalived_stays_backup_under_our_adverts_and_takes_over_when_we_resign() {
+    keepalived_stays_backup_and_takes_over_when_we_resign(&version_3());
+}
+
+/// Proves V-15+, V-73.
+#[test]
+fn we_obey_a_better_keepalived_and_take_over_when_it_dies_or_resigns_in_version_3() {
+    we_obey_a_better_keepalived_and_take_over_when_it_dies_or_resigns(&version_3());
+}
+
+/// Proves V-12, V-59+, V-70.
+#[test]
+fn keepalived_of_version_2_stays_backup_and_takes_over_when_we_resign() {
+    keepalived_stays_backup_and_takes_over_when_we_resign(&version_2());
+}
+
+/// Proves V-12, V-45, V-59+.
+#[test]
+fn we_obey_a_better_keepalived_of_version_2_and_take_over_when_it_dies_or_resigns() {
+    we_obey_a_better_keepalived_and_take_over_when_it_dies_or_resigns(&version_2());
 }

@@ -1,8 +1,10 @@
 //! The arrows between the crates, and what the cores must not know.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
+
+use fmc_tests::sources::{manifest, manifests, root, sources};
 
 /// Which crates of ours a crate may import.
 const ARROWS: [(&str, &[&str]); 8] = [
@@ -132,23 +134,6 @@ fn a_file_is_named_after_what_it_is_about_and_is_short() {
     }
 }
 
-fn root() -> PathBuf {
-    fs::canonicalize(Path::new(env!("CARGO_MANIFEST_DIR")).join("..")).expect("the workspace")
-}
-
-/// Every member's manifest.
-fn manifests() -> BTreeMap<String, String> {
-    let workspace = fs::read_to_string(root().join("Cargo.toml")).expect("the workspace's manifest");
-    let line = workspace.lines().find(|line| line.starts_with("members")).expect("a list of members");
-    let members = line.split('"').skip(1).step_by(2).map(str::to_owned);
-    members.map(|member| (member.clone(), manifest(&member))).collect()
-}
-
-fn manifest(member: &str) -> String {
-    let path = root().join(member).join("Cargo.toml");
-    fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
-}
-
 /// The normal dependencies of a crate, by name.
 fn dependencies(member: &str) -> BTreeSet<String> {
     let manifest = manifest(member);
@@ -176,31 +161,6 @@ fn with_children_if_there(file: &str) -> Vec<PathBuf> {
 
 fn is_test(file: &Path) -> bool {
     file.components().any(|part| part.as_os_str() == "tests" || part.as_os_str() == "tests.rs")
-}
-
-/// Every Rust file of the workspace.
-fn sources() -> Vec<PathBuf> {
-    let mut found = Vec::new();
-    for member in manifests().into_keys() {
-        for folder in ["src", "tests", "scenarios", "benches"] {
-            collect(&root().join(&member).join(folder), &mut found);
-        }
-    }
-    assert!(found.len() > 50, "only {} source files were found", found.len());
-    found.sort();
-    found.dedup();
-    found
-}
-
-fn collect(folder: &Path, found: &mut Vec<PathBuf>) {
-    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
-        let path = entry.path();
-        if path.is_dir() {
-            collect(&path, found);
-        } else if path.extension().is_some_and(|extension| extension == "rs") {
-            found.push(path);
-        }
-    }
 }
 
 /// A file without its comments, its unit tests and this file's own lists.

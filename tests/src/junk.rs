@@ -8,8 +8,8 @@ use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 /// The group of RFC 9568 §5.1.1.2.
 const GROUP: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::new(224, 0, 0, 18), 0);
 
-/// Sends junk adverts to the group from where the calling thread is, at most `rate` a second for `span`; returns how
-/// many. Each breaks one rule of RFC 9568 §7.1, and each would end an ownership if that rule were not kept.
+/// Sends junk adverts to the group from where the calling thread is, `rate` a second for `span` as far as the machine
+/// allows; returns how many. Each breaks one rule of RFC 9568 §7.1, and each would end an ownership if that rule were not kept.
 ///
 /// # Panics
 /// When the kernel refuses a raw socket.

@@ -10,6 +10,7 @@
 //! | know who said what on the wire | [`capture::Capture`] |
 //! | fill a disk | [`tiny_disk::TinyDisk`] |
 //! | run the distribution's HAProxy and Keepalived | [`peer`] |
+//! | read the code, hold it to its conformance page | [`sources`], [`conformance`] |
 //! | wait, and print a figure | [`eventually::eventually`], [`figure::figure`] |
 //!
 //! This is test code: what cannot be done panics with the reason, and a panic prints what the lab saw.
@@ -19,6 +20,7 @@ pub mod binaries;
 pub mod capture;
 pub mod certificate;
 pub mod configuration;
+pub mod conformance;
 mod directory;
 pub mod eventually;
 pub mod exchange;
@@ -35,6 +37,7 @@ pub mod plan;
 pub mod privilege;
 pub mod process;
 pub mod server;
+pub mod sources;
 pub mod stream;
 pub mod testbed;
 pub mod tiny_disk;

@@ -16,6 +16,15 @@ pub struct Peer<'lab> {
     process: Process,
 }
 
+/// What Keepalived speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Speaks {
+    /// VRRPv2 at one second, PASS: most installations.
+    Version2,
+    /// VRRPv3 at 100 ms.
+    Version3,
+}
+
 /// The programs of a peer, by their process's name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Program {
@@ -54,9 +63,12 @@ impl<'lab> Peer<'lab> {
         Self::start(lab, node, &command)
     }
 
-    /// Keepalived alone, VRRPv3 at 100 ms, for the API's address: the peer of a rolling migration.
-    pub fn keepalived_v3(lab: &'lab Lab, node: &'static str, priority: u8) -> Self {
-        let template = include_str!("../peers/keepalived-v3.conf");
+    /// Keepalived alone, for both addresses: the peer of a rolling migration.
+    pub fn keepalived(lab: &'lab Lab, node: &'static str, speaks: Speaks, priority: u8) -> Self {
+        let template = match speaks {
+            Speaks::Version2 => include_str!("../peers/keepalived-v2.conf"),
+            Speaks::Version3 => include_str!("../peers/keepalived-v3.conf"),
+        };
         let configuration = template.replace("@PRIORITY@", &priority.to_string());
         let command = keepalived_command(lab, node, &configuration);
         Self::start(lab, node, &command)

@@ -121,6 +121,7 @@ mod tests {
         assert_eq!(sets(&mut schedule, 131_000), [119_990, 120_190, 130_190]);
     }
 
+    /// Proves V-98.
     #[test]
     fn a_storm_of_contests_makes_one_set_in_50_ms() {
         let mut schedule = Announcements::promoted(START);

@@ -87,6 +87,7 @@ mod tests {
     const HARDWARE: HardwareAddress = [2, 0, 0, 0, 0, 0x1e];
     const ADDRESS: Ipv4Addr = Ipv4Addr::new(192, 168, 0, 32);
 
+    /// Proves V-86.
     #[test]
     fn an_independent_decoder_reads_both_forms_as_announcements() {
         for (form, operation) in [(Form::Request, ArpOperations::Request), (Form::Reply, ArpOperations::Reply)] {

@@ -1,4 +1,4 @@
-//! VRRPv3 (RFC 9568) for a pair that serves: who owns a virtual address, decided by values and performed by a thin driver.
+//! VRRPv3 (RFC 9568), and VRRPv2 where a peer needs it, for a pair that serves: who owns a virtual address, decided by values and performed by a thin driver.
 //!
 //! **Life of an advertisement.** `socket` receives → [`packet`] decodes; what is wrong is counted and has no effect on any
 //! timer → [`router::VirtualRouter`] handles it → its [`router::Action`]s are performed by the `driver` (advertisement first,

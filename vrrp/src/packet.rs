@@ -1,4 +1,4 @@
-//! The VRRPv3 advertisement over IPv4: bytes to value and back. [core]
+//! The VRRP advertisement over IPv4: bytes to value and back. [core]
 //!
 //! ```text
 //!  0                   1                   2                   3
@@ -6,22 +6,26 @@
 //! +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
 //! |Version| Type  | Virtual Rtr ID|   Priority    |IPvX Addr Count|
 //! +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
-//! |Reserve| Max Advertise Interval|          Checksum             |
+//! |Reserve| Max Advertise Interval|          Checksum             |   version 3
+//! |   Auth Type   |   Adver Int   |          Checksum             |   version 2
 //! +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
 //! |                       IPv4 Address(es)                        |
 //! +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
+//! |               Authentication Data (8 octets)                  |   version 2
+//! +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
 //! ```
 //!
-//! RFC 9568 §5.1. Not implemented: IPv6 (§5.2.9) and VRRPv2, which are refused with [`Discarded::Version`] or never reach
-//! this socket.
+//! RFC 9568 §5.1, RFC 3768 §5.1. All nodes speak one version: a packet of the other is [`Discarded::Version`]. Not implemented:
+//! IPv6 (§5.2.9), which never reaches this socket.
 
+mod authentication;
 mod checksum;
 
 use std::net::Ipv4Addr;
 use std::ops::Range;
 
 use arrayvec::ArrayVec;
-use fmc_config::model::election::{Centiseconds, ChecksumForm};
+use fmc_config::model::election::{Centiseconds, ChecksumForm, Version};
 use fmc_config::model::vip::VirtualRouterId;
 use serde::{Deserialize, Serialize};
 
@@ -35,21 +39,25 @@ pub const IP_PROTOCOL: u8 = 112;
 pub const TTL: u8 = 255;
 /// The count of addresses is one octet (RFC 9568 §5.2.5).
 pub const MAX_ADDRESSES: usize = 255;
-/// The longest advertisement: the header and [`MAX_ADDRESSES`].
-pub const MAX_LEN: usize = HEADER_LEN + 4 * MAX_ADDRESSES;
+/// The longest advertisement: the header, [`MAX_ADDRESSES`] and the authentication data of version 2.
+pub const MAX_LEN: usize = HEADER_LEN + 4 * MAX_ADDRESSES + authentication::LENGTH;
 
 const VERSION_TYPE: usize = 0;
 const VIRTUAL_ROUTER_ID: usize = 1;
 const PRIORITY: usize = 2;
 const ADDRESS_COUNT: usize = 3;
 const INTERVAL: Range<usize> = 4..6;
+const AUTHENTICATION_TYPE: usize = 4;
+const SECONDS: usize = 5;
 const CHECKSUM: Range<usize> = 6..8;
 const HEADER_LEN: usize = 8;
 
-const VERSION: u8 = 3;
 const TYPE_ADVERTISEMENT: u8 = 1;
 /// The low twelve bits; the reserved four are zero on send and ignored on receive (RFC 9568 §5.2.6).
 const INTERVAL_MASK: u16 = 0x0fff;
+const CENTISECONDS_A_SECOND: u16 = 100;
+/// The longest interval there is, for both versions.
+const LONGEST: u16 = 4095;
 
 /// One advertisement (RFC 9568 §5.2).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -80,7 +88,7 @@ pub struct IpMeta {
 pub struct Received {
     /// What it says.
     pub advertisement: Advertisement,
-    /// Which of the two checksums of VRRPv3 over IPv4 it carried.
+    /// Which of the two checksums of VRRPv3 over IPv4 it carried; VRRPv2 has one, of the message alone.
     pub checksum: ChecksumForm,
 }
 
@@ -90,9 +98,14 @@ pub enum Discarded {
     /// It crossed a router, or was forged from beyond one (RFC 9568 §5.1.1.3).
     #[error("TTL is {0}, not 255: it did not come from this link")]
     Ttl(u8),
-    /// VRRPv2, or nothing we know (RFC 9568 §5.2.1).
-    #[error("VRRP version is {0}, not 3")]
-    Version(u8),
+    /// Another version than ours (RFC 9568 §5.2.1).
+    #[error("VRRP version is {theirs}, ours is {ours}")]
+    Version {
+        /// What came.
+        theirs: u8,
+        /// What every node here speaks.
+        ours: u8,
+    },
     /// Not an advertisement (RFC 9568 §5.2.2).
     #[error("type is {0}, not 1 (ADVERTISEMENT)")]
     Type(u8),
@@ -100,7 +113,7 @@ pub enum Discarded {
     #[error("{0} octets do not hold a header and the announced addresses exactly")]
     Length(u16),
     /// Neither the message nor the message with its pseudo-header sums up (RFC 9568 §5.2.8).
-    #[error("the checksum is wrong in both forms")]
+    #[error("the checksum is wrong")]
     Checksum,
     /// No virtual router of this interface has this identifier; 0 is nobody's (RFC 9568 §5.2.3).
     #[error("no virtual router {0} on this interface")]
@@ -111,9 +124,31 @@ pub enum Discarded {
     /// An interval of zero would make a Backup claim at once (erratum 8301).
     #[error("the advertisement interval is zero")]
     Interval,
-    /// Sent to us alone, though this virtual router speaks by multicast.
-    #[error("it was sent to {0}, not to 224.0.0.18")]
+    /// VRRPv2: it says another interval than ours (RFC 3768 §7.1).
+    #[error("it says an interval of {theirs} s, ours is {ours} s; VRRPv2 wants the same on every router")]
+    IntervalDiffers {
+        /// What it says, in seconds.
+        theirs: u8,
+        /// Ours, in seconds.
+        ours: u8,
+    },
+    /// VRRPv2: another authentication type than ours (RFC 3768 §5.3.6).
+    #[error("authentication type is {theirs}, ours is {ours} (0 none, 1 password)")]
+    AuthenticationType {
+        /// What it says.
+        theirs: u8,
+        /// Ours.
+        ours: u8,
+    },
+    /// VRRPv2: another password than ours (RFC 2338 §5.3.6).
+    #[error("its password is not ours")]
+    Password,
+    /// Sent to another address than those that this virtual router is spoken to by.
+    #[error("it was sent to {0}, where this virtual router does not listen: multicast and unicast are not mixed")]
     Destination(Ipv4Addr),
+    /// Unicast from a host that is no other node.
+    #[error("it came by unicast from a host that is no node of [nodes]")]
+    Stranger,
     /// Our own packet looped back, or another host uses our address.
     #[error("it came from our own address")]
     OwnAddress,
@@ -121,7 +156,7 @@ pub enum Discarded {
 
 impl Discarded {
     /// Every counter that [`Self::counter`] can name, for a metrics table that shows zeros too.
-    pub const COUNTERS: [&str; 10] = [
+    pub const COUNTERS: [&str; 13] = [
         "ip-ttl-errors",
         "version-errors",
         "invalid-type-pkts-rcvd",
@@ -132,25 +167,31 @@ impl Discarded {
         "interval-errors",
         "destination-errors",
         "own-address-pkts",
+        "auth-type-errors",
+        "auth-failures",
+        "stranger-errors",
     ];
 
     /// Place of this reason in [`Self::COUNTERS`].
     pub const fn index(self) -> usize {
         match self {
             Self::Ttl(_) => 0,
-            Self::Version(_) => 1,
+            Self::Version { .. } => 1,
             Self::Type(_) => 2,
             Self::Length(_) => 3,
             Self::Checksum => 4,
             Self::VirtualRouterId(_) => 5,
             Self::AddressList => 6,
-            Self::Interval => 7,
+            Self::Interval | Self::IntervalDiffers { .. } => 7,
             Self::Destination(_) => 8,
             Self::OwnAddress => 9,
+            Self::AuthenticationType { .. } => 10,
+            Self::Password => 11,
+            Self::Stranger => 12,
         }
     }
 
-    /// The stable name of the counter, after RFC 8347; `destination-errors` and `own-address-pkts` are ours.
+    /// The stable name of the counter, after RFC 8347; those of addresses and authentication are ours.
     pub const fn counter(self) -> &'static str {
         Self::COUNTERS[self.index()]
     }
@@ -167,9 +208,9 @@ impl Advertisement {
         Self { virtual_router_id, priority, interval, addresses: ArrayVec::from_iter([address]) }
     }
 
-    /// Octets that [`Self::encode`] writes.
-    pub fn len(&self) -> usize {
-        HEADER_LEN + 4 * self.addresses.len()
+    /// Octets that [`Self::encode`] writes in `version`.
+    pub fn len(&self, version: Version) -> usize {
+        HEADER_LEN + 4 * self.addresses.len() + trailer(version)
     }
 
     /// Whether it names no address, which no receiver accepts.
@@ -181,66 +222,105 @@ impl Advertisement {
     ///
     /// # Panics
     /// When `out` is shorter than [`Self::len`]; [`MAX_LEN`] always suffices.
-    pub fn encode(&self, source: Ipv4Addr, destination: Ipv4Addr, form: ChecksumForm, out: &mut [u8]) -> usize {
-        let out = &mut out[..self.len()];
-        out[VERSION_TYPE] = (VERSION << 4) | TYPE_ADVERTISEMENT;
+    pub fn encode(&self, source: Ipv4Addr, destination: Ipv4Addr, version: Version, out: &mut [u8]) -> usize {
+        let out = &mut out[..self.len(version)];
+        out[VERSION_TYPE] = (version.number() << 4) | TYPE_ADVERTISEMENT;
         out[VIRTUAL_ROUTER_ID] = self.virtual_router_id.get();
         out[PRIORITY] = self.priority.get();
         // MAX_ADDRESSES is what an octet counts.
         out[ADDRESS_COUNT] = self.addresses.len() as u8;
-        out[INTERVAL].copy_from_slice(&self.interval.get().to_be_bytes());
+        match version {
+            Version::V3(_) => out[INTERVAL].copy_from_slice(&self.interval.get().to_be_bytes()),
+            Version::V2(password) => {
+                out[AUTHENTICATION_TYPE] = authentication::kind(password);
+                out[SECONDS] = seconds(self.interval);
+            }
+        }
         out[CHECKSUM].fill(0);
-        for (place, address) in out[HEADER_LEN..].as_chunks_mut().0.iter_mut().zip(&self.addresses) {
+        let (addresses, trailer) = out[HEADER_LEN..].split_at_mut(4 * self.addresses.len());
+        for (place, address) in addresses.as_chunks_mut().0.iter_mut().zip(&self.addresses) {
             *place = address.octets();
         }
-        let sum = checksum::of(form, source, destination, out);
+        if let Version::V2(password) = version {
+            trailer.copy_from_slice(&authentication::data(password));
+        }
+        let sum = checksum::of(form(version), source, destination, out);
         out[CHECKSUM].copy_from_slice(&sum.to_be_bytes());
         out.len()
     }
 
     /// Reads the IP payload `bytes`, which ends where the IP header's total length says: Ethernet padding is not part of it.
     ///
-    /// Whether the virtual router exists here, and whether the packet is our own, is for
-    /// [`VirtualRouter::handle_advertisement`](crate::router::VirtualRouter::handle_advertisement) to say.
-    pub fn decode(ip: &IpMeta, bytes: &[u8]) -> Result<Received, Discarded> {
+    /// What needs to know who we are, is for
+    /// [`VirtualRouter::accepts`](crate::router::VirtualRouter::accepts) to say.
+    pub fn decode(ip: &IpMeta, version: Version, bytes: &[u8]) -> Result<Received, Discarded> {
         if ip.ttl != TTL {
             return Err(Discarded::Ttl(ip.ttl));
         }
-        let (header, addresses) = split_header(bytes)?;
-        check_length(header, bytes)?;
-        let checksum = checksum::recognise(ip.source, ip.destination, bytes).ok_or(Discarded::Checksum)?;
+        let (header, rest) = split_header(version, bytes)?;
+        check_length(version, header, bytes)?;
+        let checksum = checksum::recognise(ip.source, ip.destination, bytes)
+            .filter(|found| matches!(version, Version::V3(_)) || *found == ChecksumForm::Message)
+            .ok_or(Discarded::Checksum)?;
+        let (addresses, trailer) = rest.split_at(rest.len() - trailer(version));
+        if let Version::V2(password) = version {
+            authentication::check(password, header[AUTHENTICATION_TYPE], trailer)?;
+        }
         let id = header[VIRTUAL_ROUTER_ID];
         let advertisement = Self {
             virtual_router_id: VirtualRouterId::new(id).ok_or(Discarded::VirtualRouterId(id))?,
             priority: Priority::new(header[PRIORITY]),
-            interval: interval(header)?,
-            addresses: addresses.iter().map(|&octets| Ipv4Addr::from(octets)).collect(),
+            interval: interval(version, header)?,
+            addresses: addresses.as_chunks().0.iter().map(|&octets: &[u8; 4]| Ipv4Addr::from(octets)).collect(),
         };
         if advertisement.is_empty() { Err(Discarded::AddressList) } else { Ok(Received { advertisement, checksum }) }
     }
 }
 
-/// The version comes first: a length rule of version 3 says nothing about another version's packet.
-fn split_header(bytes: &[u8]) -> Result<(&[u8; HEADER_LEN], &[[u8; 4]]), Discarded> {
-    let length = Discarded::Length(bytes.len() as u16);
-    match bytes.first().map(|octet| (octet >> 4, octet & 0x0f)) {
-        None => return Err(length),
-        Some((VERSION, TYPE_ADVERTISEMENT)) => {}
-        Some((VERSION, kind)) => return Err(Discarded::Type(kind)),
-        Some((version, _)) => return Err(Discarded::Version(version)),
-    }
-    let (header, rest) = bytes.split_first_chunk().ok_or(length)?;
-    Ok((header, rest.as_chunks().0))
+/// An interval as VRRPv2 says it; what is finer is rounded up, since 0 would be no interval.
+pub(crate) fn seconds(interval: Centiseconds) -> u8 {
+    interval.get().div_ceil(CENTISECONDS_A_SECOND) as u8
 }
 
-fn check_length(header: &[u8; HEADER_LEN], bytes: &[u8]) -> Result<(), Discarded> {
-    let announced = HEADER_LEN + 4 * usize::from(header[ADDRESS_COUNT]);
+const fn trailer(version: Version) -> usize {
+    match version {
+        Version::V3(_) => 0,
+        Version::V2(_) => authentication::LENGTH,
+    }
+}
+
+const fn form(version: Version) -> ChecksumForm {
+    match version {
+        Version::V3(form) => form,
+        Version::V2(_) => ChecksumForm::Message,
+    }
+}
+
+/// The version comes first: a length rule of one version says nothing about another version's packet.
+fn split_header(version: Version, bytes: &[u8]) -> Result<(&[u8; HEADER_LEN], &[u8]), Discarded> {
+    let length = Discarded::Length(bytes.len() as u16);
+    let ours = version.number();
+    match bytes.first().map(|octet| (octet >> 4, octet & 0x0f)) {
+        None => return Err(length),
+        Some((theirs, _)) if theirs != ours => return Err(Discarded::Version { theirs, ours }),
+        Some((_, TYPE_ADVERTISEMENT)) => {}
+        Some((_, kind)) => return Err(Discarded::Type(kind)),
+    }
+    bytes.split_first_chunk().ok_or(length)
+}
+
+fn check_length(version: Version, header: &[u8; HEADER_LEN], bytes: &[u8]) -> Result<(), Discarded> {
+    let announced = HEADER_LEN + 4 * usize::from(header[ADDRESS_COUNT]) + trailer(version);
     if bytes.len() == announced { Ok(()) } else { Err(Discarded::Length(bytes.len() as u16)) }
 }
 
-fn interval(header: &[u8; HEADER_LEN]) -> Result<Centiseconds, Discarded> {
-    let [high, low] = [header[INTERVAL.start], header[INTERVAL.start + 1]];
-    Centiseconds::new(u16::from_be_bytes([high, low]) & INTERVAL_MASK).ok_or(Discarded::Interval)
+fn interval(version: Version, header: &[u8; HEADER_LEN]) -> Result<Centiseconds, Discarded> {
+    let hundredths = match version {
+        Version::V3(_) => u16::from_be_bytes([header[INTERVAL.start], header[INTERVAL.start + 1]]) & INTERVAL_MASK,
+        Version::V2(_) => u16::from(header[SECONDS]) * CENTISECONDS_A_SECOND,
+    };
+    // More than 40 s are what we never have ourselves, so that the longest stands for all of them.
+    Centiseconds::new(hundredths.min(LONGEST)).ok_or(Discarded::Interval)
 }
 
 #[cfg(test)]

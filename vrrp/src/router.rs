@@ -33,6 +33,7 @@
 //!
 //! Events are described by the methods of [`VirtualRouter`]; the driver drains [`VirtualRouter::poll_action`] after each one.
 
+mod accept;
 mod action;
 mod active;
 mod address;
@@ -40,6 +41,8 @@ mod backup;
 mod event;
 mod explanation;
 mod leaving;
+#[cfg(test)]
+mod model;
 mod notice;
 mod parameters;
 mod peers;
@@ -51,6 +54,7 @@ mod statistics;
 #[cfg(test)]
 mod tests;
 
+use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use arrayvec::ArrayVec;
@@ -63,7 +67,7 @@ pub use statistics::Statistics;
 
 use crate::boot_instant::BootInstant;
 use crate::heartbeat::PeerReport;
-use crate::packet::{Advertisement, Discarded, IpMeta, MULTICAST_GROUP};
+use crate::packet::{Advertisement, Discarded, IpMeta};
 use crate::priority::Priority;
 use crate::tier::{Cause, Fitness, Tier};
 use action::Outbox;
@@ -169,7 +173,8 @@ impl VirtualRouter {
         ip: &IpMeta,
         now: BootInstant,
     ) -> Result<(), Discarded> {
-        let heard = self.accept(advertisement, ip)?;
+        self.accepts(advertisement, ip)?;
+        let heard = self.heard(advertisement, ip.source);
         self.statistics.received(advertisement.priority);
         self.notices.compare(advertisement, ip.source, &self.parameters, self.priority(), &mut self.outbox);
         self.step(Event::Heard(heard), now);
@@ -246,7 +251,8 @@ impl VirtualRouter {
         self.peers.reconfigure(&parameters);
         self.parameters = parameters;
         if let State::Backup(backup) = &mut self.state {
-            backup.priority_changed(before, self.parameters.priorities.of(self.tier), now);
+            let Parameters { version, priorities, .. } = self.parameters;
+            backup.priority_changed(version, before, priorities.of(self.tier), now);
         }
         if let State::Active(active) = &mut self.state {
             active.adver_at = active.adver_at.min(now + self.parameters.interval.duration());
@@ -328,20 +334,10 @@ impl VirtualRouter {
         Statistics { lost_reports: self.outbox.lost_reports(), ..self.statistics }
     }
 
-    /// The last rules of RFC 9568 §7.1, which need to know who we are.
-    fn accept(&self, advertisement: &Advertisement, ip: &IpMeta) -> Result<Heard, Discarded> {
-        if advertisement.virtual_router_id != self.parameters.virtual_router_id {
-            return Err(Discarded::VirtualRouterId(advertisement.virtual_router_id.get()));
-        }
-        if ip.destination != MULTICAST_GROUP {
-            return Err(Discarded::Destination(ip.destination));
-        }
-        if ip.source == self.parameters.source {
-            return Err(Discarded::OwnAddress);
-        }
-        let tier = self.peers.knows(ip.source).then(|| self.parameters.priorities.tier_of(advertisement.priority));
-        let rival = Rival { source: ip.source, priority: advertisement.priority };
-        Ok(Heard { rival, interval: advertisement.interval, tier })
+    fn heard(&self, advertisement: &Advertisement, source: Ipv4Addr) -> Heard {
+        let tier = self.peers.knows(source).then(|| self.parameters.priorities.tier_of(advertisement.priority));
+        let rival = Rival { source, priority: advertisement.priority };
+        Heard { rival, interval: advertisement.interval, tier }
     }
 
     /// The one place where the state becomes another one's.

@@ -6,7 +6,7 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use allocation_counter::measure;
-use fmc_config::model::election::{Centiseconds, ChecksumForm, Failback};
+use fmc_config::model::election::{Centiseconds, ChecksumForm, Failback, Transport, Version};
 use fmc_config::model::vip::VirtualRouterId;
 use fmc_vrrp::boot_instant::BootInstant;
 use fmc_vrrp::heartbeat::session::{Keys, Session};
@@ -16,6 +16,7 @@ use fmc_vrrp::router::role::Role;
 use fmc_vrrp::router::{Parameters, Peer, VirtualRouter};
 use fmc_vrrp::tier::{Cause, Fitness, Tier, TierPriorities};
 
+const VERSION: Version = Version::V3(ChecksumForm::PseudoHeader);
 const VIP: Ipv4Addr = Ipv4Addr::new(192, 168, 0, 32);
 const OWN: Ipv4Addr = Ipv4Addr::new(192, 168, 0, 31);
 const PEER: Ipv4Addr = Ipv4Addr::new(192, 168, 0, 30);
@@ -26,6 +27,8 @@ fn parameters() -> Parameters {
         address: VIP,
         source: OWN,
         rank: 1,
+        version: VERSION,
+        transport: Transport::Multicast,
         interval: Centiseconds::new(10).unwrap(),
         priorities: TierPriorities::new(254, 1).unwrap(),
         failback: Failback::Never,
@@ -39,9 +42,9 @@ fn parameters() -> Parameters {
 fn hear(router: &mut VirtualRouter, priority: u8, now: BootInstant) {
     let mut wire = [0; 64];
     let sent = router.advertisement(Priority::new(priority));
-    let length = sent.encode(PEER, MULTICAST_GROUP, ChecksumForm::PseudoHeader, &mut wire);
+    let length = sent.encode(PEER, MULTICAST_GROUP, VERSION, &mut wire);
     let ip = IpMeta { ttl: TTL, source: PEER, destination: MULTICAST_GROUP };
-    let received = Advertisement::decode(&ip, &wire[..length]).unwrap();
+    let received = Advertisement::decode(&ip, VERSION, &wire[..length]).unwrap();
     router.handle_advertisement(&received.advertisement, &ip, now).unwrap();
     while router.poll_action().is_some() {}
 }

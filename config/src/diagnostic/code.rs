@@ -88,8 +88,10 @@ codes! {
     NodeAddressTaken Error "node-address-taken",
     /// No room for the tiers below it, or kept for others.
     PriorityOutOfRange Error "priority-out-of-range",
-    /// VRRPv2 beside a running Keepalived is not built.
-    CompatNotBuilt Error "compat-not-built",
+    /// Not what eight octets of an advertisement can carry.
+    BadPassword Error "bad-password",
+    /// A key that the spoken version of VRRP does not have.
+    OtherVersionKey Error "other-version-key",
 
     /// Nothing to own.
     NoVip Error "no-vip",
@@ -166,6 +168,8 @@ codes! {
     SingleNode Warning "single-node",
     /// The identifier that most guides use.
     VirtualRouterIdCommon Warning "virtual-router-id-common",
+    /// VRRPv2 authenticates nobody.
+    PasswordInClear Warning "password-in-clear",
     /// A VIP without a service.
     VipWithoutFrontend Warning "vip-without-frontend",
     /// The servers together take fewer connections than a frontend lets in.

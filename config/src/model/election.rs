@@ -1,5 +1,6 @@
 //! How the owner of a VIP is elected.
 
+use std::fmt;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -13,8 +14,72 @@ pub struct Election {
     pub failback: Failback,
     /// The priority of the first node when it is fit; tiers below are scaled to it. 254 unless a foreign VRRP peer asks for less.
     pub priority: u8,
-    /// Checksum of the adverts we send; both forms are received.
-    pub checksum: ChecksumForm,
+    /// What is spoken.
+    pub version: Version,
+    /// To whom.
+    pub transport: Transport,
+}
+
+/// The version of VRRP that every node speaks, with what only that version has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Version {
+    /// VRRPv3, RFC 9568.
+    V3(ChecksumForm),
+    /// VRRPv2, RFC 3768, beside a Keepalived that speaks nothing else; with the password of RFC 2338 if it has one.
+    V2(Option<Password>),
+}
+
+impl Version {
+    /// The number on the wire.
+    pub const fn number(self) -> u8 {
+        match self {
+            Self::V3(_) => 3,
+            Self::V2(_) => 2,
+        }
+    }
+}
+
+/// The eight octets of simple password authentication (RFC 2338 §5.3.6). Everyone on the network reads them, so they are no
+/// secret; they are not shown all the same, because somebody may use them elsewhere.
+#[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Password([u8; Password::LENGTH]);
+
+impl Password {
+    /// Octets of authentication data in an advertisement.
+    pub const LENGTH: usize = 8;
+
+    /// `None` unless it is one to eight printable ASCII characters.
+    pub fn new(text: &str) -> Option<Self> {
+        let fits = (1..=Self::LENGTH).contains(&text.len()) && text.bytes().all(|octet| octet.is_ascii_graphic());
+        let mut octets = [0; Self::LENGTH];
+        octets.iter_mut().zip(text.bytes()).for_each(|(place, octet)| *place = octet);
+        fits.then_some(Self(octets))
+    }
+
+    /// As on the wire, filled up with zeros.
+    pub const fn octets(&self) -> &[u8; Self::LENGTH] {
+        &self.0
+    }
+
+    /// As typed.
+    pub fn text(&self) -> impl Iterator<Item = char> {
+        self.0.iter().take_while(|octet| **octet != 0).map(|octet| char::from(*octet))
+    }
+}
+
+impl fmt::Debug for Password {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Password(..)")
+    }
+}
+
+/// To whom advertisements go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Transport {
+    /// To everyone who listens to 224.0.0.18 (RFC 9568 §5.1.1.2).
+    Multicast,
+    /// To each other node of `[nodes]`, where the network carries no multicast. Only they are heard.
+    Unicast,
 }
 
 /// VRRPv3's unit of time on the wire: 1 to 4095 hundredths of a second (RFC 9568 §5.2.7; 0 is refused by erratum 8301).

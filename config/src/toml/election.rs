@@ -7,7 +7,7 @@ use super::scalar;
 use super::table::{Table, Value};
 use crate::diagnostic::Code;
 use crate::findings::{Findings, Located};
-use crate::model::election::{ChecksumForm, Failback};
+use crate::model::election::{ChecksumForm, Failback, Password, Transport};
 use crate::span_of_time;
 use crate::words::{self, ElectionProfile};
 
@@ -24,29 +24,34 @@ pub(crate) struct RawElection {
     pub(crate) failback: Option<Failback>,
     pub(crate) priority: Option<u8>,
     pub(crate) checksum: Option<Located<ChecksumForm>>,
+    pub(crate) password: Option<Located<Password>>,
+    pub(crate) transport: Option<Located<Transport>>,
 }
 
 impl RawElection {
     pub(crate) fn read(table: &Table<'_>, findings: &mut Findings) -> Self {
         Self {
-            profile: table.take("profile").and_then(|value| profile(&value, findings)),
+            profile: table.take("profile").and_then(|value| scalar::word(&value, words::ELECTION_PROFILE, findings)),
             advertisement_interval: table.take("advertisement_interval").and_then(|value| interval(&value, findings)),
             failback: table.take("failback").and_then(|value| failback(&value, findings)),
             priority: table.take("priority").and_then(|value| priority(&value, findings)),
             checksum: table.take("checksum").and_then(|value| scalar::word(&value, words::CHECKSUM, findings)),
+            password: table.take("password").and_then(|value| password(&value, findings)),
+            transport: table.take("transport").and_then(|value| scalar::word(&value, words::TRANSPORT, findings)),
         }
     }
 }
 
-fn profile(value: &Value<'_>, findings: &mut Findings) -> Option<Located<ElectionProfile>> {
-    if value.scalar_text().as_deref() == Some("compat") {
-        let problem = "VRRPv2 beside a running Keepalived is not built yet";
-        let fix =
-            "write \"standard\" and move Keepalived to `vrrp_version 3` with `advert_int 0.1`, which this speaks today";
-        findings.add(Code::CompatNotBuilt, &value.place, problem, fix);
+/// What is wrong with it is not shown: it may be somebody's password.
+fn password(value: &Value<'_>, findings: &mut Findings) -> Option<Located<Password>> {
+    let typed = value.string(findings)?;
+    let Some(value_of) = Password::new(typed) else {
+        let problem = "an advertisement has room for one to eight ASCII characters without spaces";
+        let fix = "write what Keepalived has as `auth_pass`, of which it uses the first eight characters";
+        findings.add(Code::BadPassword, &value.place, problem, fix);
         return None;
-    }
-    scalar::word(value, words::ELECTION_PROFILE, findings)
+    };
+    Some(Located { value: value_of, place: value.place.clone() })
 }
 
 fn interval(value: &Value<'_>, findings: &mut Findings) -> Option<Located<Duration>> {

@@ -16,8 +16,10 @@ pub(crate) static ROOT: Shape = Shape {
 
 pub(crate) static NODE: Shape = Shape { name: "nodes.NAME", keys: &["address", "interface", "other_addresses"] };
 
-pub(crate) static ELECTION: Shape =
-    Shape { name: "election", keys: &["profile", "advertisement_interval", "failback", "priority", "checksum"] };
+pub(crate) static ELECTION: Shape = Shape {
+    name: "election",
+    keys: &["profile", "advertisement_interval", "failback", "priority", "checksum", "password", "transport"],
+};
 
 pub(crate) static VIP: Shape = Shape { name: "vips.NAME", keys: &["address", "virtual_router_id", "interface"] };
 

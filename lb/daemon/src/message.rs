@@ -4,7 +4,7 @@ use std::net::Ipv4Addr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use fmc_config::model::election::{Centiseconds, ChecksumForm};
+use fmc_config::model::election::{Centiseconds, Version};
 use fmc_config::model::name::VipName;
 use fmc_config::model::node::InterfaceName;
 use fmc_config::model::vip::VirtualRouterId;
@@ -100,7 +100,8 @@ pub(crate) struct VipRole {
     pub(crate) interface: Option<InterfaceName>,
     pub(crate) node: Ipv4Addr,
     pub(crate) interval: Centiseconds,
-    pub(crate) checksum: ChecksumForm,
+    pub(crate) version: Version,
+    pub(crate) destinations: Vec<Ipv4Addr>,
 }
 
 /// Proxy to keeper.

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use fmc_config::model::Config;
 use fmc_config::model::backend::{Backend, Balance, Queue, Server, Weight};
-use fmc_config::model::election::{Centiseconds, ChecksumForm, Election, Failback};
+use fmc_config::model::election::{Centiseconds, ChecksumForm, Election, Failback, Transport, Version};
 use fmc_config::model::frontend::{Frontend, Keepalive, PortRoute, Profile, WhenNoServer};
 use fmc_config::model::health_check::{HealthCheck, Probe};
 use fmc_config::model::service::{Admin, Limits, Pair};
@@ -53,7 +53,8 @@ impl Setup {
                 interval: Centiseconds::new(10).unwrap(),
                 failback: Failback::Never,
                 priority: NonZeroU8::MAX.get() - 1,
-                checksum: ChecksumForm::PseudoHeader,
+                version: Version::V3(ChecksumForm::PseudoHeader),
+                transport: Transport::Multicast,
             },
             vips: Vec::new(),
             frontends: vec![self.frontend],

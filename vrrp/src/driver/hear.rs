@@ -1,5 +1,6 @@
 //! What comes in: the kernel, the address thread, other routers, other nodes, commands.
 
+use fmc_config::model::election::Version;
 use fmc_config::model::name::{NodeName, VipName};
 
 use super::control::{Command, Control, LogLevel, Report};
@@ -10,6 +11,7 @@ use super::{Keeper, REMOVAL_WITHIN};
 use crate::boot_instant::BootInstant;
 use crate::kernel::KernelEvent;
 use crate::lease::{AddressCommand, AddressReport, InterfaceIndex, Outcome, Seen, VipIndex};
+use crate::packet::{Advertisement, Discarded, IpMeta};
 use crate::router::role::Rival;
 use crate::router::{AddressLoss, Linger};
 use crate::tier::Fitness;
@@ -155,7 +157,9 @@ impl Keeper {
         for port in 0..self.ports.len() {
             let (mut budget, mut is_drained) = (PACKETS_A_TURN, false);
             while budget > 0 && !is_drained {
-                is_drained = self.ports[port].drain(&mut budget, now, |text| control.publish(warning(text)));
+                let Self { ports, vips, settings, .. } = self;
+                let judge = |ip: &IpMeta, bytes: &[u8]| judge(vips, port, settings.version, ip, bytes);
+                is_drained = ports[port].drain(&mut budget, judge, now, |text| control.publish(warning(text)));
                 self.hand_adverts_over(port, now, control);
             }
         }
@@ -265,6 +269,22 @@ impl Keeper {
     fn named(&self, name: &VipName) -> Option<VipIndex> {
         self.vips.iter().position(|vip| vip.settings.name == *name && !vip.is_leaving)
     }
+}
+
+/// What the virtual router that it speaks to would take.
+fn judge(
+    vips: &[VirtualAddress],
+    on: InterfaceIndex,
+    version: Version,
+    ip: &IpMeta,
+    bytes: &[u8],
+) -> Result<Advertisement, Discarded> {
+    let advertisement = Advertisement::decode(ip, version, bytes)?.advertisement;
+    let id = advertisement.virtual_router_id;
+    let mut routers = vips.iter().filter(|vip| vip.on == on).map(|vip| &vip.router);
+    let router = routers.find(|router| router.parameters().virtual_router_id == id);
+    router.ok_or(Discarded::VirtualRouterId(id.get()))?.accepts(&advertisement, ip)?;
+    Ok(advertisement)
 }
 
 fn of_index(ports: &mut [Port], index: u32) -> impl Iterator<Item = &mut Port> {

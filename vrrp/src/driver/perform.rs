@@ -5,7 +5,7 @@ use super::control::{Control, LogLevel, Report};
 use super::virtual_address::Address;
 use crate::boot_instant::BootInstant;
 use crate::lease::{AddressCommand, VipIndex};
-use crate::packet::{MAX_LEN, MULTICAST_GROUP};
+use crate::packet::MAX_LEN;
 use crate::priority::Priority;
 use crate::router::role::Reason;
 use crate::router::{Action, AddressLoss};
@@ -40,9 +40,12 @@ impl Keeper {
         let port = &mut self.ports[virtual_address.on];
         let mut message = [0; MAX_LEN];
         let advertisement = virtual_address.router.advertisement(priority);
-        let length = advertisement.encode(port.primary, MULTICAST_GROUP, self.settings.checksum, &mut message);
-        let sent = port.send(&message[..length], now);
-        if let Err(error) = sent {
+        let mut failed = None;
+        for to in self.settings.destinations() {
+            let length = advertisement.encode(port.primary, to, self.settings.version, &mut message);
+            failed = port.send(&message[..length], to, now).err().or(failed);
+        }
+        if let Some(error) = failed {
             self.sends_failed += 1;
             self.complain(vip, format!("adverts do not leave: {error}"), now, control);
         }

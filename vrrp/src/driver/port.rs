@@ -9,7 +9,7 @@ use arrayvec::ArrayVec;
 use super::discards::{self, Discards};
 use super::snapshot::InterfaceSnapshot;
 use crate::boot_instant::BootInstant;
-use crate::packet::{Advertisement, Discarded, IpMeta, MULTICAST_GROUP};
+use crate::packet::{Advertisement, Discarded, IpMeta};
 use crate::router::Link;
 use crate::socket::{AdvertSocket, Received};
 
@@ -77,8 +77,8 @@ impl Port {
     }
 
     /// Sends one VRRP message. The first of a mute interface's new attempts that fails mutes it again.
-    pub(super) fn send(&mut self, message: &[u8], now: BootInstant) -> io::Result<()> {
-        let sent = self.socket.send(message);
+    pub(super) fn send(&mut self, message: &[u8], to: Ipv4Addr, now: BootInstant) -> io::Result<()> {
+        let sent = self.socket.send(message, to);
         self.failed_in_a_row = if sent.is_ok() { 0 } else { self.failed_in_a_row.saturating_add(1) };
         if self.failed_in_a_row >= MUTE_AFTER {
             self.muted_until = Some(now + MUTE_FOR);
@@ -88,11 +88,22 @@ impl Port {
 
     /// Reads what waits in the socket, at most `budget` packets, and keeps the newest of each VRID and source for
     /// [`Self::take_newest`]. `true`: the socket is empty. Does not allocate unless a line is due.
-    pub(super) fn drain(&mut self, budget: &mut usize, now: BootInstant, mut log: impl FnMut(String)) -> bool {
+    ///
+    /// Only what passes `judge` may displace an older one of the same source.
+    pub(super) fn drain(
+        &mut self,
+        budget: &mut usize,
+        judge: impl Fn(&IpMeta, &[u8]) -> Result<Advertisement, Discarded>,
+        now: BootInstant,
+        mut log: impl FnMut(String),
+    ) -> bool {
         while *budget > 0 && !self.newest.is_full() {
             *budget -= 1;
             let judged = match self.socket.receive() {
-                Ok(Some(received)) => judge(received, self.primary, &self.virtual_router_ids),
+                Ok(Some(Received::Packet(ip, bytes))) => {
+                    judge(&ip, bytes).map(|advertisement| (ip, advertisement)).map_err(|reason| (ip.source, reason))
+                }
+                Ok(Some(Received::Torn(length))) => Err((Ipv4Addr::UNSPECIFIED, Discarded::Length(length as u16))),
                 Ok(None) => return true,
                 Err(error) => {
                     log(format!("{}: reading adverts: {error}", self.name));
@@ -122,7 +133,7 @@ impl Port {
 
     /// Counts a discarded packet.
     pub(super) fn discard(&mut self, source: Ipv4Addr, reason: Discarded, now: BootInstant) -> Line {
-        self.discards.count(reason, now).map(|times| discards::line(&self.name, source, reason, times))
+        self.discards.count(source, reason, now).map(|told| discards::line(&self.name, source, told))
     }
 
     pub(super) fn snapshot(&self, now: BootInstant) -> InterfaceSnapshot {
@@ -134,26 +145,4 @@ impl Port {
             overflowed: self.socket.overflowed(),
         }
     }
-}
-
-/// Before a packet may displace an older one of the same source it must be one that the router would accept: a forged one that
-/// is discarded later would otherwise take a good one with it.
-fn judge(
-    received: Received<'_>,
-    primary: Ipv4Addr,
-    ids: &[u8],
-) -> Result<(IpMeta, Advertisement), (Ipv4Addr, Discarded)> {
-    let (ip, bytes) = match received {
-        Received::Packet(ip, bytes) => (ip, bytes),
-        Received::Torn(length) => return Err((Ipv4Addr::UNSPECIFIED, Discarded::Length(length as u16))),
-    };
-    let advertisement = Advertisement::decode(&ip, bytes).map_err(|reason| (ip.source, reason))?.advertisement;
-    let id = advertisement.virtual_router_id.get();
-    let rule = match () {
-        () if !ids.contains(&id) => Some(Discarded::VirtualRouterId(id)),
-        () if ip.destination != MULTICAST_GROUP => Some(Discarded::Destination(ip.destination)),
-        () if ip.source == primary => Some(Discarded::OwnAddress),
-        () => None,
-    };
-    rule.map_or(Ok((ip, advertisement)), |reason| Err((ip.source, reason)))
 }

@@ -38,8 +38,9 @@ impl KeeperSettings {
             interval: next.interval,
             failback: next.failback,
             priority: next.priority,
-            checksum: next.checksum,
             keys: next.keys.clone(),
+            version: next.version,
+            transport: next.transport,
             config_hash: next.config_hash,
             vips: if self.can_hold(&next.vips) { next.vips.clone() } else { self.vips.clone() },
             ..self.clone()
@@ -184,8 +185,10 @@ impl Keeper {
             let before = router.parameters();
             let priorities =
                 TierPriorities::new(self.settings.priority, self.settings.rank).unwrap_or(before.priorities);
-            let (interval, settle) = (self.settings.interval, settings.settle);
-            let parameters = Parameters { interval, settle, failback, priorities, ..before.clone() };
+            let KeeperSettings { interval, version, transport, .. } = self.settings;
+            let settle = settings.settle;
+            let parameters =
+                Parameters { interval, version, transport, settle, failback, priorities, ..before.clone() };
             router.set_parameters(parameters, now);
             self.perform(vip, now, control);
         }

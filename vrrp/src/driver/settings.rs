@@ -7,12 +7,14 @@ use std::time::Duration;
 
 use fmc_config::model::Config;
 use fmc_config::model::backend::Backend;
-use fmc_config::model::election::{Centiseconds, ChecksumForm, Failback};
+use fmc_config::model::election::{Centiseconds, Failback, Transport, Version};
 use fmc_config::model::frontend::Frontend;
 use fmc_config::model::name::{NodeName, VipName};
 use fmc_config::model::node::{InterfaceName, Node};
 use fmc_config::model::vip::{Vip, VirtualRouterId};
 use serde::{Deserialize, Serialize};
+
+use crate::packet::MULTICAST_GROUP;
 
 /// Everything that the keeper needs; it crosses from the proxy, which alone reads files.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -33,8 +35,10 @@ pub struct KeeperSettings {
     pub failback: Failback,
     /// What the first node advertises when fit.
     pub priority: u8,
-    /// Checksum of the adverts we send.
-    pub checksum: ChecksumForm,
+    /// The version of VRRP that every node speaks.
+    pub version: Version,
+    /// To whom adverts go.
+    pub transport: Transport,
     /// UDP port of the heartbeat on every node.
     pub pair_port: NonZeroU16,
     /// Sign heartbeats; without one only their source is checked.
@@ -124,13 +128,23 @@ impl KeeperSettings {
             interval: election.interval,
             failback: election.failback,
             priority: election.priority,
-            checksum: election.checksum,
+            version: election.version,
+            transport: election.transport,
             pair_port: config.pair.port,
             keys,
             config_hash,
             realtime: true,
             observe: false,
         })
+    }
+}
+
+impl KeeperSettings {
+    /// Where adverts go.
+    pub fn destinations(&self) -> impl Iterator<Item = Ipv4Addr> + '_ {
+        let group = (self.transport == Transport::Multicast).then_some(MULTICAST_GROUP);
+        let peers = self.peers.iter().filter(|_| self.transport == Transport::Unicast).map(|peer| peer.address);
+        group.into_iter().chain(peers)
     }
 }
 

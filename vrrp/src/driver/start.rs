@@ -251,6 +251,8 @@ pub(super) fn parameters(
         address: vip.address,
         source,
         rank: settings.rank,
+        version: settings.version,
+        transport: settings.transport,
         interval: settings.interval,
         priorities: TierPriorities::new(settings.priority, settings.rank)?,
         failback: settings.failback,

@@ -146,7 +146,7 @@ impl VirtualAddress {
 
 #[cfg(test)]
 mod tests {
-    use fmc_config::model::election::{Centiseconds, Failback};
+    use fmc_config::model::election::{Centiseconds, ChecksumForm, Failback, Transport, Version};
     use fmc_config::model::vip::VirtualRouterId;
 
     use super::*;
@@ -163,6 +163,8 @@ mod tests {
             address,
             source: [192, 168, 0, 30].into(),
             rank: 0,
+            version: Version::V3(ChecksumForm::PseudoHeader),
+            transport: Transport::Multicast,
             interval: Centiseconds::new(10).unwrap(),
             priorities: TierPriorities::new(254, 0).unwrap(),
             failback: Failback::Never,

@@ -3,9 +3,17 @@ use proptest::prelude::*;
 
 use super::*;
 
+mod version_2;
+
 const H1: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 11);
 const H2: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 12);
 const VIP: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 100);
+/// The form is what is sent; both are received.
+const V3: Version = Version::V3(ChecksumForm::PseudoHeader);
+
+fn decode(ip: &IpMeta, bytes: &[u8]) -> Result<Received, Discarded> {
+    Advertisement::decode(ip, V3, bytes)
+}
 
 struct Golden {
     name: &'static str,
@@ -97,27 +105,30 @@ fn altered(offset: usize, octet: u8) -> [u8; 12] {
     bytes
 }
 
+/// Proves V-11, V-13+, V-15+, V-16, V-26.
 #[test]
 fn captured_packets_encode_to_the_same_octets_over_junk() {
     for golden in &GOLDEN {
         let mut out = [0xa5; 40];
         let advertisement = advertisement(golden.priority, golden.interval);
-        let written = advertisement.encode(golden.source, golden.destination, golden.form, &mut out);
+        let written = advertisement.encode(golden.source, golden.destination, Version::V3(golden.form), &mut out);
         assert_eq!(out[..written], golden.bytes, "{}", golden.name);
         assert!(out[written..].iter().all(|&octet| octet == 0xa5), "{}: wrote beyond its length", golden.name);
     }
 }
 
+/// Proves V-15+.
 #[test]
 fn captured_packets_decode_and_tell_their_checksum_form() {
     for golden in &GOLDEN {
         let ip = IpMeta { ttl: 255, source: golden.source, destination: golden.destination };
-        let received = Advertisement::decode(&ip, &golden.bytes).unwrap();
+        let received = decode(&ip, &golden.bytes).unwrap();
         assert_eq!(received.advertisement, advertisement(golden.priority, golden.interval), "{}", golden.name);
         assert_eq!(received.checksum, golden.form, "{}", golden.name);
     }
 }
 
+/// Proves V-15-, V-50-, V-51, V-52, V-53-, V-54, V-55, V-57, V-95.
 #[test]
 fn each_rule_of_7_1_discards_by_its_own_name() {
     let good = GOLDEN[0].bytes;
@@ -126,8 +137,8 @@ fn each_rule_of_7_1_discards_by_its_own_name() {
     let cases: [(&str, u8, &[u8], Discarded); 12] = [
         ("ttl", 254, &good, Discarded::Ttl(254)),
         ("nothing", 255, &[], Discarded::Length(0)),
-        ("version 2", 255, &altered(0, 0x21), Discarded::Version(2)),
-        ("version 7", 255, &altered(0, 0x71), Discarded::Version(7)),
+        ("version 2", 255, &altered(0, 0x21), Discarded::Version { theirs: 2, ours: 3 }),
+        ("version 7", 255, &altered(0, 0x71), Discarded::Version { theirs: 7, ours: 3 }),
         ("type", 255, &altered(0, 0x32), Discarded::Type(2)),
         ("header cut", 255, &good[..7], Discarded::Length(7)),
         ("address cut", 255, &good[..11], Discarded::Length(11)),
@@ -138,22 +149,24 @@ fn each_rule_of_7_1_discards_by_its_own_name() {
         ("interval 0", 255, &altered(5, 0), Discarded::Interval),
     ];
     for (name, ttl, bytes, expected) in cases {
-        assert_eq!(Advertisement::decode(&multicast(ttl), bytes), Err(expected), "{name}");
+        assert_eq!(decode(&multicast(ttl), bytes), Err(expected), "{name}");
     }
 }
 
+/// Proves V-56.
 #[test]
 fn an_advertisement_of_no_address_is_discarded() {
     let mut bytes = altered(3, 0)[..8].to_vec();
     bytes[CHECKSUM].fill(0);
     let sum = checksum::of(ChecksumForm::Message, H1, MULTICAST_GROUP, &bytes);
     bytes[CHECKSUM].copy_from_slice(&sum.to_be_bytes());
-    assert_eq!(Advertisement::decode(&multicast(255), &bytes), Err(Discarded::AddressList));
+    assert_eq!(decode(&multicast(255), &bytes), Err(Discarded::AddressList));
 }
 
+/// Proves V-13-.
 #[test]
 fn the_reserved_bits_are_ignored_on_receive() {
-    let received = Advertisement::decode(&multicast(255), &altered(4, 0xf0)).unwrap();
+    let received = decode(&multicast(255), &altered(4, 0xf0)).unwrap();
     assert_eq!(received.advertisement.interval.get(), 100);
 }
 
@@ -185,14 +198,14 @@ proptest! {
     #[test]
     fn decode_of_encode_is_the_same(sent in any_advertisement(), form in any_form(), source: Ipv4Addr) {
         let mut bytes = [0xff; MAX_LEN];
-        let length = sent.encode(source, MULTICAST_GROUP, form, &mut bytes);
+        let length = sent.encode(source, MULTICAST_GROUP, Version::V3(form), &mut bytes);
         let ip = IpMeta { ttl: 255, source, destination: MULTICAST_GROUP };
-        let received = Advertisement::decode(&ip, &bytes[..length]).unwrap();
+        let received = decode(&ip, &bytes[..length]).unwrap();
         prop_assert_eq!(&received.advertisement, &sent);
         // A pseudo-header that sums to nothing makes both forms the same octets.
         let same = |form| {
             let mut other = [0; MAX_LEN];
-            sent.encode(source, MULTICAST_GROUP, form, &mut other);
+            sent.encode(source, MULTICAST_GROUP, Version::V3(form), &mut other);
             other[..length] == bytes[..length]
         };
         prop_assert!(received.checksum == form || same(received.checksum));
@@ -201,10 +214,10 @@ proptest! {
     #[test]
     fn the_checksum_is_what_pnet_computes(sent in any_advertisement(), source: Ipv4Addr) {
         let mut bytes = [0; MAX_LEN];
-        let length = sent.encode(source, MULTICAST_GROUP, ChecksumForm::Message, &mut bytes);
+        let length = sent.encode(source, MULTICAST_GROUP, Version::V3(ChecksumForm::Message), &mut bytes);
         let message = u16::from_be_bytes([bytes[6], bytes[7]]);
         prop_assert_eq!(message, pnet_message(&bytes[..length], 3));
-        sent.encode(source, MULTICAST_GROUP, ChecksumForm::PseudoHeader, &mut bytes);
+        sent.encode(source, MULTICAST_GROUP, Version::V3(ChecksumForm::PseudoHeader), &mut bytes);
         let with_header = u16::from_be_bytes([bytes[6], bytes[7]]);
         let vrrp = pnet::packet::ip::IpNextHeaderProtocols::Vrrp;
         prop_assert_eq!(with_header, ipv4_checksum(&bytes[..length], 3, &[], &source, &MULTICAST_GROUP, vrrp));
@@ -212,8 +225,8 @@ proptest! {
 
     #[test]
     fn no_octets_make_decode_panic(ttl: u8, bytes in proptest::collection::vec(any::<u8>(), 0..64)) {
-        let decoded = Advertisement::decode(&multicast(ttl), &bytes);
-        prop_assert!(decoded.is_err() || bytes.len() == decoded.map_or(0, |received| received.advertisement.len()));
+        let decoded = decode(&multicast(ttl), &bytes);
+        prop_assert!(decoded.is_err() || bytes.len() == decoded.map_or(0, |received| received.advertisement.len(V3)));
     }
 
     #[test]
@@ -226,9 +239,9 @@ proptest! {
         bytes[CHECKSUM].fill(0);
         let sum = checksum::of(ChecksumForm::PseudoHeader, H1, MULTICAST_GROUP, &bytes);
         bytes[CHECKSUM].copy_from_slice(&sum.to_be_bytes());
-        if let Ok(received) = Advertisement::decode(&multicast(255), &bytes) {
+        if let Ok(received) = decode(&multicast(255), &bytes) {
             let mut again = [0; 12];
-            received.advertisement.encode(H1, MULTICAST_GROUP, received.checksum, &mut again);
+            received.advertisement.encode(H1, MULTICAST_GROUP, Version::V3(received.checksum), &mut again);
             prop_assert_eq!(&again[..4], &bytes[..4]);
             prop_assert_eq!(again[4], bytes[4] & 0x0f);
             prop_assert_eq!(again[5], bytes[5]);

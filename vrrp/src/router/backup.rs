@@ -3,7 +3,7 @@
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
-use fmc_config::model::election::{Centiseconds, Failback};
+use fmc_config::model::election::{Centiseconds, Failback, Version};
 
 use super::event::{Heard, PeerHeard};
 use super::role::{Obstacle, Reason, Rival, Role};
@@ -55,8 +55,8 @@ pub(super) struct LastHeard {
 
 impl Backup {
     /// Moves the running timer by the difference of skews, so that the order among Backups is that of their priorities.
-    pub(super) fn priority_changed(&mut self, before: Priority, after: Priority, now: BootInstant) {
-        let skew = |priority| skew_time(priority, self.active_adver_interval);
+    pub(super) fn priority_changed(&mut self, version: Version, before: Priority, after: Priority, now: BootInstant) {
+        let skew = |priority| skew_time(version, priority, self.active_adver_interval);
         self.active_down_at = (self.active_down_at + skew(after)).saturating_sub(skew(before)).max(now);
     }
 
@@ -93,7 +93,7 @@ impl VirtualRouter {
     /// To Backup, listening longer than a running Backup would: nothing is known yet.
     pub(super) fn listen(&mut self, reason: Reason, now: BootInstant) {
         let interval = self.parameters.interval;
-        let listen = active_down_interval(self.priority(), interval).max(LISTEN_AT_LEAST);
+        let listen = self.active_down_interval(interval).max(LISTEN_AT_LEAST);
         let turn = interval.duration() * u32::from(self.parameters.rank);
         self.enter_backup(now + listen + turn, interval, reason, now);
     }
@@ -101,8 +101,16 @@ impl VirtualRouter {
     /// To Backup under an Active router that advertises at `interval`, or none.
     pub(super) fn step_down(&mut self, interval: Centiseconds, reason: Reason, now: BootInstant) {
         self.tier = self.fitness.tier;
-        let active_down_at = now + active_down_interval(self.priority(), interval);
+        let active_down_at = now + self.active_down_interval(interval);
         self.enter_backup(active_down_at, interval, reason, now);
+    }
+
+    fn skew_time(&self, active_adver_interval: Centiseconds) -> Duration {
+        skew_time(self.parameters.version, self.priority(), active_adver_interval)
+    }
+
+    fn active_down_interval(&self, active_adver_interval: Centiseconds) -> Duration {
+        active_down_interval(self.parameters.version, self.priority(), active_adver_interval)
     }
 
     fn enter_backup(
@@ -126,7 +134,7 @@ impl VirtualRouter {
     pub(super) fn backup_hears(&mut self, mut backup: Backup, heard: Heard, now: BootInstant) {
         self.notices.path_works();
         if heard.rival.priority == Priority::RESIGN {
-            let skew = skew_time(self.priority(), backup.active_adver_interval);
+            let skew = self.skew_time(backup.active_adver_interval);
             backup.resigned(heard.rival.source, skew, now);
         } else {
             self.backup_hears_active(&mut backup, heard, now);
@@ -143,7 +151,7 @@ impl VirtualRouter {
         if obeyed {
             backup.active_adver_interval = heard.interval;
             backup.turn_given = false;
-            backup.wait(now + active_down_interval(self.priority(), heard.interval), Expecting::Silence);
+            backup.wait(now + self.active_down_interval(heard.interval), Expecting::Silence);
         }
     }
 
@@ -225,14 +233,15 @@ impl VirtualRouter {
     /// A node that says "I am leaving" has resigned, whether or not its advertisement arrived; unless it waits for another.
     pub(super) fn backup_hears_peer(&mut self, mut backup: Backup, peer: PeerHeard, now: BootInstant) {
         if peer.report.role == Role::Leaving && peer.report.claim.is_none() {
-            let skew = skew_time(self.priority(), backup.active_adver_interval);
+            let skew = self.skew_time(backup.active_adver_interval);
             backup.resigned(peer.report.source, skew, now);
             self.state = State::Backup(backup);
         }
     }
 
     pub(super) fn backup_changes_tier(&mut self, mut backup: Backup, before: Tier, now: BootInstant) {
-        backup.priority_changed(self.parameters.priorities.of(before), self.priority(), now);
+        let version = self.parameters.version;
+        backup.priority_changed(version, self.parameters.priorities.of(before), self.priority(), now);
         if self.tier != Tier::Fit {
             backup.outranking_since = None;
         }

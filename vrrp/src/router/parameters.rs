@@ -4,7 +4,7 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use arrayvec::ArrayVec;
-use fmc_config::model::election::{Centiseconds, Failback};
+use fmc_config::model::election::{Centiseconds, Failback, Transport, Version};
 use fmc_config::model::vip::VirtualRouterId;
 
 use crate::tier::{RANKS, TierPriorities};
@@ -23,6 +23,10 @@ pub struct Parameters {
     pub source: Ipv4Addr,
     /// This node's place in `[nodes]`.
     pub rank: u8,
+    /// What is spoken.
+    pub version: Version,
+    /// To whom.
+    pub transport: Transport,
     /// Advertisement_Interval.
     pub interval: Centiseconds,
     /// What this node advertises in each tier, and how peers' priorities are read.

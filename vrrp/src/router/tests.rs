@@ -1,3 +1,4 @@
+mod accept;
 mod address;
 mod fitness;
 pub(super) mod harness;

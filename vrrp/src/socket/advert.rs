@@ -1,7 +1,7 @@
 //! The raw socket of one interface: sends adverts, hears those for our VRIDs.
 
 use std::io::{self, IoSliceMut};
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, SocketAddrV4};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 
 use nix::errno::Errno;
@@ -21,7 +21,6 @@ const RECEIVE_BUFFER: usize = 212_992;
 pub struct AdvertSocket {
     socket: Socket,
     source: Ipv4Addr,
-    group: SockAddr,
     datagram: Box<[u8]>,
     control: Vec<u8>,
     overflowed: u32,
@@ -65,7 +64,6 @@ impl AdvertSocket {
         Self {
             socket,
             source,
-            group: SockAddr::from(std::net::SocketAddrV4::new(MULTICAST_GROUP, 0)),
             datagram: vec![0; DATAGRAM_LENGTH].into(),
             control: nix::cmsg_space!(u32),
             overflowed: 0,
@@ -82,12 +80,13 @@ impl AdvertSocket {
         self.source
     }
 
-    /// Sends one VRRP message to 224.0.0.18. Does not allocate. Errors are the kernel's (`ENETDOWN`, `ENOBUFS`, `EPERM`).
-    pub fn send(&self, message: &[u8]) -> io::Result<()> {
+    /// Sends one VRRP message to 224.0.0.18, or to one host. Does not allocate, never in fragments. Errors are the kernel's
+    /// (`ENETDOWN`, `ENOBUFS`, `EPERM`, `EMSGSIZE`).
+    pub fn send(&self, message: &[u8], to: Ipv4Addr) -> io::Result<()> {
         let mut packet = arrayvec::ArrayVec::<u8, { ipv4_header::LENGTH + MAX_LEN }>::new();
-        packet.extend(ipv4_header::build(self.source, MULTICAST_GROUP, NETWORK_CONTROL as u8));
+        packet.extend(ipv4_header::build(self.source, to, NETWORK_CONTROL as u8));
         packet.try_extend_from_slice(message).map_err(|_| io::Error::from(Errno::EMSGSIZE))?;
-        send_whole(&self.socket, &packet, &self.group)
+        send_whole(&self.socket, &packet, &SockAddr::from(SocketAddrV4::new(to, 0)))
     }
 
     /// The next packet; `None`: nothing is left. Does not allocate.

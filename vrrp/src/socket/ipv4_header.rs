@@ -51,6 +51,7 @@ mod tests {
         bytes
     }
 
+    /// Proves V-50+, V-53+.
     #[test]
     fn what_we_write_is_read_back_with_the_padding_cut() {
         let bytes = packet(28, 0);

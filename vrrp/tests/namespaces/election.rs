@@ -34,6 +34,7 @@ fn two_keepers_elect_the_first_and_the_second_stays_its_backup() {
     assert_eq!((seen.peers[0].vips[0].tier, seen.peers[0].vips[0].serving), (Tier::Fit, true));
 }
 
+/// Proves V-44, V-100.
 #[test]
 fn a_killed_owner_is_replaced_within_active_down_and_its_address_leaves_by_itself() {
     let pair = pair();
@@ -62,6 +63,7 @@ fn a_frozen_owner_is_replaced_and_does_not_take_the_address_back_when_it_thaws()
     always("it stays where it is", Duration::from_secs(2), || owners(&pair, API) == [false, true]);
 }
 
+/// Proves V-99.
 #[test]
 fn a_short_freeze_moves_nothing() {
     let pair = pair();

@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use fmc_config::model::election::{Centiseconds, ChecksumForm, Failback};
+use fmc_config::model::election::{Centiseconds, ChecksumForm, Failback, Transport, Version};
 use fmc_config::model::vip::VirtualRouterId;
 use fmc_vrrp::boot_instant::BootInstant;
 use fmc_vrrp::driver::{
@@ -37,7 +37,8 @@ pub(crate) fn settings(rank: u8) -> KeeperSettings {
         interval: Centiseconds::new(10).unwrap(),
         failback: Failback::Never,
         priority: 254,
-        checksum: ChecksumForm::PseudoHeader,
+        version: Version::V3(ChecksumForm::PseudoHeader),
+        transport: Transport::Multicast,
         pair_port: NonZeroU16::new(1112).unwrap(),
         keys: PairKeys::new(vec![b"a key of at least 32 bytes, shared".to_vec()]),
         config_hash: 7,

@@ -97,6 +97,7 @@ fn an_installed_address_is_a_labelled_host_address_with_a_lifetime_and_lives_as_
     assert_eq!(std::fs::read_to_string(leased.scratch.path().join("addresses")).unwrap(), "");
 }
 
+/// Proves V-100.
 #[test]
 fn an_address_is_given_up_when_the_election_no_longer_turns() {
     let [one, _two] = pair();
@@ -140,6 +141,7 @@ fn an_address_that_somebody_added_meanwhile_is_not_taken_over() {
     assert!(held(&one).is_some_and(|held| held.permanent && held.label == "eth0"));
 }
 
+/// Proves V-100.
 #[test]
 fn cleanup_removes_what_is_marked_by_label_or_by_record_and_nothing_else() {
     let [one, _two] = pair();
@@ -172,6 +174,7 @@ fn a_keeper_does_not_start_beside_an_unmarked_virtual_address_and_leaves_it_alon
     assert!(one.holds(WEB));
 }
 
+/// Proves V-100.
 #[test]
 fn a_keeper_removes_what_an_earlier_one_left_before_it_begins() {
     let [one, _two] = pair();

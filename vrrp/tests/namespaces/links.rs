@@ -10,6 +10,7 @@ use crate::lab::{API, always, eventually, pair};
 /// The kernel tells of a lost carrier at most once a second, over all interfaces (net/core/link_watch.c).
 const CARRIER_TOLD: Duration = Duration::from_millis(1500);
 
+/// Proves V-79.
 #[test]
 fn a_link_that_goes_down_takes_the_address_away_and_one_that_comes_back_elects_anew() {
     let [one, two] = pair();

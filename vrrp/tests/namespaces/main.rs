@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot set the scene fails")]
 
 mod allocation;
+mod around;
 mod child;
 mod election;
 mod junk;
@@ -16,4 +17,5 @@ mod realtime;
 mod refusals;
 mod sniffer;
 mod unanswered;
+mod versions;
 mod wire;

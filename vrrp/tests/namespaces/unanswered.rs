@@ -50,6 +50,7 @@ fn a_node_whose_address_does_not_come_gives_it_back_and_takes_part_again_when_it
     assert!(pair[0].holds(WEB));
 }
 
+/// Proves V-88.
 #[test]
 fn an_installation_that_a_removal_overtakes_is_undone_and_never_announced() {
     let [one, two] = pair();

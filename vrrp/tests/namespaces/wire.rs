@@ -23,9 +23,9 @@ const VRRP: IpNextHeaderProtocol = IpNextHeaderProtocol(112);
 pub(crate) struct Advert {
     at: Instant,
     source: Ipv4Addr,
-    destination: Ipv4Addr,
+    pub(crate) destination: Ipv4Addr,
     hardware: MacAddr,
-    ttl: u8,
+    pub(crate) ttl: u8,
     tos: u8,
     checksum_is_right: bool,
     pub(crate) message: Vec<u8>,
@@ -60,6 +60,7 @@ pub(crate) fn announcements(sniffer: &Sniffer, address: Ipv4Addr) -> Vec<(Instan
     sniffer.frames().into_iter().filter_map(decode).collect()
 }
 
+/// Proves V-11, V-18, V-19, V-20, V-21, V-26, V-27, V-28+.
 #[test]
 fn adverts_have_ttl_255_tos_c0_and_the_primary_source_before_and_after_the_address_is_installed() {
     let [one, two] = pair();
@@ -76,6 +77,7 @@ fn adverts_have_ttl_255_tos_c0_and_the_primary_source_before_and_after_the_addre
     }
 }
 
+/// Proves V-36.
 #[test]
 fn adverts_keep_their_cadence() {
     let [one, two] = pair();
@@ -88,6 +90,7 @@ fn adverts_keep_their_cadence() {
     assert!(mean.abs_diff(Duration::from_millis(100)) < Duration::from_millis(3), "{mean:?}");
 }
 
+/// Proves V-86, V-89.
 #[test]
 fn promotion_is_advert_then_address_then_announcement_in_both_forms() {
     let [one, two] = pair();
@@ -104,6 +107,7 @@ fn promotion_is_advert_then_address_then_announcement_in_both_forms() {
     assert!(announced.iter().all(|(_, _, sender)| *sender == MacAddr::from(hardware)));
 }
 
+/// Proves V-70.
 #[test]
 fn a_keeper_that_is_shut_down_resigns_once_and_takes_its_address_away() {
     let [one, two] = pair();
@@ -118,6 +122,7 @@ fn a_keeper_that_is_shut_down_resigns_once_and_takes_its_address_away() {
     assert_eq!((resignations, seen.last().map(|advert| advert.message[2])), (1, Some(0)));
 }
 
+/// Proves V-79.
 #[test]
 fn a_node_that_loses_its_own_address_can_still_resign_from_it() {
     let [one, two] = pair();

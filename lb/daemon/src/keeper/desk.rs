@@ -222,13 +222,16 @@ impl Desk {
     fn know_roles_of(&mut self, settings: &KeeperSettings) {
         let before = std::mem::replace(&mut self.roles, backups(settings));
         for known in before {
-            let (interval, checksum) = (settings.interval, settings.checksum);
+            let (interval, version) = (settings.interval, settings.version);
+            let destinations = settings.destinations().collect();
             let is_it = |role: &&mut VipRole| {
                 (role.address, role.virtual_router_id) == (known.address, known.virtual_router_id)
             };
             match self.roles.iter_mut().find(is_it) {
                 Some(role) => role.role = known.role,
-                None if known.role.holds_address() => self.roles.push(VipRole { interval, checksum, ..known }),
+                None if known.role.holds_address() => {
+                    self.roles.push(VipRole { interval, version, destinations, ..known })
+                }
                 None => {}
             }
         }
@@ -307,7 +310,8 @@ fn backups(settings: &KeeperSettings) -> Vec<VipRole> {
         interface: vip.interface.clone(),
         node: settings.address,
         interval: settings.interval,
-        checksum: settings.checksum,
+        version: settings.version,
+        destinations: settings.destinations().collect(),
     };
     settings.vips.iter().map(backup).collect()
 }

@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 
 use anyhow::{Context, Result};
 use fmc_vrrp::kernel::Kernel;
-use fmc_vrrp::packet::{Advertisement, MAX_LEN, MULTICAST_GROUP};
+use fmc_vrrp::packet::{Advertisement, MAX_LEN};
 use fmc_vrrp::priority::Priority;
 use fmc_vrrp::socket::AdvertSocket;
 use tracing::warn;
@@ -33,8 +33,11 @@ fn resign(role: &VipRole, roles: &[VipRole]) -> Result<()> {
     let socket = AdvertSocket::open(&interface.name, interface.index, source, &[])?;
     let message = Advertisement::of_one(role.virtual_router_id, Priority::RESIGN, role.interval, role.address);
     let mut bytes = [0; MAX_LEN];
-    let length = message.encode(source, MULTICAST_GROUP, role.checksum, &mut bytes);
-    socket.send(&bytes[..length]).context("cannot send")
+    for &to in &role.destinations {
+        let length = message.encode(source, to, role.version, &mut bytes);
+        socket.send(&bytes[..length], to).with_context(|| format!("cannot send to {to}"))?;
+    }
+    Ok(())
 }
 
 /// The node's own address when it is on the interface, else the first that is no VIP.

@@ -1,16 +1,17 @@
 //! The virtual LAN: nodes, a queue of packets in flight, and what is checked after each step.
 
-use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashMap};
 use std::fmt::Write as _;
-use std::mem::{Discriminant, discriminant};
+use std::mem::discriminant;
 use std::time::Duration;
 
+use super::clock::Clock;
+use super::watch::Watch;
+use super::wire::{Packet, VERSION, Wire};
 use crate::boot_instant::BootInstant;
-use crate::heartbeat::PeerReport;
-use crate::packet::Advertisement;
+use crate::packet::{Advertisement, Discarded};
+use crate::priority::Priority;
 use crate::router::role::Role;
-use crate::router::tests::harness::{INTERVAL, LEASE, START, address, multicast, parameters};
+use crate::router::tests::harness::{FOREIGN_HIGH, LEASE, START, address, multicast, parameters};
 use crate::router::{Action, AddressLoss, Linger, Parameters, VirtualRouter};
 use crate::tier::Fitness;
 
@@ -35,12 +36,6 @@ impl Seeded {
     }
 }
 
-#[derive(Debug, Clone)]
-enum Packet {
-    Advertisement(Box<Advertisement>),
-    Heartbeat(PeerReport),
-}
-
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Life {
     Running,
@@ -60,14 +55,10 @@ pub(super) struct Node {
     installed: bool,
     heartbeat_at: BootInstant,
     socket: Vec<(usize, Packet)>,
+    pub(super) clock: Clock,
+    watch: Watch,
     pub(super) announced_at: Option<BootInstant>,
     pub(super) promotions: u32,
-}
-
-struct InFlight {
-    from: usize,
-    to: usize,
-    packet: Packet,
 }
 
 pub(super) struct Lan {
@@ -76,13 +67,12 @@ pub(super) struct Lan {
     pub(super) random: Seeded,
     /// Packets lost, in thousandths.
     pub(super) loss: u64,
+    /// Advertisements that arrive twice, in thousandths.
+    pub(super) duplication: u64,
     pub(super) heartbeats: bool,
     pub(super) advertisements: bool,
     cut: Vec<(usize, usize)>,
-    queue: BinaryHeap<Reverse<(BootInstant, usize)>>,
-    in_flight: Vec<Option<InFlight>>,
-    /// When the last packet of a kind arrives from one node at another: a LAN keeps the order of a flow, not that of two.
-    last_arrival: HashMap<(usize, usize, Discriminant<Packet>), BootInstant>,
+    pub(super) wire: Wire,
     log: String,
     /// Set by a scenario that must never be without the address.
     pub(super) never_unserved: bool,
@@ -102,6 +92,8 @@ impl Lan {
             installed: false,
             heartbeat_at: START,
             socket: Vec::new(),
+            clock: Clock::TRUE,
+            watch: Watch::default(),
             announced_at: None,
             promotions: 0,
         };
@@ -110,12 +102,11 @@ impl Lan {
             nodes: (0..count).map(node).collect(),
             random: Seeded::new(seed),
             loss: 0,
+            duplication: 0,
             heartbeats: true,
             advertisements: true,
             cut: Vec::new(),
-            queue: BinaryHeap::new(),
-            in_flight: Vec::new(),
-            last_arrival: HashMap::new(),
+            wire: Wire::default(),
             log: String::new(),
             never_unserved: false,
             seed,
@@ -147,31 +138,34 @@ impl Lan {
 
     pub(super) fn start(&mut self, node: usize) {
         self.tell(&format!("node {node} starts"));
-        let now = self.now;
+        let (now, shown) = (self.now, self.shown(node));
         let parameters = self.nodes[node].router.parameters().clone();
         let fresh = &mut self.nodes[node];
-        *fresh =
-            Node { router: VirtualRouter::new(parameters, now), life: Life::Running, heartbeat_at: now, ..fresh.off() };
-        fresh.router.startup(now);
+        let router = VirtualRouter::new(parameters, shown);
+        *fresh = Node { router, life: Life::Running, heartbeat_at: now, ..fresh.off() };
+        fresh.router.startup(shown);
         self.set_fitness(node, Fitness::FIT);
     }
 
     pub(super) fn set_fitness(&mut self, node: usize, fitness: Fitness) {
         self.tell(&format!("node {node} is {fitness:?}"));
-        self.nodes[node].router.set_fitness(fitness, self.now);
+        let shown = self.shown(node);
+        self.nodes[node].router.set_fitness(fitness, shown);
         self.perform(node);
     }
 
     pub(super) fn resign(&mut self, node: usize, to: Option<u8>) -> bool {
         self.tell(&format!("node {node} is asked to leave to {to:?}"));
-        let begun = self.nodes[node].router.resign(to, self.now).is_ok();
+        let shown = self.shown(node);
+        let begun = self.nodes[node].router.resign(to, shown).is_ok();
         self.perform(node);
         begun
     }
 
     pub(super) fn shutdown(&mut self, node: usize) {
         self.tell(&format!("node {node} shuts down"));
-        self.nodes[node].router.shutdown(Linger::UntilTaken, self.now);
+        let shown = self.shown(node);
+        self.nodes[node].router.shutdown(Linger::UntilTaken, shown);
         self.perform(node);
     }
 
@@ -197,7 +191,8 @@ impl Lan {
         self.nodes[node].life = Life::Running;
         if expired {
             self.nodes[node].installed = false;
-            self.nodes[node].router.handle_address_lost(AddressLoss::Expired, self.now);
+            let shown = self.shown(node);
+            self.nodes[node].router.handle_address_lost(AddressLoss::Expired, shown);
             self.perform(node);
         }
         let backlog = std::mem::take(&mut self.nodes[node].socket);
@@ -232,21 +227,20 @@ impl Lan {
     }
 
     fn next_event(&self) -> Option<BootInstant> {
-        let timers = self.running().filter_map(|node| self.nodes[node].router.next_deadline());
+        let deadline = |node: usize| Some(self.nodes[node].clock.when(self.nodes[node].router.next_deadline()?));
+        let timers = self.running().filter_map(deadline);
         let heartbeats = self.running().filter(|_| self.heartbeats).map(|node| self.nodes[node].heartbeat_at);
-        let packet = self.queue.peek().map(|Reverse((at, _))| *at);
-        timers.chain(heartbeats).chain(packet).min()
+        timers.chain(heartbeats).chain(self.wire.next_at()).min()
+    }
+
+    /// What the clock of `node` shows.
+    fn shown(&self, node: usize) -> BootInstant {
+        self.nodes[node].clock.shows(self.now)
     }
 
     fn step(&mut self) {
-        while let Some(Reverse((at, packet))) = self.queue.peek().copied() {
-            if at > self.now {
-                break;
-            }
-            self.queue.pop();
-            if let Some(InFlight { from, to, packet }) = self.in_flight[packet].take() {
-                self.arrive(from, to, packet);
-            }
+        while let Some(flight) = self.wire.arrived(self.now) {
+            self.arrive(flight.from, flight.to, flight.packet);
         }
         for node in 0..self.nodes.len() {
             if self.nodes[node].life == Life::Running {
@@ -256,13 +250,14 @@ impl Lan {
     }
 
     fn run_timers(&mut self, node: usize) {
-        if let Some(deadline) = self.nodes[node].router.next_deadline().filter(|deadline| *deadline <= self.now) {
-            let late_by = self.now.saturating_duration_since(deadline);
-            self.nodes[node].router.handle_deadline(self.now, late_by);
+        let shown = self.shown(node);
+        if let Some(deadline) = self.nodes[node].router.next_deadline().filter(|deadline| *deadline <= shown) {
+            let late_by = shown.saturating_duration_since(deadline);
+            self.nodes[node].router.handle_deadline(shown, late_by);
             self.perform(node);
         }
         if self.nodes[node].heartbeat_at <= self.now {
-            self.nodes[node].heartbeat_at = self.now + INTERVAL;
+            self.nodes[node].heartbeat_at = self.now + self.nodes[node].router.parameters().interval.duration();
             self.send_heartbeat(node);
         }
     }
@@ -270,21 +265,52 @@ impl Lan {
     fn perform(&mut self, node: usize) {
         while let Some(action) = self.nodes[node].router.poll_action() {
             match action {
-                Action::SendAdvertisement(_) if !self.advertisements => {}
-                Action::SendAdvertisement(priority) => {
-                    let advertisement = self.nodes[node].router.advertisement(priority);
-                    self.send(node, &Packet::Advertisement(Box::new(advertisement)));
-                }
+                Action::SendAdvertisement(priority) => self.advertise(node, priority),
                 Action::AddAddress => self.nodes[node].installed = true,
                 Action::RemoveAddress => self.nodes[node].installed = false,
-                Action::Announce => self.nodes[node].announced_at = Some(self.now),
+                Action::Announce => {
+                    self.nodes[node].announced_at = Some(self.now);
+                    let announced = self.nodes[node].watch.announces(self.now);
+                    announced.unwrap_or_else(|wrong| panic!("node {node}: {wrong}\n{}", self.story()));
+                }
                 Action::SendHeartbeat => self.send_heartbeat(node),
                 Action::RoleChanged(change) => {
                     self.nodes[node].promotions += u32::from(change.to == Role::Active);
+                    self.nodes[node].watch.becomes(change.to);
                     self.tell(&format!("node {node}: {} -> {} because {}", change.from, change.to, change.reason));
                 }
                 Action::Alarm(alarm) => self.tell(&format!("node {node}: {alarm:?}")),
             }
+        }
+    }
+
+    fn advertise(&mut self, node: usize, priority: Priority) {
+        let Node { router, watch, .. } = &mut self.nodes[node];
+        let interval = router.parameters().interval.duration();
+        let advertised = watch.advertises(priority, router.role(), interval, self.now);
+        let packet = Packet::of(&router.advertisement(priority), multicast(address(node as u8)));
+        advertised.unwrap_or_else(|wrong| panic!("node {node}: {wrong}\n{}", self.story()));
+        if self.advertisements {
+            self.send(node, &packet);
+        }
+    }
+
+    /// A stranger says to every node what no node may take; nothing may come of it (P-02).
+    pub(super) fn inject_junk(&mut self) {
+        let good = Packet::of(&self.nodes[0].router.advertisement(Priority::OWNER), multicast(FOREIGN_HIGH));
+        let Packet::Advertisement(ip, mut octets) = good else { return };
+        let place = self.random.below(octets.len() as u64) as usize;
+        octets[place] ^= 1 << self.random.below(8);
+        for node in 0..self.nodes.len() {
+            let shown = self.shown(node);
+            let router = &mut self.nodes[node].router;
+            let before = format!("{router:?}");
+            let heard = Advertisement::decode(&ip, VERSION, &octets)
+                .and_then(|received| router.handle_advertisement(&received.advertisement, &ip, shown));
+            // One changed bit breaks the checksum, whatever else it breaks.
+            let is_new_reason = |reason| matches!(reason, Discarded::OwnAddress | Discarded::Stranger);
+            assert!(heard.is_err_and(|reason| !is_new_reason(reason)), "{heard:?}");
+            assert_eq!(before, format!("{:?}", self.nodes[node].router), "junk had an effect\n{}", self.story());
         }
     }
 
@@ -299,11 +325,11 @@ impl Lan {
         for to in (0..self.nodes.len()).filter(|&to| to != from) {
             let lost = self.random.below(1000) < self.loss;
             let delay = Duration::from_micros(50) + self.random.span(Duration::from_millis(1));
+            // A heartbeat that comes twice is refused by its sequence.
+            let may_repeat = matches!(packet, Packet::Advertisement(..)) && self.duplication > 0;
+            let copies = 1 + u64::from(may_repeat && self.random.below(1000) < self.duplication);
             if !lost && !self.is_cut(from, to) {
-                let last = self.last_arrival.entry((from, to, discriminant(packet))).or_insert(self.now);
-                *last = (self.now + delay).max(*last);
-                self.queue.push(Reverse((*last, self.in_flight.len())));
-                self.in_flight.push(Some(InFlight { from, to, packet: packet.clone() }));
+                (0..copies).for_each(|_| self.wire.send(from, to, packet.clone(), self.now + delay));
             }
         }
     }
@@ -317,14 +343,15 @@ impl Lan {
     }
 
     fn deliver(&mut self, from: usize, to: usize, packet: Packet) {
+        let shown = self.shown(to);
         let router = &mut self.nodes[to].router;
         match packet {
-            Packet::Advertisement(advertisement) => {
-                let ip = multicast(address(from as u8));
-                let accepted = router.handle_advertisement(&advertisement, &ip, self.now);
+            Packet::Advertisement(ip, octets) => {
+                let accepted = Advertisement::decode(&ip, VERSION, &octets)
+                    .and_then(|received| router.handle_advertisement(&received.advertisement, &ip, shown));
                 assert_eq!(accepted, Ok(()));
             }
-            Packet::Heartbeat(report) => router.handle_peer(from as u8, report, self.now),
+            Packet::Heartbeat(report) => router.handle_peer(from as u8, report, shown),
         }
         self.perform(to);
     }
@@ -364,7 +391,11 @@ impl Lan {
             let Node { router, installed, .. } = &self.nodes[node];
             assert_eq!(*installed, router.role().holds_address(), "address and role of {node}\n{}", self.story());
             let deadline = router.next_deadline();
-            assert!(deadline.is_none_or(|at| at >= self.now), "a deadline of {node} was left\n{}", self.story());
+            assert!(
+                deadline.is_none_or(|at| at >= self.shown(node)),
+                "a deadline of {node} was left\n{}",
+                self.story()
+            );
         }
         assert!(!self.never_unserved || !self.holders().is_empty(), "nobody has the address\n{}", self.story());
     }
@@ -389,6 +420,8 @@ impl Node {
             installed: false,
             heartbeat_at: self.heartbeat_at,
             socket: Vec::new(),
+            clock: self.clock,
+            watch: Watch::default(),
             announced_at: None,
             promotions: self.promotions,
         }

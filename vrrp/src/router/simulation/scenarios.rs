@@ -163,6 +163,7 @@ fn nodes_that_start_together_elect_the_first_without_a_contest() {
     }
 }
 
+/// Proves V-97.
 #[test]
 fn a_healed_split_has_one_owner_within_an_interval_and_it_announces() {
     for seed in 0..200 {
@@ -189,6 +190,7 @@ fn any_pair(seed: u64) -> Lan {
     }
 }
 
+/// Proves V-98.
 #[test]
 fn a_stalled_owner_loses_the_address_at_most_once_and_never_flaps() {
     for seed in 0..300 {
@@ -208,6 +210,7 @@ fn a_stalled_owner_loses_the_address_at_most_once_and_never_flaps() {
     }
 }
 
+/// Proves V-99.
 #[test]
 fn a_stalled_backup_claims_nothing() {
     for seed in 0..200 {
@@ -279,7 +282,7 @@ fn at_ten_milliseconds_a_killed_owner_is_replaced_within_forty() {
 }
 
 /// One random disturbance.
-fn disturb(lan: &mut Lan, random: &mut Seeded) {
+pub(super) fn disturb(lan: &mut Lan, random: &mut Seeded) {
     let node = random.below(lan.nodes.len() as u64) as usize;
     let other = (node + 1) % lan.nodes.len();
     let tier = [Tier::Unfit, Tier::Degraded, Tier::Fit][random.below(3) as usize];
@@ -300,7 +303,7 @@ fn disturb(lan: &mut Lan, random: &mut Seeded) {
 }
 
 /// Ends every disturbance but the fitness and the deaths that are there.
-fn calm_down(lan: &mut Lan) {
+pub(super) fn calm_down(lan: &mut Lan) {
     lan.heal();
     lan.loss = 0;
     for node in 0..lan.nodes.len() {
@@ -330,7 +333,7 @@ fn after_any_disturbance_there_is_one_owner_it_is_of_the_best_tier_and_it_stays(
     }
 }
 
-fn expect_one_lasting_owner(lan: &mut Lan) {
+pub(super) fn expect_one_lasting_owner(lan: &mut Lan) {
     let serving = |lan: &Lan, node: usize| lan.nodes[node].life == Life::Running && tier(lan, node).is_some();
     let able: Vec<_> = (0..lan.nodes.len()).filter(|&node| serving(lan, node)).collect();
     let active = lan.active();

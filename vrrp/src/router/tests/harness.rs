@@ -3,7 +3,7 @@
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
-use fmc_config::model::election::{Centiseconds, Failback};
+use fmc_config::model::election::{Centiseconds, ChecksumForm, Failback, Transport, Version};
 use fmc_config::model::vip::VirtualRouterId;
 
 use crate::boot_instant::BootInstant;
@@ -26,7 +26,7 @@ pub(in crate::router) const ZERO: Duration = Duration::ZERO;
 pub(in crate::router) const BACKEND_UNFIT: Fitness = Fitness::serving(Tier::Unfit, Cause::Backend);
 pub(in crate::router) const LOCAL_UNFIT: Fitness = Fitness::serving(Tier::Unfit, Cause::Local);
 
-pub(in crate::router) fn millis(value: u64) -> Duration {
+pub(in crate::router) const fn millis(value: u64) -> Duration {
     Duration::from_millis(value)
 }
 
@@ -42,6 +42,8 @@ pub(in crate::router) fn parameters(rank: u8, nodes: u8) -> Parameters {
         address: VIP,
         source: address(rank),
         rank,
+        version: Version::V3(ChecksumForm::PseudoHeader),
+        transport: Transport::Multicast,
         interval: Centiseconds::new(10).unwrap(),
         priorities: TierPriorities::new(254, rank).unwrap(),
         failback: Failback::Never,
@@ -49,6 +51,14 @@ pub(in crate::router) fn parameters(rank: u8, nodes: u8) -> Parameters {
         lease: LEASE,
         peers: peers.collect(),
     }
+}
+
+pub(in crate::router) fn by_unicast() -> Parameters {
+    Parameters { transport: Transport::Unicast, ..parameters(1, 3) }
+}
+
+pub(in crate::router) fn version_2() -> Parameters {
+    Parameters { version: Version::V2(None), interval: Centiseconds::new(100).unwrap(), ..parameters(1, 3) }
 }
 
 pub(in crate::router) fn with_failback(failback: Failback) -> Parameters {

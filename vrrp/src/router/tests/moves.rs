@@ -123,6 +123,7 @@ fn a_lingering_shutdown_ends_with_the_taker_or_with_its_patience() {
     assert_eq!((bench.role(), bench.router.next_deadline()), (Role::Initialize, None));
 }
 
+/// Proves V-43, V-70.
 #[test]
 fn exactly_one_resignation_leaves_an_active_router_and_none_a_backup() {
     for linger in [Linger::None, Linger::UntilTaken] {

@@ -6,6 +6,7 @@ use crate::router::Alarm;
 use crate::router::role::{Reason, Rival, Role};
 use crate::tier::Tier;
 
+/// Proves V-94, V-99.
 #[test]
 fn a_backup_that_was_late_gives_an_active_router_two_intervals() {
     let mut bench = Bench::backup();
@@ -23,6 +24,7 @@ fn a_backup_that_was_a_little_late_claims() {
     assert_eq!(bench.deadline_late_by(millis(99)), "advert 253, add, announce");
 }
 
+/// Proves V-94.
 #[test]
 fn an_active_router_late_over_half_its_lease_is_backup_before_it_sends() {
     let mut bench = Bench::active();
@@ -47,6 +49,7 @@ fn a_loop_that_was_late_for_another_timer_counts_the_same() {
     assert_eq!(bench.actions(), "remove");
 }
 
+/// Proves V-98.
 #[test]
 fn an_active_router_that_may_be_displaced_listens_before_it_speaks() {
     let mut bench = Bench::active();

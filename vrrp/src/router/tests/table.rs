@@ -143,6 +143,7 @@ fn bench(role: Role) -> Bench {
     }
 }
 
+/// Proves V-41, V-42, V-43, V-44, V-70, V-71, V-72, V-73, V-74, V-75, V-76, V-79.
 #[test]
 fn every_event_in_every_state_does_what_the_table_says() {
     for role in [Role::Initialize, Role::Backup, Role::Active, Role::Leaving] {
@@ -154,6 +155,7 @@ fn every_event_in_every_state_does_what_the_table_says() {
     }
 }
 
+/// Proves V-42.
 #[test]
 fn each_state_has_its_one_timer_and_none_is_in_the_past() {
     for role in [Role::Initialize, Role::Backup, Role::Active, Role::Leaving] {
@@ -168,6 +170,7 @@ fn each_state_has_its_one_timer_and_none_is_in_the_past() {
 }
 
 /// The address follows the role whatever comes: of every pair of events, in every state.
+/// Proves V-81.
 #[test]
 fn the_address_is_installed_exactly_while_the_role_holds_it() {
     for role in [Role::Initialize, Role::Backup, Role::Active, Role::Leaving] {

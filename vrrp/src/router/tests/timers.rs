@@ -6,15 +6,16 @@ use fmc_config::model::election::{Centiseconds, Failback};
 use fmc_config::model::vip::VirtualRouterId;
 
 use super::harness::*;
-use crate::packet::{Advertisement, Discarded, IpMeta};
+use crate::packet::Advertisement;
 use crate::priority::Priority;
 use crate::router::role::{Reason, Role};
-use crate::router::{Alarm, Parameters, VirtualRouter};
+use crate::router::{Alarm, Parameters};
 use crate::tier::{Cause, Fitness, Tier};
 
 /// Skew_Time at priority 253 and 100 ms.
 const SKEW: Duration = Duration::from_nanos(1_171_875);
 
+/// Proves V-33, V-41.
 #[test]
 fn start_up_listens_for_active_down_interval_and_an_interval_a_rank() {
     assert_eq!(Bench::backup().until_deadline(), millis(300) + SKEW + millis(100));
@@ -26,6 +27,7 @@ fn start_up_at_fast_intervals_listens_at_least_250_ms() {
     assert_eq!(Bench::backup_with(fast).until_deadline(), millis(260));
 }
 
+/// Proves V-33, V-46, V-61.
 #[test]
 fn an_advertisement_starts_the_timer_anew_at_the_senders_interval() {
     let mut bench = Bench::backup();
@@ -34,6 +36,7 @@ fn an_advertisement_starts_the_timer_anew_at_the_senders_interval() {
     assert_eq!(bench.alarms, [Alarm::IntervalDiffers { source: address(0), theirs: 20 }]);
 }
 
+/// Proves V-34.
 #[test]
 fn an_active_router_returns_to_its_own_interval() {
     let mut bench = Bench::backup();
@@ -45,6 +48,7 @@ fn an_active_router_returns_to_its_own_interval() {
     assert_eq!(bench.now, promoted + millis(100));
 }
 
+/// Proves V-45.
 #[test]
 fn a_resignation_shortens_the_timer_to_the_skew_and_does_not_lengthen_it() {
     let mut bench = Bench::backup();
@@ -57,6 +61,7 @@ fn a_resignation_shortens_the_timer_to_the_skew_and_does_not_lengthen_it() {
     assert_eq!(bench.reasons.last(), Some(&Reason::Resigned(address(0))));
 }
 
+/// Proves V-45.
 #[test]
 fn forged_resignations_that_keep_coming_do_not_postpone_a_claim() {
     let mut bench = Bench::backup();
@@ -73,6 +78,7 @@ fn forged_resignations_that_keep_coming_do_not_postpone_a_claim() {
     assert!(claimed);
 }
 
+/// Proves V-36, V-71.
 #[test]
 fn adver_timer_keeps_an_absolute_grid_however_late_each_one_is() {
     let mut bench = Bench::active();
@@ -83,6 +89,7 @@ fn adver_timer_keeps_an_absolute_grid_however_late_each_one_is() {
     }
 }
 
+/// Proves V-98.
 #[test]
 fn what_a_stall_missed_is_not_sent_afterwards() {
     let mut bench = Bench::active();
@@ -91,6 +98,7 @@ fn what_a_stall_missed_is_not_sent_afterwards() {
     assert_eq!(bench.router.next_deadline(), Some(first + INTERVAL * 2));
 }
 
+/// Proves V-35.
 #[test]
 fn a_priority_change_moves_the_running_timer_by_the_difference_of_skews() {
     let mut bench = Bench::backup();
@@ -103,6 +111,7 @@ fn a_priority_change_moves_the_running_timer_by_the_difference_of_skews() {
     assert_eq!(bench.until_deadline() + millis(123), before);
 }
 
+/// Proves V-48, V-93.
 #[test]
 fn equal_priority_in_backup_is_obeyed_from_any_address() {
     for source in [FOREIGN_LOW, FOREIGN_HIGH] {
@@ -113,6 +122,7 @@ fn equal_priority_in_backup_is_obeyed_from_any_address() {
     }
 }
 
+/// Proves V-05, V-47.
 #[test]
 fn a_foreign_router_of_lower_priority_is_preempted_by_number() {
     let mut bench = Bench::backup();
@@ -124,6 +134,7 @@ fn a_foreign_router_of_lower_priority_is_preempted_by_number() {
     assert_eq!(bench.deadline(), "advert 253, add, announce");
 }
 
+/// Proves V-05, V-46.
 #[test]
 fn inside_the_tier_nobody_preempts_when_failback_is_never() {
     let mut bench = Bench::backup();
@@ -133,6 +144,7 @@ fn inside_the_tier_nobody_preempts_when_failback_is_never() {
     }
 }
 
+/// Proves V-05, V-47.
 #[test]
 fn failback_always_preempts_and_after_a_while_only_after_it() {
     let mut bench = Bench::backup_with(with_failback(Failback::Always));
@@ -154,6 +166,7 @@ fn failback_always_preempts_and_after_a_while_only_after_it() {
     assert!(matches!(bench.reasons.last(), Some(Reason::Failback(_))));
 }
 
+/// Proves V-05.
 #[test]
 fn a_better_tier_preempts_whatever_the_failback_rule() {
     let mut bench = Bench::backup();
@@ -165,6 +178,7 @@ fn a_better_tier_preempts_whatever_the_failback_rule() {
     assert_eq!(bench.reasons.last(), Some(&Reason::BetterTier { ours: Tier::Fit, theirs: Tier::Degraded }));
 }
 
+/// Proves V-98.
 #[test]
 fn assertions_out_of_turn_are_at_most_one_in_50_ms() {
     let mut bench = Bench::active();
@@ -183,6 +197,23 @@ fn assertions_out_of_turn_are_at_most_one_in_50_ms() {
     assert!(announcements <= 20, "{announcements}");
 }
 
+/// Proves V-78.
+#[test]
+fn an_active_router_is_outranked_whatever_the_failback_rule() {
+    for failback in [Failback::Never, Failback::Always, Failback::After(Duration::from_secs(600))] {
+        let mut bench = Bench::active_with(with_failback(failback));
+        assert_eq!(bench.hear(FOREIGN_HIGH, 254), "advert 253, remove", "{failback:?}");
+    }
+}
+
+/// Proves V-80.
+#[test]
+fn whoever_advertises_255_outranks_every_node() {
+    let mut bench = Bench::active();
+    assert_eq!(bench.hear(FOREIGN_LOW, 255), "advert 253, remove");
+}
+
+/// Proves V-97.
 #[test]
 fn a_loser_says_its_last_word_and_is_gone() {
     let mut bench = Bench::active();
@@ -191,6 +222,7 @@ fn a_loser_says_its_last_word_and_is_gone() {
     assert_eq!(bench.router.statistics().became_active, 1);
 }
 
+/// Proves V-74, V-75.
 #[test]
 fn the_tie_break_lets_exactly_one_of_two_yield() {
     for (ours, theirs) in [(FOREIGN_LOW, FOREIGN_HIGH), (FOREIGN_HIGH, FOREIGN_LOW), (address(9), address(10))] {
@@ -203,33 +235,7 @@ fn the_tie_break_lets_exactly_one_of_two_yield() {
     }
 }
 
-fn snapshot(router: &VirtualRouter) -> String {
-    let statistics = router.statistics();
-    format!("{:?} {:?} {:?}", router.explain(), router.next_deadline(), statistics)
-}
-
-#[test]
-fn what_is_discarded_changes_no_state_no_timer_and_sends_nothing() {
-    let vrid = |id| VirtualRouterId::new(id).unwrap();
-    let advert = |id| Advertisement::of_one(vrid(id), Priority::OWNER, Centiseconds::new(1).unwrap(), VIP);
-    let from_us = multicast(address(1));
-    let unicast = IpMeta { destination: address(1), ..multicast(FOREIGN_HIGH) };
-    let cases = [
-        (advert(33), multicast(FOREIGN_HIGH), Discarded::VirtualRouterId(33)),
-        (advert(32), from_us, Discarded::OwnAddress),
-        (advert(32), unicast, Discarded::Destination(address(1))),
-    ];
-    for mut bench in [Bench::stopped(parameters(1, 3)), Bench::backup(), Bench::active(), Bench::leaving()] {
-        for (advertisement, ip, expected) in &cases {
-            let before = snapshot(&bench.router);
-            let discarded = bench.router.handle_advertisement(advertisement, ip, bench.now);
-            assert_eq!(discarded, Err(*expected));
-            assert_eq!(snapshot(&bench.router), before);
-            assert_eq!(bench.actions(), "");
-        }
-    }
-}
-
+/// Proves V-62.
 #[test]
 fn another_address_list_is_told_once() {
     let mut bench = Bench::backup();

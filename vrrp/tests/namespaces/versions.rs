@@ -1,0 +1,94 @@
+//! VRRPv2 and unicast between two keepers, read off the wire.
+
+use std::net::Ipv4Addr;
+use std::time::Duration;
+
+use fmc_config::model::election::{Centiseconds, Password, Transport, Version};
+use fmc_vrrp::driver::{Command, KeeperSettings};
+use fmc_vrrp::router::role::Role;
+
+use crate::keeper::{Running, settings};
+use crate::lab::{API, always, eventually, pair};
+use crate::sniffer::Sniffer;
+use crate::wire::adverts;
+
+fn version_2(rank: u8) -> KeeperSettings {
+    let version = Version::V2(Password::new("labpair"));
+    KeeperSettings { version, interval: Centiseconds::new(100).unwrap(), ..settings(rank) }
+}
+
+fn by_unicast(rank: u8) -> KeeperSettings {
+    KeeperSettings { transport: Transport::Unicast, ..settings(rank) }
+}
+
+/// Proves V-12, V-21.
+#[test]
+fn two_keepers_of_version_2_elect_the_first_and_say_the_password_in_each_advert() {
+    let [one, two] = pair();
+    let sniffer = Sniffer::on(&two, "eth0");
+    let first = Running::fit(&one, version_2(0));
+    let second = Running::fit(&two, version_2(1));
+    eventually("the first owns it", Duration::from_secs(6), || one.holds(API));
+    eventually("some adverts", Duration::from_secs(6), || adverts(&sniffer, 32).len() > 2);
+    assert_eq!((first.roles(), second.roles()), ([Role::Active; 2], [Role::Backup; 2]));
+    for advert in adverts(&sniffer, 32) {
+        assert_eq!(advert.message[..6].first_chunk(), Some(&[0x21, 32, 254, 1, 1, 1]));
+        assert_eq!(
+            (advert.message[8..12].first_chunk(), &advert.message[12..]),
+            (Some(&API.octets()), &b"labpair\0"[..])
+        );
+    }
+    assert_eq!(second.snapshot().interfaces[0].discarded.iter().sum::<u64>(), 0);
+}
+
+/// Proves V-95.
+#[test]
+fn a_pair_leaves_version_2_without_a_move_when_its_owner_goes_first() {
+    let [one, two] = pair();
+    let first = Running::fit(&one, version_2(0));
+    eventually("the first owns it", Duration::from_secs(6), || one.holds(API));
+    let second = Running::fit(&two, version_2(1));
+    eventually("the second hears it", Duration::from_secs(6), || second.snapshot().vips[0].last_heard.is_some());
+    let unmoved = || one.holds(API) && !two.holds(API);
+    first.command(Command::Retune(Box::new(settings(0))));
+    always("the heartbeat alone holds the claim back", Duration::from_secs(5), unmoved);
+    second.command(Command::Retune(Box::new(settings(1))));
+    always("nothing moves", Duration::from_secs(1), unmoved);
+    let heard = second.snapshot();
+    assert!(heard.at.saturating_duration_since(heard.vips[0].last_heard.unwrap().at) < Duration::from_secs(1));
+}
+
+/// Proves V-59-.
+#[test]
+fn a_keeper_with_another_password_is_not_heard_and_the_reason_is_counted() {
+    let [one, two] = pair();
+    let other = KeeperSettings { version: Version::V2(Password::new("another")), ..version_2(1) };
+    let _first = Running::fit(&one, version_2(0));
+    eventually("the first owns it", Duration::from_secs(6), || one.holds(API));
+    let second = Running::fit(&two, other);
+    let said = |line: &String| line.contains("192.168.0.30") && line.contains("its password is not ours");
+    eventually("it is told", Duration::from_secs(10), || second.lines().iter().any(said));
+    let place = fmc_vrrp::packet::Discarded::COUNTERS.iter().position(|name| *name == "auth-failures").unwrap();
+    assert!(second.snapshot().interfaces[0].discarded[place] > 0);
+}
+
+/// Proves V-16, V-18, V-84+, V-85+.
+#[test]
+fn two_keepers_by_unicast_elect_the_first_and_send_nothing_to_the_group() {
+    let [one, two] = pair();
+    let sniffer = Sniffer::on(&two, "eth0");
+    let first = Running::fit(&one, by_unicast(0));
+    let second = Running::fit(&two, by_unicast(1));
+    eventually("the first owns it", Duration::from_secs(3), || one.holds(API));
+    always("the second does not", Duration::from_secs(1), || !two.holds(API));
+    assert_eq!((first.roles(), second.roles()), ([Role::Active; 2], [Role::Backup; 2]));
+    let seen = adverts(&sniffer, 32);
+    assert!(seen.len() > 5, "{} adverts", seen.len());
+    assert!(
+        seen.iter().all(|advert| advert.destination == Ipv4Addr::new(192, 168, 0, 31) && advert.ttl == 255),
+        "{seen:?}"
+    );
+    drop(first);
+    let taken = eventually("the second owns it", Duration::from_secs(2), || two.holds(API));
+    assert!(taken < Duration::from_secs(1), "the resignation came by unicast too: {taken:?}");
+}
