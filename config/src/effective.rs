@@ -110,11 +110,12 @@ fn admin(text: &mut Text, Admin { listen, allow }: &Admin) {
     }
 }
 
-fn limits(text: &mut Text, Limits { max_connections, max_memory_mib }: &Limits) {
+fn limits(text: &mut Text, Limits { max_connections, max_memory_mib, check_commands }: &Limits) {
     text.table("[limits]", "");
     text.line("max_connections", max_connections.to_string(), "relays alive at once over all frontends");
     match max_memory_mib {
         Some(mib) => text.line("max_memory_mib", mib.to_string(), "of the proxy and of TCP sockets"),
         None => text.remark("max_memory_mib: half of what the service may have"),
     }
+    text.line("check_commands", check_commands.to_string(), "whether health checks may start programs");
 }

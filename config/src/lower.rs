@@ -38,7 +38,7 @@ fn config(raw: &RawConfig, findings: &mut Findings) -> Config {
     let nodes = node::lower(&raw.nodes, findings);
     let vips = vip::lower(raw, &nodes, findings);
     let frontends = frontend::lower(raw, &vips, limits, findings);
-    let backends = backend::lower(raw, &frontends, findings);
+    let backends = backend::lower(raw, &frontends, limits, findings);
     let admin = admin::lower(&raw.admin, &frontends, findings);
     Config {
         nodes,
@@ -63,5 +63,6 @@ fn limits(raw: &RawLimits) -> Limits {
     Limits {
         max_connections: raw.max_connections.as_ref().map_or(profile::MAX_CONNECTIONS, |typed| typed.value),
         max_memory_mib: raw.max_memory_mib.as_ref().and_then(|typed| NonZeroU32::new(typed.value)),
+        check_commands: raw.check_commands.as_ref().is_some_and(|typed| typed.value),
     }
 }

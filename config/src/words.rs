@@ -47,6 +47,7 @@ pub(crate) enum CheckKind {
     Http,
     Https,
     SendExpect,
+    Command,
     K3sApi,
 }
 
@@ -56,6 +57,7 @@ pub(crate) const CHECK_KIND: Words<CheckKind> = &[
     ("http", CheckKind::Http),
     ("https", CheckKind::Https),
     ("send-expect", CheckKind::SendExpect),
+    ("command", CheckKind::Command),
     ("k3s-api", CheckKind::K3sApi),
 ];
 

@@ -1,10 +1,11 @@
 //! One probe of one address: what is asked, under one deadline, answered by an [`Outcome`].
 //!
-//! An `Attempt` is one probe. The kinds (`tcp`, `tls`, `http`, `https`, `send_expect`, `k3s_api`) ask and answer, the attempt keeps the
+//! An `Attempt` is one probe. The kinds (`tcp`, `tls`, `http`, `https`, `send_expect`, `command`, `k3s_api`) ask and answer, the attempt keeps the
 //! deadline and every connection that was opened, and all of them are parted with politely once the outcome is stamped.
 //! So no kind can forget a `close_notify`, and a server's log stays silent about us.
 
 mod attempt;
+mod command;
 mod error;
 mod http;
 mod https;
@@ -39,6 +40,7 @@ enum Kind {
     Http(http::Http),
     Https(https::Https),
     SendExpect(send_expect::SendExpect),
+    Command(command::Command),
     K3sApi(k3s_api::K3sApi),
 }
 
@@ -52,6 +54,7 @@ impl Check {
             Probe::Http(probe) => Kind::Http(http::Http::new(probe, address)),
             Probe::Https(probe) => Kind::Https(https::Https::new(probe, address)),
             Probe::SendExpect(probe) => Kind::SendExpect(send_expect::SendExpect::new(probe)),
+            Probe::Command(probe) => Kind::Command(command::Command::new(probe)),
             Probe::K3sApi(probe) => Kind::K3sApi(k3s_api::K3sApi::new(probe, address)),
         };
         Self { kind, timeout: check.timeout }
@@ -75,6 +78,7 @@ impl Check {
             Kind::Http(http) => http.ask(address, &mut attempt).await,
             Kind::Https(https) => https.ask(address, &mut attempt).await,
             Kind::SendExpect(question) => question.ask(address, &mut attempt).await,
+            Kind::Command(command) => command.ask(address, &mut attempt).await,
             Kind::K3sApi(ladder) => ladder.ask(address, &mut attempt).await,
         };
         let outcome = attempt.outcome(answer);

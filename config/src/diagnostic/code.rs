@@ -116,6 +116,8 @@ codes! {
     ListenAddressTaken Error "listen-address-taken",
     /// A frontend may hold more connections than the process.
     FrontendOverLimit Error "frontend-over-limit",
+    /// A check would start a program, and nobody has allowed that.
+    CommandNotAllowed Error "command-not-allowed",
     /// The Web is bounded by source address, and no address is exempt.
     PerSourceWithoutExempt Warning "per-source-without-exempt",
     /// Two services end at one server port.

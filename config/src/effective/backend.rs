@@ -1,9 +1,9 @@
 //! `[backends.NAME]` written out.
 
-use super::text::{Text, key, quoted};
+use super::text::{Text, key, list, quoted};
 use crate::model::backend::{Backend, Server};
 use crate::model::frontend::Frontend;
-use crate::model::health_check::{ClientCertificate, HealthCheck, Probe, SendExpectProbe, TlsProbe};
+use crate::model::health_check::{ClientCertificate, CommandProbe, HealthCheck, Probe, SendExpectProbe, TlsProbe};
 use crate::span_of_time::format as span;
 use crate::words::{self, CheckKind};
 
@@ -87,6 +87,7 @@ fn probe(text: &mut Text, probe: &Probe) {
         Probe::Http(_) => CheckKind::Http,
         Probe::Https(_) => CheckKind::Https,
         Probe::SendExpect(_) => CheckKind::SendExpect,
+        Probe::Command(_) => CheckKind::Command,
         Probe::K3sApi(_) => CheckKind::K3sApi,
     };
     text.line("type", quoted(words::word(words::CHECK_KIND, kind)), "");
@@ -107,6 +108,10 @@ fn probe(text: &mut Text, probe: &Probe) {
                 false => bytes(text, "send", send),
             }
             bytes(text, "reply", reply);
+        }
+        Probe::Command(CommandProbe { program, arguments }) => {
+            let words = std::iter::once(program.display().to_string()).chain(arguments.iter().cloned());
+            text.line("command", list(words.map(quoted)), "passes by ending with 0");
         }
         Probe::K3sApi(k3s) => {
             self::tls(text, &k3s.tls);

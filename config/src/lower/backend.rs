@@ -7,6 +7,7 @@ use crate::diagnostic::Code;
 use crate::findings::{Findings, Place};
 use crate::model::backend::{Backend, Balance, Queue, Server, Weight};
 use crate::model::frontend::{Frontend, Profile};
+use crate::model::service::Limits;
 use crate::profile::{self, BackendDefaults};
 use crate::toml::RawConfig;
 use crate::toml::backends::{ATTEMPTS, RawBackend, RawServer, RawServers};
@@ -14,11 +15,12 @@ use crate::toml::frontends::RawFrontend;
 use crate::words;
 
 /// The backends that a frontend leads to, in the order typed.
-pub(super) fn lower(raw: &RawConfig, frontends: &[Frontend], findings: &mut Findings) -> Vec<Backend> {
+pub(super) fn lower(raw: &RawConfig, frontends: &[Frontend], limits: Limits, findings: &mut Findings) -> Vec<Backend> {
     let mut backends = Vec::new();
     for backend in &raw.backends {
         let users: Vec<_> = raw.frontends.iter().filter(|frontend| leads_to(frontend, backend)).collect();
         port::report(backend, &users, findings);
+        check::report_not_allowed(&backend.check, limits, findings);
         let lowered = one(backend, &users, frontends, findings);
         if users.is_empty() {
             let fix = format!("add `backend = {:?}` to a frontend, or remove this table", backend.name.value);

@@ -3,8 +3,9 @@
 use crate::diagnostic::Code;
 use crate::findings::{Findings, Located};
 use crate::model::health_check::{
-    ClientCertificate, HealthCheck, HttpProbe, HttpsProbe, K3sApiProbe, Probe, SendExpectProbe, TlsProbe,
+    ClientCertificate, CommandProbe, HealthCheck, HttpProbe, HttpsProbe, K3sApiProbe, Probe, SendExpectProbe, TlsProbe,
 };
+use crate::model::service::Limits;
 use crate::profile::BackendDefaults;
 use crate::span_of_time;
 use crate::suggest;
@@ -44,6 +45,24 @@ pub(super) fn report_options(raw: &RawCheck, defaults: &BackendDefaults, finding
     report_unguarded_token(raw, kind, findings);
     report_half_a_certificate(raw, findings);
     report_no_reply(raw, findings);
+    report_no_command(raw, findings);
+}
+
+/// Reports programs that nobody has allowed: whoever may write a check may then run anything as the service's user.
+pub(super) fn report_not_allowed(raw: &RawCheck, limits: Limits, findings: &mut Findings) {
+    if let Some(kind) = raw.kind.as_ref().filter(|kind| kind.value == CheckKind::Command && !limits.check_commands) {
+        let problem = "health checks may start no programs on this pair";
+        let fix = "set `check_commands = true` in [limits]; the program runs as the service's user, in its sandbox";
+        findings.add(Code::CommandNotAllowed, &kind.place, problem, fix);
+    }
+}
+
+fn report_no_command(raw: &RawCheck, findings: &mut Findings) {
+    let Some(kind) = raw.kind.as_ref().filter(|kind| kind.value == CheckKind::Command) else { return };
+    if !is_typed(raw, "command") {
+        let fix = "add `command`, for example `command = [\"/usr/local/bin/check\"]`";
+        findings.add(Code::MissingKey, &kind.place, "a check of this type needs `command`", fix);
+    }
 }
 
 /// Reports a doubtful server that would be asked more rarely than a settled one; every profile has the same interval.
@@ -88,6 +107,11 @@ fn probe(raw: &RawCheck, kind: CheckKind) -> Probe {
                 |typed: &Option<Located<Vec<u8>>>| typed.as_ref().map_or_else(Vec::new, |typed| typed.value.clone());
             Probe::SendExpect(SendExpectProbe { send: bytes(&raw.send), reply: bytes(&raw.reply) })
         }
+        CheckKind::Command => {
+            let mut words = raw.command.as_ref().map_or_else(Vec::new, |typed| typed.value.clone()).into_iter();
+            let program = words.next().unwrap_or_default().into();
+            Probe::Command(CommandProbe { program, arguments: words.collect() })
+        }
         CheckKind::K3sApi => {
             Probe::K3sApi(K3sApiProbe { tls, token_file: raw.token_file.as_ref().map(|file| file.value.clone()) })
         }
@@ -109,6 +133,7 @@ fn kinds_for(option: &str) -> Option<&'static [CheckKind]> {
         "ca_file" | "client_cert_file" | "client_key_file" => Some(WITH_TLS),
         "send" | "send_hex" | "reply" | "reply_hex" => Some(&[CheckKind::SendExpect]),
         "token_file" => Some(&[CheckKind::K3sApi]),
+        "command" => Some(&[CheckKind::Command]),
         _ => None,
     }
 }

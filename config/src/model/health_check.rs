@@ -51,6 +51,8 @@ pub enum Probe {
     Https(HttpsProbe),
     /// Some bytes in the clear, answered by bytes that hold some others.
     SendExpect(SendExpectProbe),
+    /// A program of the operator's, which passes by ending with 0.
+    Command(CommandProbe),
     /// The ladder for a K3s API server: credentialed `/readyz`, else `/ping`, else TLS and any HTTP status.
     K3sApi(K3sApiProbe),
 }
@@ -104,6 +106,15 @@ pub struct SendExpectProbe {
     pub send: Vec<u8>,
     /// What the answer must hold somewhere; never empty.
     pub reply: Vec<u8>,
+}
+
+/// A program and its arguments, started without a shell.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CommandProbe {
+    /// The program, from the root.
+    pub program: PathBuf,
+    /// Its arguments, as they are.
+    pub arguments: Vec<String>,
 }
 
 /// The K3s ladder.

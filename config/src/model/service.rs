@@ -31,4 +31,6 @@ pub struct Limits {
     pub max_connections: u32,
     /// Memory of the proxy and of the kernel's TCP sockets together, in MiB; `None`: half of what the service may have.
     pub max_memory_mib: Option<NonZeroU32>,
+    /// Health checks may start programs.
+    pub check_commands: bool,
 }

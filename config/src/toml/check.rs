@@ -32,6 +32,7 @@ pub(crate) struct RawCheck {
     pub(crate) client_key_file: Option<Located<PathBuf>>,
     pub(crate) send: Option<Located<Vec<u8>>>,
     pub(crate) reply: Option<Located<Vec<u8>>>,
+    pub(crate) command: Option<Located<Vec<String>>>,
     pub(crate) interval: Option<Located<Duration>>,
     pub(crate) fast_interval: Option<Located<Duration>>,
     pub(crate) timeout: Option<Located<Duration>>,
@@ -63,6 +64,7 @@ impl RawCheck {
             client_key_file: file("client_key_file", findings),
             send: bytes::either(&table, ("send", "send_hex"), findings),
             reply: bytes::either(&table, ("reply", "reply_hex"), findings),
+            command: table.take("command").and_then(|value| command(&value, findings)),
             interval: span("interval", INTERVAL, findings),
             fast_interval: span("fast_interval", FAST_INTERVAL, findings),
             timeout: span("timeout", TIMEOUT, findings),
@@ -91,6 +93,27 @@ fn path(value: &Value<'_>, findings: &mut Findings) -> Option<Located<String>> {
         return None;
     }
     Some(path)
+}
+
+/// A program from the root and its arguments: there is no shell that would find it or take it apart.
+fn command(value: &Value<'_>, findings: &mut Findings) -> Option<Located<Vec<String>>> {
+    let items = value.list("[\"/usr/local/bin/check\", \"--quick\"]", findings)?;
+    let words: Vec<_> = items.iter().filter_map(|item| scalar::text(item, findings)).map(|word| word.value).collect();
+    if words.len() < items.len() {
+        return None;
+    }
+    match words.first() {
+        Some(program) if program.starts_with('/') => Some(Located { value: words, place: value.place.clone() }),
+        Some(program) => {
+            let problem = format!("{program:?} would be looked for nowhere: there is no shell and no PATH");
+            findings.add(Code::PathNotAbsolute, &value.place, problem, "write the whole path of the program");
+            None
+        }
+        None => {
+            findings.add(Code::EmptyList, &value.place, "no program to start", "name one, and its arguments after it");
+            None
+        }
+    }
 }
 
 /// `200`, or `"200-399"`.

@@ -74,6 +74,7 @@ const MAX_MEMORY_MIB: std::ops::RangeInclusive<u32> = 32..=1_048_576;
 pub(crate) struct RawLimits {
     pub(crate) max_connections: Option<Located<u32>>,
     pub(crate) max_memory_mib: Option<Located<u32>>,
+    pub(crate) check_commands: Option<Located<bool>>,
 }
 
 impl RawLimits {
@@ -84,6 +85,7 @@ impl RawLimits {
         Self {
             max_connections: number("max_connections", MAX_CONNECTIONS, findings),
             max_memory_mib: number("max_memory_mib", MAX_MEMORY_MIB, findings),
+            check_commands: table.take("check_commands").and_then(|value| scalar::truth(&value, findings)),
         }
     }
 }

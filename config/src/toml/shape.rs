@@ -87,6 +87,7 @@ pub(crate) static CHECK: Shape = Shape {
         "send_hex",
         "reply",
         "reply_hex",
+        "command",
         "interval",
         "fast_interval",
         "timeout",
@@ -99,7 +100,8 @@ pub(crate) static PAIR: Shape = Shape { name: "pair", keys: &["port", "key_file"
 
 pub(crate) static ADMIN: Shape = Shape { name: "admin", keys: &["listen", "allow"] };
 
-pub(crate) static LIMITS: Shape = Shape { name: "limits", keys: &["max_connections", "max_memory_mib"] };
+pub(crate) static LIMITS: Shape =
+    Shape { name: "limits", keys: &["max_connections", "max_memory_mib", "check_commands"] };
 
 #[cfg(test)]
 mod tests {

@@ -32,6 +32,8 @@ pub(super) enum ProbeError {
     NotHttp(String),
     #[error("an answer without what is awaited{}: {heard:?}", if *.whole { "" } else { " in its first 16 KiB" })]
     Unexpected { heard: String, whole: bool },
+    #[error("the program {ended}{}", after_colon(&Some(.said.clone()).filter(|said| !said.is_empty())))]
+    Program { ended: String, said: String },
     #[error("HTTP {status} from {path}{}", after_colon(.because))]
     Status { status: u16, path: String, because: Option<String>, rung: Option<Rung> },
 
@@ -63,6 +65,10 @@ pub(super) enum Awaited<'a> {
     Http(&'a str),
     /// Question sent, or the server is to speak first.
     Reply,
+    /// The end of a program that asks in our stead.
+    Program(&'a PathBuf),
+    /// One of the programs that run to end, so that this one may start.
+    Turn,
     /// Something of this node.
     File(&'a PathBuf),
 }
@@ -71,7 +77,8 @@ impl ProbeError {
     pub(super) fn silent(awaited: Awaited<'_>, timeout: Duration) -> Self {
         match awaited {
             Awaited::File(path) => Self::Node(io::Error::other(format!("{} was not read in time", path.display()))),
-            Awaited::Connection | Awaited::TlsHandshake | Awaited::Http(_) | Awaited::Reply => {
+            Awaited::Turn => Self::Node(io::Error::other("too many programs of checks run already")),
+            Awaited::Connection | Awaited::TlsHandshake | Awaited::Http(_) | Awaited::Reply | Awaited::Program(_) => {
                 Self::Silent { awaited: awaited.to_string(), timeout }
             }
         }
@@ -102,7 +109,7 @@ impl ProbeError {
             Self::Silent { .. } => Finding::Fail(Failure::Timeout),
             Self::Reset(_) => Finding::Fail(Failure::Reset),
             Self::Tls(_) => Finding::Fail(Failure::Tls),
-            Self::Unexpected { .. } => Finding::Fail(Failure::Reply),
+            Self::Unexpected { .. } | Self::Program { .. } => Finding::Fail(Failure::Reply),
             Self::Closed(_) | Self::HeaderTooLarge | Self::NotHttp(_) | Self::Status { .. } => {
                 Finding::Fail(Failure::Http)
             }
@@ -140,6 +147,8 @@ impl fmt::Display for Awaited<'_> {
             Self::TlsHandshake => f.write_str("TLS handshake"),
             Self::Reply => f.write_str("reply that is awaited"),
             Self::Http(path) => write!(f, "HTTP answer from {path}"),
+            Self::Program(path) => write!(f, "end of {}", path.display()),
+            Self::Turn => f.write_str("turn"),
             Self::File(path) => write!(f, "{}", path.display()),
         }
     }

@@ -4,6 +4,7 @@
 
 mod authority;
 mod checker;
+mod command;
 mod http;
 mod https;
 mod k3s_api;

@@ -42,7 +42,7 @@ impl Setup {
         Self {
             frontend: frontend(own_address()),
             backend: backend(servers),
-            limits: Limits { max_connections: 1000, max_memory_mib: None },
+            limits: Limits { max_connections: 1000, max_memory_mib: None, check_commands: false },
         }
     }
 
