@@ -1,8 +1,9 @@
 //! The defaults of each profile, with the reason above each. An operator overrides any of them in the file.
 
+use std::num::NonZeroU32;
 use std::time::Duration;
 
-use crate::model::backend::{Balance, Queue};
+use crate::model::backend::{Balance, Observe, Queue};
 use crate::model::frontend::{Keepalive, Profile, WhenNoServer};
 use crate::words::CheckKind;
 
@@ -34,6 +35,14 @@ pub(crate) struct BackendDefaults {
 /// Where clients wait for a server with room. A burst passes within some seconds; whoever waits longer had better be told, and a
 /// queue that is longer than what the servers end in that time only makes everybody wait.
 pub(crate) const QUEUE: Queue = Queue { length: 100, timeout: Duration::from_secs(5) };
+
+/// What `observe = {}` means: more than an accident, in a time that a person would call "just now", and out for long enough that
+/// somebody sees it.
+pub(crate) const OBSERVE: Observe = Observe {
+    failures: NonZeroU32::new(10).expect("10 is not 0"),
+    within: Duration::from_secs(10),
+    out_for: Duration::from_secs(30),
+};
 
 /// The defaults of a frontend of `profile`.
 pub(crate) const fn frontend(profile: Profile) -> FrontendDefaults {

@@ -10,7 +10,7 @@ mod watch;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use fmc_config::model::backend::{Backend, Server};
 use fmc_config::model::name::{BackendName, ServerName};
@@ -192,6 +192,36 @@ impl Checker {
     /// merged, and a server is probed at most once in [`RECHECK_GAP`](crate::RECHECK_GAP). False: no such server.
     pub fn recheck(&self, backend: &BackendName, server: &ServerName) -> bool {
         self.asked(backend, server).inspect(|asked| asked.target.ask_recheck()).is_some()
+    }
+
+    /// Takes a server out because its clients fail, until it has been out for `out_for` and its check passes. `said` is the reason. What follows
+    /// is for whoever hears of observations: one for each backend that has this server's verdict. Empty: no such server, nothing new, or it
+    /// is not asked at all and so would never come back.
+    pub fn condemn(
+        &self,
+        backend: &BackendName,
+        server: &ServerName,
+        said: String,
+        out_for: Duration,
+    ) -> Vec<Observation> {
+        let Some(asked) = self.asked(backend, server) else { return Vec::new() };
+        let (target, at) = (&asked.target, now());
+        if target.addresses.is_empty() || !target.is_attended() {
+            return Vec::new();
+        }
+        let outcome = Outcome::of_clients(said);
+        let Some(transition) = target.health().condemn(outcome.clone(), at + out_for, at) else { return Vec::new() };
+        target.ask_recheck();
+        let about = |backend: &BackendName| Observation {
+            backend: backend.clone(),
+            server: server.clone(),
+            verdict: transition.to,
+            transition: Some(transition),
+            outcome: outcome.clone(),
+            gone_since: None,
+            at,
+        };
+        target.followers.iter().chain(std::iter::once(&target.backend)).map(about).collect()
     }
 
     /// One probe of a server for a person who asks why; to be run by the caller. `None`: no such server.

@@ -58,7 +58,7 @@ pub(crate) struct ServerMetrics {
     dropped: Counter,
 }
 
-const FINDINGS: [Finding; 9] = [
+const FINDINGS: [Finding; 10] = [
     Finding::Pass,
     Finding::Fail(Failure::Refused),
     Finding::Fail(Failure::Unreachable),
@@ -67,6 +67,7 @@ const FINDINGS: [Finding; 9] = [
     Finding::Fail(Failure::Tls),
     Finding::Fail(Failure::Http),
     Finding::Fail(Failure::Reply),
+    Finding::Fail(Failure::Clients),
     Finding::Inconclusive,
 ];
 

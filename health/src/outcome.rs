@@ -51,6 +51,8 @@ pub enum Failure {
     Http,
     /// The connection works; what came over it is not what is awaited.
     Reply,
+    /// No probe found it: clients did.
+    Clients,
 }
 
 /// The rungs of the K3s ladder, strongest proof first.
@@ -65,6 +67,12 @@ pub enum Rung {
 }
 
 impl Outcome {
+    /// What clients have found, and no probe.
+    pub(crate) fn of_clients(detail: String) -> Self {
+        let finding = Finding::Fail(Failure::Clients);
+        Self { finding, latency: Duration::ZERO, accepted: true, gone: false, detail, rung: None }
+    }
+
     /// Whether the server did what was asked of it.
     pub fn passed(&self) -> bool {
         self.finding == Finding::Pass
@@ -119,6 +127,7 @@ impl Failure {
             Self::Tls => "tls",
             Self::Http => "http",
             Self::Reply => "reply",
+            Self::Clients => "clients",
         }
     }
 }

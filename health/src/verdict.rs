@@ -65,6 +65,8 @@ pub struct Health {
     against: u8,
     flaps: u32,
     absence: Option<Absence>,
+    /// Condemned by its clients: passes before that prove nothing.
+    out_until: Option<Instant>,
     history: VecDeque<Observed>,
 }
 
@@ -86,6 +88,7 @@ impl Health {
             against: 0,
             flaps: 0,
             absence: None,
+            out_until: None,
             history: VecDeque::with_capacity(HISTORY),
         }
     }
@@ -100,8 +103,22 @@ impl Health {
         let finding = outcome.finding;
         self.miss(&outcome, now);
         self.remember(outcome, now);
+        if self.out_until.is_some_and(|until| now < until) {
+            return None;
+        }
+        self.out_until = None;
         let to = self.weigh(finding)?;
         Some(self.turn(to, now))
+    }
+
+    /// Its clients say that it does not serve, whatever its check finds: unhealthy until `until` at least, and then until its check passes.
+    pub fn condemn(&mut self, outcome: Outcome, until: Instant, now: Instant) -> Option<Transition> {
+        self.remember(outcome, now);
+        self.out_until = Some(until);
+        match self.verdict {
+            Verdict::Unhealthy => None,
+            Verdict::Unknown | Verdict::Healthy => Some(self.turn(Verdict::Unhealthy, now)),
+        }
     }
 
     /// Since when nobody is there, once `fall` outcomes in a row found that: connections to it have no other end.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use tokio::net::TcpStream;
 
-use crate::dial::{Attempt, Dial, Dialed, NotDialed, OnDialFailed, Why};
+use crate::dial::{Attempt, Dial, DialFailed, Dialed, Failure, NotDialed, OnDialFailed, Why};
 use crate::ended_by::EndedBy;
 use crate::entropy::Entropy;
 use crate::listen::Permit;
@@ -59,10 +59,14 @@ impl Connection {
     ///
     /// Opening is boxed: the task lives as long as the relay, and need not carry the room that finding a server took.
     pub(crate) fn run(self) -> impl Future<Output = ()> + Send {
+        let surroundings = Arc::clone(&self.surroundings);
         let opening = Box::pin(self.open());
         async move {
             let Some(mut opened) = opening.await else { return };
             let ended_by = opened.relay.run(opened.registration.pulse()).await;
+            if ended_by == EndedBy::ServerReset {
+                opened.note_early_reset(&surroundings.on_dial_failed);
+            }
             opened.close(ended_by);
         }
     }
@@ -132,6 +136,20 @@ impl Connection {
 }
 
 impl Opened {
+    /// A server that resets before it has said a word has not served, although it has accepted.
+    fn note_early_reset(&self, tell: &OnDialFailed) {
+        let session = self.registration.session();
+        let (pool, now) = (session.frontend().pool(), self.registration.pulse().precise_now());
+        let (Some(rule), Some(reached)) = (pool.snapshot().policy.observe, session.reached()) else { return };
+        if session.to_client() > 0 {
+            return;
+        }
+        let (server, source) = (&reached.server, *session.client().ip());
+        let is_out = server.in_trouble(|trouble| trouble.reset_early(source, rule, now));
+        let (backend, address) = (pool.name(), server.socket_address(session.route()));
+        tell(&DialFailed { backend, server: server.name(), address, failure: Failure::Reset, is_out });
+    }
+
     fn close(self, ended_by: EndedBy) {
         self.relay.close(ended_by);
         log_line::ended(self.registration.session(), ended_by);

@@ -27,7 +27,7 @@ pub use failure::Failure;
 /// Between looks for a free descriptor while the process has none.
 const DESCRIPTOR_PAUSE: Duration = Duration::from_millis(10);
 
-/// A dial that a server did not accept: the reason to check it at once.
+/// A client that a server has failed, by a dial that it did not accept or a reset before it had said a word: the reason to check it at once.
 #[derive(Debug)]
 pub struct DialFailed<'a> {
     /// The backend it was chosen from.
@@ -38,6 +38,8 @@ pub struct DialFailed<'a> {
     pub address: SocketAddrV4,
     /// How it failed; never a fault of this node.
     pub failure: Failure,
+    /// By the rule of the backend so many clients have failed that it is out, whatever its check says.
+    pub is_out: bool,
 }
 
 /// Told of every [`DialFailed`] on the relay loop: it must not block, a full channel drops.
@@ -189,10 +191,13 @@ impl Dial<'_> {
     }
 
     fn note_failure(&self, server: &Server, failure: Failure) -> Attempt {
-        server.failed(failure, self.pulse.precise_now());
+        let now = self.pulse.precise_now();
+        server.failed(failure, now);
         if failure.is_the_servers() {
             let (backend, address) = (self.pool.name(), server.socket_address(self.route));
-            (self.on_failed)(&DialFailed { backend, server: server.name(), address, failure });
+            let rule = self.pool.snapshot().policy.observe;
+            let is_out = rule.is_some_and(|rule| server.in_trouble(|trouble| trouble.dial_failed(rule, now)));
+            (self.on_failed)(&DialFailed { backend, server: server.name(), address, failure, is_out });
         }
         Attempt { server: server.name().clone(), failure }
     }

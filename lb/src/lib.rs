@@ -56,3 +56,4 @@ pub use sessions::Sessions;
 
 mod socket_options;
 mod sources;
+mod trouble;

@@ -2,8 +2,8 @@
 
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::num::NonZeroU16;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use fmc_config::model;
@@ -12,6 +12,7 @@ use fmc_config::model::name::ServerName;
 use crate::dial::Failure;
 use crate::pool::Queue;
 use crate::pulse::Ticks;
+use crate::trouble::Trouble;
 
 /// How long a server that failed a dial is put last; doubled at each further failure up to [`LONGEST_SUSPICION`].
 pub const FIRST_SUSPICION: Duration = Duration::from_secs(1);
@@ -31,6 +32,7 @@ pub struct Server {
     failures: [AtomicU64; Failure::ALL.len()],
     credit: AtomicI64,
     suspicion: Suspicion,
+    trouble: Mutex<Trouble>,
     /// Parts of choices that it was owed while it warmed up.
     owed: AtomicU32,
     /// Of its backend: those who wait are told when a connection leaves.
@@ -49,6 +51,7 @@ impl Server {
             failures: Default::default(),
             credit: AtomicI64::new(0),
             suspicion: Suspicion::default(),
+            trouble: Mutex::default(),
             owed: AtomicU32::new(0),
             queue,
         }
@@ -122,6 +125,11 @@ impl Server {
         if failure.is_the_servers() {
             self.suspicion.raise(now);
         }
+    }
+
+    /// Notes a failure of a client in what clients say of it.
+    pub(crate) fn in_trouble<T>(&self, note: impl FnOnce(&mut Trouble) -> T) -> T {
+        note(&mut self.trouble.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     pub(crate) fn trust(&self) {

@@ -96,7 +96,7 @@ fn what_was_asked_while_a_node_was_dead_is_in_force_when_it_returns() {
 
     let returned = Instant::now();
     pair.first = Balancer::start(&lab, NODES[0], &configuration);
-    pair.first.wait_until_up();
+    eventually("its proxy answers", HEARD, || pair.first.ctl(&["backends"]).status.success());
     eventually("the node that returned has heard of everything", HEARD, || {
         let admin = |name| server(&pair.first, name).admin;
         let node = pair.first.status().is_some_and(|status| status.admin == AdminState::Maint);
@@ -322,7 +322,7 @@ fn three_nodes_on_two_bridges_act_as_one() {
     let said = nodes[1].expect_ctl(&["drain", &format!("workers/{worker}"), "--yes"]);
     assert!(said.contains("loadbalancer1: the same") && said.contains("k8s-api-lb will do it"), "{said}");
     nodes[2] = Balancer::start(&lab, names[2], &configuration);
-    nodes[2].wait_until_up();
+    nodes[2].wait_until_ready();
     eventually("the third node hears of it", HEARD, || server(&nodes[2], &worker).admin == AdminState::Drain);
 
     let more = configuration.clone().with("[election]\nfailback = \"after 10m\"\n");

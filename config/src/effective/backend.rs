@@ -1,15 +1,25 @@
 //! `[backends.NAME]` written out.
 
 use super::text::{Text, key, list, quoted};
-use crate::model::backend::{Backend, Server};
+use crate::model::backend::{Backend, Observe, Server};
 use crate::model::frontend::Frontend;
 use crate::model::health_check::{ClientCertificate, CommandProbe, HealthCheck, Probe, SendExpectProbe, TlsProbe};
 use crate::span_of_time::format as span;
 use crate::words::{self, CheckKind};
 
 pub(super) fn write(text: &mut Text, backend: &Backend, frontends: &[Frontend]) {
-    let Backend { name, servers, balance, check, proxy_protocol, connect_timeout, attempts, queue, slow_start } =
-        backend;
+    let Backend {
+        name,
+        servers,
+        balance,
+        check,
+        proxy_protocol,
+        connect_timeout,
+        attempts,
+        queue,
+        observe,
+        slow_start,
+    } = backend;
     let name = key(name.as_str());
     text.table(&format!("[backends.{name}]"), "");
     profile(text, backend, frontends);
@@ -26,6 +36,17 @@ pub(super) fn write(text: &mut Text, backend: &Backend, frontends: &[Frontend]) 
     }
     text.line("queue", queue.length.to_string(), "clients that wait while every server has its max_connections");
     text.line("queue_timeout", quoted(span(queue.timeout)), "then such a client is refused");
+    match observe {
+        Some(Observe { failures, within, out_for }) => {
+            let (within, out_for) = (quoted(span(*within)), quoted(span(*out_for)));
+            text.line(
+                "observe",
+                format!("{{ failures = {failures}, within = {within}, out_for = {out_for} }}"),
+                "of clients",
+            );
+        }
+        None => text.remark("observe: no, only its check puts a server out"),
+    }
     text.table(&format!("[backends.{name}.servers]"), "");
     servers.iter().for_each(|server| self::server(text, server));
     text.table(&format!("[backends.{name}.check]"), "");

@@ -5,12 +5,12 @@ use std::num::NonZeroU32;
 use super::{check, frontend, limit, name, port, track};
 use crate::diagnostic::Code;
 use crate::findings::{Findings, Place};
-use crate::model::backend::{Backend, Balance, Queue, Server, Weight};
+use crate::model::backend::{Backend, Balance, Observe, Queue, Server, Weight};
 use crate::model::frontend::{Frontend, Profile};
 use crate::model::service::Limits;
 use crate::profile::{self, BackendDefaults};
 use crate::toml::RawConfig;
-use crate::toml::backends::{ATTEMPTS, RawBackend, RawServer, RawServers};
+use crate::toml::backends::{ATTEMPTS, RawBackend, RawObserve, RawServer, RawServers};
 use crate::toml::frontends::RawFrontend;
 use crate::words;
 
@@ -61,11 +61,21 @@ fn one(raw: &RawBackend, users: &[&RawFrontend], frontends: &[Frontend], finding
         proxy_protocol: raw.proxy_protocol.as_ref().map(|typed| typed.value),
         connect_timeout: raw.connect_timeout.as_ref().map_or(connect_timeout, |typed| typed.value),
         slow_start: raw.slow_start.as_ref().map(|typed| typed.value),
+        observe: raw.observe.as_ref().map(observe),
         queue: Queue {
             length: raw.queue.as_ref().map_or(profile::QUEUE.length, |typed| typed.value),
             timeout: raw.queue_timeout.as_ref().map_or(profile::QUEUE.timeout, |typed| typed.value),
         },
     })
+}
+
+fn observe(raw: &RawObserve) -> Observe {
+    let RawObserve { failures, within, out_for } = raw;
+    Observe {
+        failures: failures.as_ref().and_then(|typed| NonZeroU32::new(typed.value)).unwrap_or(profile::OBSERVE.failures),
+        within: within.as_ref().map_or(profile::OBSERVE.within, |typed| typed.value),
+        out_for: out_for.as_ref().map_or(profile::OBSERVE.out_for, |typed| typed.value),
+    }
 }
 
 /// By default a connection asks every server before its client is refused; in a large backend, as many as may be typed.

@@ -26,6 +26,8 @@ pub struct Backend {
     pub attempts: u8,
     /// Where clients wait while every server that works has its `max_connections`.
     pub queue: Queue,
+    /// What clients' failures say of a server; `None`: only its check speaks.
+    pub observe: Option<Observe>,
     /// A server that recovers takes its share of new connections in full after this; `None`: at once.
     pub slow_start: Option<Duration>,
 }
@@ -37,6 +39,17 @@ pub struct Queue {
     pub length: u32,
     /// One that has waited this long is refused.
     pub timeout: Duration,
+}
+
+/// When the failures of clients put a server out that its check finds well.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Observe {
+    /// So many failed.
+    pub failures: NonZeroU32,
+    /// In this time.
+    pub within: Duration,
+    /// It is out for this long at least, whatever its check says.
+    pub out_for: Duration,
 }
 
 /// One server of a backend.

@@ -22,6 +22,9 @@ const SLOW_START: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::
 const QUEUE: RangeInclusive<u32> = 0..=10_000;
 /// Nobody waits longer than a browser does.
 const QUEUE_TIMEOUT: RangeInclusive<Duration> = Duration::from_millis(10)..=Duration::from_secs(300);
+/// One failure is an accident.
+const FAILURES: RangeInclusive<u32> = 2..=100_000;
+const OBSERVED_FOR: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(3600);
 const WEIGHT: RangeInclusive<u16> = 0..=256;
 const MAX_CONNECTIONS: RangeInclusive<u32> = 1..=1_000_000;
 
@@ -41,6 +44,7 @@ pub(crate) struct RawBackend {
     pub(crate) slow_start: Option<Located<Duration>>,
     pub(crate) queue: Option<Located<u32>>,
     pub(crate) queue_timeout: Option<Located<Duration>>,
+    pub(crate) observe: Option<RawObserve>,
     pub(crate) check: RawCheck,
 }
 
@@ -85,9 +89,32 @@ impl RawBackend {
             slow_start: table.take("slow_start").and_then(|value| scalar::span(&value, SLOW_START, findings)),
             queue: table.take("queue").and_then(|value| scalar::number(&value, QUEUE, findings)),
             queue_timeout: table.take("queue_timeout").and_then(|value| scalar::span(&value, QUEUE_TIMEOUT, findings)),
+            observe: table.take("observe").and_then(|value| RawObserve::read(&value, findings)),
             check: table.take("check").map_or_else(RawCheck::default, |value| RawCheck::read(&value, findings)),
             name: entry.name,
             place: table.place,
+        })
+    }
+}
+
+/// `observe = { ... }`.
+#[derive(Debug, Default)]
+pub(crate) struct RawObserve {
+    pub(crate) failures: Option<Located<u32>>,
+    pub(crate) within: Option<Located<Duration>>,
+    pub(crate) out_for: Option<Located<Duration>>,
+}
+
+impl RawObserve {
+    fn read(value: &Value<'_>, findings: &mut Findings) -> Option<Self> {
+        let table = value.table(&shape::OBSERVE, findings)?;
+        let span = |key, findings: &mut Findings| {
+            table.take(key).and_then(|value| scalar::span(&value, OBSERVED_FOR, findings))
+        };
+        Some(Self {
+            failures: table.take("failures").and_then(|value| scalar::number(&value, FAILURES, findings)),
+            within: span("within", findings),
+            out_for: span("out_for", findings),
         })
     }
 }

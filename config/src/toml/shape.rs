@@ -61,9 +61,12 @@ pub(crate) static BACKEND: Shape = Shape {
         "slow_start",
         "queue",
         "queue_timeout",
+        "observe",
         "check",
     ],
 };
+
+pub(crate) static OBSERVE: Shape = Shape { name: "backends.NAME.observe", keys: &["failures", "within", "out_for"] };
 
 pub(crate) static SERVER: Shape = Shape {
     name: "backends.NAME.servers.NAME",
@@ -108,7 +111,7 @@ mod tests {
     use super::*;
 
     const PAGE: &str = include_str!("../../../docs/reference/configuration.md");
-    const TABLES: [&Shape; 13] = [
+    const TABLES: [&Shape; 14] = [
         &ROOT,
         &NODE,
         &ELECTION,
@@ -117,6 +120,7 @@ mod tests {
         &KEEPALIVE,
         &PER_SOURCE,
         &BACKEND,
+        &OBSERVE,
         &SERVER,
         &CHECK,
         &PAIR,

@@ -21,6 +21,7 @@ use tokio::time::timeout;
 
 use super::attempt::{Answer, Attempt};
 use super::error::{Awaited, ProbeError};
+use super::tcp;
 
 /// Programs that run at once, over all servers; further ones wait their turn within their own time.
 const AT_ONCE: usize = 8;
@@ -67,7 +68,13 @@ impl Command {
         drop(group);
         match status.map_err(ProbeError::Node)? {
             status if status.success() => Ok(attempt.answer(ended_well(&said), None)),
-            status => Err(ProbeError::Program { ended: ended(status), said }),
+            status => {
+                // Fail-open sends clients to those that fail their check and accept: whether it does, the program does not say.
+                if let Ok(stream) = tcp::connect(address, attempt).await {
+                    attempt.leave(stream.into());
+                }
+                Err(ProbeError::Program { ended: ended(status), said })
+            }
         }
     }
 

@@ -15,6 +15,23 @@ fn the_first_result_decides_at_once() {
     }
 }
 
+#[test]
+fn whom_its_clients_condemn_is_out_for_its_time_whatever_its_check_finds_and_back_by_its_check() {
+    let mut health = health(2, 3);
+    health.observe(outcome(PASS), at(0));
+    let transition = health.condemn(outcome(FAIL), at(30), at(1)).expect("it was healthy");
+    assert_eq!((transition.from, transition.to), (Verdict::Healthy, Verdict::Unhealthy));
+    for second in 2..30 {
+        assert_eq!(health.observe(outcome(PASS), at(second)), None, "second {second}");
+    }
+    assert_eq!(health.condemn(outcome(FAIL), at(40), at(29)), None, "it is out already, and for longer now");
+    assert_eq!(
+        (39..41).map(|second| health.observe(outcome(PASS), at(second)).is_some()).collect::<Vec<_>>(),
+        [false; 2]
+    );
+    assert_eq!(health.observe(outcome(PASS), at(41)).map(|transition| transition.to), Some(Verdict::Healthy));
+}
+
 /// Start, one finding, the verdict after it and whether it changed: every pair, with `rise` 2 and `fall` 2.
 #[test]
 fn every_state_meets_every_finding() {

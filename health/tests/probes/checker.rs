@@ -28,6 +28,7 @@ fn backend(servers: &[(&str, &[SocketAddr])], probe: Probe) -> Backend {
         proxy_protocol: None,
         connect_timeout: Duration::from_secs(1),
         slow_start: None,
+        observe: None,
         queue: Queue { length: 0, timeout: Duration::from_secs(5) },
         attempts: 3,
     }

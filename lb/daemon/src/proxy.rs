@@ -28,7 +28,6 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
 use fmc_config::model::Config;
-use fmc_config::model::name::{BackendName, ServerName};
 use fmc_config::model::node::Node;
 use fmc_lb::{DataPlane, DialFailed, OnDialFailed};
 use fmc_vrrp::driver::{KeeperSettings, PairKeys};
@@ -40,7 +39,7 @@ use crate::message::Order;
 use crate::pair::key_file;
 use crate::privilege::PROXY;
 use crate::state_dir::StateDir;
-use crate::wiring::FAILED_DIALS_WAITING;
+use crate::wiring::{FAILED_DIALS_WAITING, FailedClient};
 use crate::{admin, check, exit, headroom, log, node, text_file};
 use control::Control;
 use control_pulse::ControlPulse;
@@ -144,10 +143,14 @@ fn bind(config: &Config, on_dial_failed: OnDialFailed) -> Option<DataPlane> {
     bound.inspect_err(|errors| errors.iter().for_each(|error| eprintln!("fmc-lb: {error}"))).ok()
 }
 
-fn report_failed_dials(sender: mpsc::Sender<(BackendName, ServerName)>) -> OnDialFailed {
+fn report_failed_dials(sender: mpsc::Sender<FailedClient>) -> OnDialFailed {
     Arc::new(move |failed: &DialFailed<'_>| {
         // A full queue means that the control thread is behind; the server is probed at its next turn anyway.
-        let _ = sender.try_send((failed.backend.clone(), failed.server.clone()));
+        let _ = sender.try_send(FailedClient {
+            backend: failed.backend.clone(),
+            server: failed.server.clone(),
+            is_out: failed.is_out,
+        });
     })
 }
 

@@ -23,7 +23,7 @@ use fmc_api::events::EventKind;
 use fmc_api::word::Severity;
 use fmc_config::model::name::{BackendName, ServerName};
 use fmc_health::{Observation, Verdict};
-use fmc_lb::{EndedBy, Health};
+use fmc_lb::{EndedBy, Health, Member};
 use fmc_vrrp::driver::{Command, Report};
 use tokio::sync::mpsc;
 use tokio::time::{MissedTickBehavior, interval};
@@ -48,11 +48,20 @@ const LOST_RELAYS_KEPT: Duration = Duration::from_secs(10);
 /// Failed dials that wait for the control thread; further ones are dropped: the server is probed anyway.
 pub(crate) const FAILED_DIALS_WAITING: usize = 256;
 
+/// A server has failed a client.
+#[derive(Debug)]
+pub(crate) struct FailedClient {
+    pub(crate) backend: BackendName,
+    pub(crate) server: ServerName,
+    /// So many now that it is out, by the rule of its backend.
+    pub(crate) is_out: bool,
+}
+
 /// Everything that arrives at the control thread.
 pub(crate) struct Inbox {
     pub(crate) news: mpsc::Receiver<News>,
     pub(crate) observations: mpsc::Receiver<Observation>,
-    pub(crate) failed_dials: mpsc::Receiver<(BackendName, ServerName)>,
+    pub(crate) failed_dials: mpsc::Receiver<FailedClient>,
 }
 
 /// Wait, name the event, act, until the supervisor says that it is over.
@@ -68,9 +77,7 @@ pub(crate) async fn run(shared: Shared, mut inbox: Inbox, pulse: &ControlPulse) 
                 }
             }
             Some(observation) = inbox.observations.recv() => observe(&observation, &mut shared.borrow_mut()),
-            Some((backend, server)) = inbox.failed_dials.recv() => {
-                shared.borrow().checker.recheck(&backend, &server);
-            }
+            Some(failed) = inbox.failed_dials.recv() => take_failure(&failed, &mut shared.borrow_mut()),
             _ = turns.tick() => {
                 pulse.beat(Instant::now());
                 turn(&mut headroom, &mut shared.borrow_mut());
@@ -126,6 +133,24 @@ fn observe(observation: &Observation, appliance: &mut Appliance) {
     let text = format!("{} (was {}): {}", transition.to.as_str(), transition.from.as_str(), observation.outcome.detail);
     appliance.note(severity, EventKind::Health, subject, text);
     tell_fitness(appliance);
+}
+
+/// Its check is asked at once. When clients' failures put it out it is out, unless nobody would be left: then they go on trying.
+fn take_failure(failed: &FailedClient, appliance: &mut Appliance) {
+    let FailedClient { backend, server, is_out } = failed;
+    appliance.checker.recheck(backend, server);
+    let configured = appliance.config.backends.iter().find(|known| known.name == *backend);
+    let Some(rule) = configured.and_then(|known| known.observe).filter(|_| *is_out) else { return };
+    let said = format!("{} clients failed within {} s, whatever its check finds", rule.failures, rule.within.as_secs());
+    let Some(pool) = appliance.data_plane.pool(backend.as_str()) else { return };
+    let serves = |member: &Member| member.health == Health::Healthy && member.server.name() != server;
+    if !pool.snapshot().in_service().any(serves) {
+        let text = format!("{said}; it stays in service: no other server of {backend} is healthy");
+        return appliance.note(Severity::Warning, EventKind::Health, Some(format!("{backend}/{server}")), text);
+    }
+    for observation in appliance.checker.condemn(backend, server, said, rule.out_for) {
+        observe(&observation, appliance);
+    }
 }
 
 fn health(verdict: Verdict) -> Health {

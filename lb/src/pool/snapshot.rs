@@ -91,6 +91,8 @@ pub struct Policy {
     pub connect_timeout: Duration,
     /// Servers that one connection tries.
     pub attempts: u8,
+    /// What clients' failures say of a server.
+    pub observe: Option<model::backend::Observe>,
     /// Who may wait for room.
     pub queue: model::backend::Queue,
     /// How long a server that came back takes less than its share.
@@ -342,6 +344,7 @@ impl Policy {
             balance: backend.balance,
             connect_timeout: backend.connect_timeout,
             attempts: backend.attempts,
+            observe: backend.observe,
             queue: backend.queue,
             // Which server a client has follows from its address alone, on every node: nobody's choice may depend on the time.
             slow_start: backend.slow_start.filter(|_| backend.balance != Balance::SourceHash),

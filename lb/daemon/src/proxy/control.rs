@@ -13,7 +13,6 @@ use fmc_api::Moment;
 use fmc_api::events::EventKind;
 use fmc_api::word::Severity;
 use fmc_config::model::Config;
-use fmc_config::model::name::{BackendName, ServerName};
 use fmc_config::model::node::Node;
 use fmc_health::{Checker, OBSERVATION_DEPTH};
 use metrics_exporter_prometheus::PrometheusHandle;
@@ -35,7 +34,7 @@ use crate::message::Word;
 use crate::pair::channel::{self, Channel};
 use crate::state_dir::{Recovered, StateDir};
 use crate::wiring::alarms::Alarms;
-use crate::wiring::{self, Inbox, operator, reload};
+use crate::wiring::{self, FailedClient, Inbox, operator, reload};
 use crate::{admin, exit};
 
 /// What the thread starts with.
@@ -58,7 +57,7 @@ pub(crate) struct Control {
     pub(crate) recorder: PrometheusHandle,
     pub(crate) log_lines: ErrorCounter,
     pub(crate) news: mpsc::Receiver<News>,
-    pub(crate) failed_dials: mpsc::Receiver<(BackendName, ServerName)>,
+    pub(crate) failed_dials: mpsc::Receiver<FailedClient>,
     pub(crate) admin: UnixListener,
     pub(crate) relay_loop: Arc<LoopPulse>,
     pub(crate) pulse: Arc<ControlPulse>,
