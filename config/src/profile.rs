@@ -36,6 +36,11 @@ pub(crate) struct BackendDefaults {
 /// queue that is longer than what the servers end in that time only makes everybody wait.
 pub(crate) const QUEUE: Queue = Queue { length: 100, timeout: Duration::from_secs(5) };
 
+/// An agent speaks of load, which changes within seconds and not faster.
+pub(crate) const AGENT_INTERVAL: Duration = Duration::from_secs(5);
+/// It answers from memory.
+pub(crate) const AGENT_TIMEOUT: Duration = Duration::from_secs(1);
+
 /// What `observe = {}` means: more than an accident, in a time that a person would call "just now", and out for long enough that
 /// somebody sees it.
 pub(crate) const OBSERVE: Observe = Observe {

@@ -5,6 +5,7 @@
 //! cut a connection to a server without `close_notify`, once. Nothing is shared between servers but the permits that
 //! bound the probes in flight, so one silent server delays no other.
 
+mod agents;
 mod target;
 mod watch;
 
@@ -22,6 +23,7 @@ use crate::metrics;
 use crate::outcome::{Outcome, Rung};
 use crate::step::Step;
 use crate::verdict::{Observed, Transition, Verdict};
+pub use agents::{AgentSaid, Agents};
 use target::Target;
 use watch::Watch;
 

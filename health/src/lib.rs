@@ -10,12 +10,14 @@
 //! | `verdict.rs` | rise, fall, unknown, the last outcomes | yes |
 //! | `step.rs` | what one probe did, for a person who asks | yes |
 //! | `schedule.rs` | when the next probe is due | yes |
+//! | `agent.rs` | the words of a server's agent | yes |
 //! | `check.rs` | the kinds of probe; one file each below `check/` | |
 //! | `driver.rs` | one task a server, a bounded number of probes in flight | |
 //! | `metrics.rs` | every name, unit and label of this crate | |
 //!
 //! Core files take time and entropy as arguments and know no socket, clock or runtime.
 
+mod agent;
 mod check;
 mod driver;
 mod entropy;
@@ -25,8 +27,11 @@ mod schedule;
 mod step;
 mod verdict;
 
+pub use agent::{AgentState, AgentWords};
 pub use check::{Check, MAX_BODY, MAX_HEADER};
-pub use driver::{Checker, Inspected, Inspection, OBSERVATION_DEPTH, Observation, PROBES_IN_FLIGHT, ServerStatus};
+pub use driver::{
+    AgentSaid, Agents, Checker, Inspected, Inspection, OBSERVATION_DEPTH, Observation, PROBES_IN_FLIGHT, ServerStatus,
+};
 pub use outcome::{Failure, Finding, Outcome, Rung};
 pub use schedule::{FIRST_SPREAD, JITTER_PERCENT, MIN_GAP, Pace, RECHECK_GAP, Schedule};
 pub use step::Step;

@@ -35,7 +35,7 @@ mod listen;
 pub use listen::{AcceptError, BindError, Holder, ListenerState, ListenerStatus};
 
 mod pool;
-pub use pool::{Administrative, Health, Member, Policy, Pool, PoolStatus, ServerStatus, Snapshot};
+pub use pool::{Administrative, AgentWish, Health, Member, Policy, Pool, PoolStatus, ServerStatus, Snapshot};
 
 mod pulse;
 pub use pulse::{PULSE_INTERVAL, Pulse, Ticks};

@@ -176,7 +176,7 @@ fn publish_queue(pool: &Pool) {
 }
 
 fn publish_server(pool: &Pool, member: &Member) {
-    let Member { server, health, administrative, weight: _, max_connections: _, backup: _, warming_since: _ } = member;
+    let Member { server, health, administrative, .. } = member;
     let labels = [("backend", pool.name().to_string()), ("server", server.name().to_string())];
     counter!(SERVER_CONNECTIONS, &labels).absolute(server.connections());
     gauge!(SERVER_IN_FLIGHT, &labels).set(server.in_flight());

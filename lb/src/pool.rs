@@ -18,7 +18,7 @@ use crate::server::InFlight;
 
 pub(crate) use queue::Queue;
 pub(crate) use snapshot::Occasion;
-pub use snapshot::{Administrative, Health, Member, Policy, Snapshot};
+pub use snapshot::{Administrative, AgentWish, Health, Member, Policy, Snapshot};
 pub use status::{PoolStatus, ServerStatus};
 
 /// The servers of one backend.
@@ -106,6 +106,11 @@ impl Pool {
     /// Sets a server's share of new connections, and says what it was before; `None`: no such server.
     pub fn set_weight(&self, server: &str, weight: Weight) -> Option<Weight> {
         self.update(|pool| Some(std::mem::replace(&mut pool.member_mut(server)?.weight, weight)))
+    }
+
+    /// Sets what a server's agent wants, and says what it wanted before; `None`: no such server.
+    pub fn set_agent(&self, server: &str, wish: AgentWish) -> Option<AgentWish> {
+        self.update(|pool| Some(std::mem::replace(&mut pool.member_mut(server)?.agent, wish)))
     }
 
     /// Takes over a new configuration of this backend. A server with the same name, address and port keeps its health, its

@@ -82,3 +82,47 @@ fn a_program_decides_as_the_services_user_and_without_its_rights() {
         servers.into_iter().any(|server| server.name.as_str() == "worker1" && server.health == Health::Healthy)
     });
 }
+
+#[test]
+fn an_agent_says_how_its_server_wants_to_be_used_and_the_operator_stands_above_it() {
+    let lab = Lab::flatcar_micro_cloud();
+    let _masters = Server::masters(&lab, &Authority::new());
+    let _workers = Server::workers(&lab);
+    lab.write("says", "up\n");
+    let socat = format!("exec:cat {}", lab.path("says").display());
+    let _agent = lab.machine("worker1").spawn(
+        fmc_tests::process::Spawn::new("socat", lab.path("agent.log"))
+            .args(["tcp-listen:9707,reuseaddr,fork", socat.as_str()]),
+    );
+    let pair = Pair::start(&lab, &workers("agent = { port = 9707, interval = \"500ms\" }\n"));
+    let served_by_worker1 = || {
+        let load = Load::start(lab.client(), Target::http("192.168.0.33:80"), Duration::from_millis(10));
+        std::thread::sleep(Duration::from_millis(800));
+        let record = load.stop();
+        record.assert_all_served();
+        record.spread().get("worker1").copied().unwrap_or_default()
+    };
+    let says = |words: &str| {
+        lab.write("says", &format!("{words}\n"));
+        let said = words.split('#').next().unwrap_or_default().trim().to_owned();
+        eventually(&format!("the pair hears {said:?}"), Duration::from_secs(10), || {
+            let list = pair.first.expect_ctl(&["backends"]);
+            list.lines().any(|line| line.starts_with("workers/worker1: its agent says ") && line.contains(&said))
+        });
+    };
+    says("up");
+    assert!(served_by_worker1() > 5);
+    says("drain#the cache is cold");
+    assert_eq!(served_by_worker1(), 0, "nothing new");
+    says("down");
+    assert_eq!(served_by_worker1(), 0, "the others work");
+    says("up");
+    assert!(served_by_worker1() > 5);
+    pair.first.expect_ctl(&["drain", "workers/worker1", "--yes"]);
+    says("up");
+    assert_eq!(served_by_worker1(), 0, "an agent takes no drain of an operator back");
+    pair.first.expect_ctl(&["ready", "workers/worker1"]);
+    assert!(served_by_worker1() > 5);
+    let events = pair.first.expect_ctl(&["events"]);
+    assert!(events.contains("workers/worker1: its agent says: drain (the cache is cold)"), "{events}");
+}

@@ -23,6 +23,7 @@ const LEFT_TO_THE_DAEMON: [&str; 5] = ["toml", "clap", "tracing-subscriber", "me
 
 /// Files whose module documentation begins with `[core]`: time, entropy and bytes are their arguments.
 const CORES: &[&str] = &[
+    "health/src/agent.rs",
     "health/src/schedule.rs",
     "health/src/step.rs",
     "health/src/verdict.rs",

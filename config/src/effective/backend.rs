@@ -1,7 +1,7 @@
 //! `[backends.NAME]` written out.
 
 use super::text::{Text, key, list, quoted};
-use crate::model::backend::{Backend, Observe, Server};
+use crate::model::backend::{Agent, Backend, Observe, Server};
 use crate::model::frontend::Frontend;
 use crate::model::health_check::{ClientCertificate, CommandProbe, HealthCheck, Probe, SendExpectProbe, TlsProbe};
 use crate::span_of_time::format as span;
@@ -18,6 +18,7 @@ pub(super) fn write(text: &mut Text, backend: &Backend, frontends: &[Frontend]) 
         attempts,
         queue,
         observe,
+        agent,
         slow_start,
     } = backend;
     let name = key(name.as_str());
@@ -36,6 +37,13 @@ pub(super) fn write(text: &mut Text, backend: &Backend, frontends: &[Frontend]) 
     }
     text.line("queue", queue.length.to_string(), "clients that wait while every server has its max_connections");
     text.line("queue_timeout", quoted(span(queue.timeout)), "then such a client is refused");
+    match agent {
+        Some(Agent { port, interval, timeout }) => {
+            let (interval, timeout) = (quoted(span(*interval)), quoted(span(*timeout)));
+            text.line("agent", format!("{{ port = {port}, interval = {interval}, timeout = {timeout} }}"), "");
+        }
+        None => text.remark("agent: none, servers have no say"),
+    }
     match observe {
         Some(Observe { failures, within, out_for }) => {
             let (within, out_for) = (quoted(span(*within)), quoted(span(*out_for)));

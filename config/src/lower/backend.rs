@@ -5,12 +5,12 @@ use std::num::NonZeroU32;
 use super::{check, frontend, limit, name, port, track};
 use crate::diagnostic::Code;
 use crate::findings::{Findings, Place};
-use crate::model::backend::{Backend, Balance, Observe, Queue, Server, Weight};
+use crate::model::backend::{Agent, Backend, Balance, Observe, Queue, Server, Weight};
 use crate::model::frontend::{Frontend, Profile};
 use crate::model::service::Limits;
 use crate::profile::{self, BackendDefaults};
 use crate::toml::RawConfig;
-use crate::toml::backends::{ATTEMPTS, RawBackend, RawObserve, RawServer, RawServers};
+use crate::toml::backends::{ATTEMPTS, RawAgent, RawBackend, RawObserve, RawServer, RawServers};
 use crate::toml::frontends::RawFrontend;
 use crate::words;
 
@@ -61,11 +61,22 @@ fn one(raw: &RawBackend, users: &[&RawFrontend], frontends: &[Frontend], finding
         proxy_protocol: raw.proxy_protocol.as_ref().map(|typed| typed.value),
         connect_timeout: raw.connect_timeout.as_ref().map_or(connect_timeout, |typed| typed.value),
         slow_start: raw.slow_start.as_ref().map(|typed| typed.value),
+        agent: raw.agent.as_ref().and_then(agent),
         observe: raw.observe.as_ref().map(observe),
         queue: Queue {
             length: raw.queue.as_ref().map_or(profile::QUEUE.length, |typed| typed.value),
             timeout: raw.queue_timeout.as_ref().map_or(profile::QUEUE.timeout, |typed| typed.value),
         },
+    })
+}
+
+/// `None`: its port was wrong, and is reported.
+fn agent(raw: &RawAgent) -> Option<Agent> {
+    let RawAgent { port, interval, timeout } = raw;
+    Some(Agent {
+        port: port.as_ref()?.value,
+        interval: interval.as_ref().map_or(profile::AGENT_INTERVAL, |typed| typed.value),
+        timeout: timeout.as_ref().map_or(profile::AGENT_TIMEOUT, |typed| typed.value),
     })
 }
 

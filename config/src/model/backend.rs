@@ -26,6 +26,8 @@ pub struct Backend {
     pub attempts: u8,
     /// Where clients wait while every server that works has its `max_connections`.
     pub queue: Queue,
+    /// An agent on each server that says how it wants to be used; `None`: nobody is asked.
+    pub agent: Option<Agent>,
     /// What clients' failures say of a server; `None`: only its check speaks.
     pub observe: Option<Observe>,
     /// A server that recovers takes its share of new connections in full after this; `None`: at once.
@@ -38,6 +40,17 @@ pub struct Queue {
     /// Clients that may wait at once; 0: nobody waits, and who finds no room is refused.
     pub length: u32,
     /// One that has waited this long is refused.
+    pub timeout: Duration,
+}
+
+/// A program on each server that answers a connection with one line of words (HAProxy's `agent-check`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Agent {
+    /// Where it listens, on the address that the check asks.
+    pub port: NonZeroU16,
+    /// Between questions.
+    pub interval: Duration,
+    /// One without a whole line by then has not answered.
     pub timeout: Duration,
 }
 

@@ -22,6 +22,8 @@ const SLOW_START: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::
 const QUEUE: RangeInclusive<u32> = 0..=10_000;
 /// Nobody waits longer than a browser does.
 const QUEUE_TIMEOUT: RangeInclusive<Duration> = Duration::from_millis(10)..=Duration::from_secs(300);
+const AGENT_INTERVAL: RangeInclusive<Duration> = Duration::from_millis(500)..=Duration::from_secs(3600);
+const AGENT_TIMEOUT: RangeInclusive<Duration> = Duration::from_millis(10)..=Duration::from_secs(60);
 /// One failure is an accident.
 const FAILURES: RangeInclusive<u32> = 2..=100_000;
 const OBSERVED_FOR: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(3600);
@@ -45,6 +47,7 @@ pub(crate) struct RawBackend {
     pub(crate) queue: Option<Located<u32>>,
     pub(crate) queue_timeout: Option<Located<Duration>>,
     pub(crate) observe: Option<RawObserve>,
+    pub(crate) agent: Option<RawAgent>,
     pub(crate) check: RawCheck,
 }
 
@@ -90,9 +93,33 @@ impl RawBackend {
             queue: table.take("queue").and_then(|value| scalar::number(&value, QUEUE, findings)),
             queue_timeout: table.take("queue_timeout").and_then(|value| scalar::span(&value, QUEUE_TIMEOUT, findings)),
             observe: table.take("observe").and_then(|value| RawObserve::read(&value, findings)),
+            agent: table.take("agent").and_then(|value| RawAgent::read(&value, findings)),
             check: table.take("check").map_or_else(RawCheck::default, |value| RawCheck::read(&value, findings)),
             name: entry.name,
             place: table.place,
+        })
+    }
+}
+
+/// `agent = { ... }`.
+#[derive(Debug)]
+pub(crate) struct RawAgent {
+    pub(crate) port: Option<Located<NonZeroU16>>,
+    pub(crate) interval: Option<Located<Duration>>,
+    pub(crate) timeout: Option<Located<Duration>>,
+}
+
+impl RawAgent {
+    fn read(value: &Value<'_>, findings: &mut Findings) -> Option<Self> {
+        let table = value.table(&shape::AGENT, findings)?;
+        let port = table.require("port", "9707", findings);
+        let span = |key, range, findings: &mut Findings| {
+            table.take(key).and_then(|value| scalar::span(&value, range, findings))
+        };
+        Some(Self {
+            port: port.and_then(|value| address::port(&value, findings)),
+            interval: span("interval", AGENT_INTERVAL, findings),
+            timeout: span("timeout", AGENT_TIMEOUT, findings),
         })
     }
 }

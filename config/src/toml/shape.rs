@@ -62,9 +62,12 @@ pub(crate) static BACKEND: Shape = Shape {
         "queue",
         "queue_timeout",
         "observe",
+        "agent",
         "check",
     ],
 };
+
+pub(crate) static AGENT: Shape = Shape { name: "backends.NAME.agent", keys: &["port", "interval", "timeout"] };
 
 pub(crate) static OBSERVE: Shape = Shape { name: "backends.NAME.observe", keys: &["failures", "within", "out_for"] };
 
@@ -111,7 +114,7 @@ mod tests {
     use super::*;
 
     const PAGE: &str = include_str!("../../../docs/reference/configuration.md");
-    const TABLES: [&Shape; 14] = [
+    const TABLES: [&Shape; 15] = [
         &ROOT,
         &NODE,
         &ELECTION,
@@ -121,6 +124,7 @@ mod tests {
         &PER_SOURCE,
         &BACKEND,
         &OBSERVE,
+        &AGENT,
         &SERVER,
         &CHECK,
         &PAIR,

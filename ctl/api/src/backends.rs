@@ -74,9 +74,21 @@ pub struct ServerStatus {
     pub connections_total: u64,
     /// Connection attempts that failed since the proxy started.
     pub dial_failures: u64,
+    /// What its agent last said, in words; `null`: it has none, or has not said anything yet.
+    #[serde(default)]
+    pub agent: Option<AgentWord>,
     /// What the other nodes last said of it over the pair's channel.
     #[serde(default)]
     pub elsewhere: Vec<Opinion>,
+}
+
+/// What a server's agent said.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AgentWord {
+    /// `drain, 50 % (the cache is cold)`.
+    pub words: String,
+    /// When.
+    pub at: Moment,
 }
 
 /// What another node thinks of a server, and has open on it.

@@ -1,6 +1,6 @@
 //! `backends`: a line for each server; the first column is what `drain` takes.
 
-use fmc_api::backends::{BackendList, BackendStatus, CheckResult, ServerStatus};
+use fmc_api::backends::{AgentWord, BackendList, BackendStatus, CheckResult, ServerStatus};
 use fmc_api::word::{AdminState, Health};
 use fmc_api::{Asked, Moment};
 
@@ -23,8 +23,14 @@ pub(crate) fn write(list: &BackendList, paint: Paint) -> String {
             count(u64::from(backend.waiting), "client waits", "clients wait")
         )) + "\n"
     });
+    let agents = servers.clone().filter_map(|(backend, server)| {
+        let AgentWord { words, at } = server.agent.as_ref()?;
+        let ago = span(*at, list.now);
+        Some(format!("{}/{}: its agent says {words}, {ago} ago\n", backend.name, server.name))
+    });
     let others = servers.flat_map(|(backend, server)| elsewhere(backend, server, paint));
-    table(HEADER, rows.collect(), paint) + &notes.chain(waiting).chain(asked).chain(others).collect::<String>()
+    table(HEADER, rows.collect(), paint)
+        + &notes.chain(waiting).chain(asked).chain(agents).chain(others).collect::<String>()
 }
 
 /// What another node sees otherwise, or has open: `masters/master3: loadbalancer2 says unhealthy; 2 connections from there`.

@@ -1,12 +1,14 @@
 //! Who is connected to whom: the one place where health, data plane and election meet.
 //!
 //! ```text
+//! agents ─── AgentSaid ────▶ pool (what a server wants)
 //! checker ── Observation ──▶ pool (health of a server) ──▶ fitness of each VIP ──▶ keeper (tier, priority)
 //! server gone ─────────────▶ sessions (reset those that nobody answers)
 //! dial failed ─────────────▶ checker (probe it now)
 //! keeper ── RoleChanged ───▶ sessions (end those whose VIP left), history, moves that an operator waits for
 //! ```
 
+mod agent;
 mod alarm;
 pub(crate) mod alarms;
 mod consequences;
@@ -22,7 +24,7 @@ use std::time::{Duration, Instant};
 use fmc_api::events::EventKind;
 use fmc_api::word::Severity;
 use fmc_config::model::name::{BackendName, ServerName};
-use fmc_health::{Observation, Verdict};
+use fmc_health::{AgentSaid, Observation, Verdict};
 use fmc_lb::{EndedBy, Health, Member};
 use fmc_vrrp::driver::{Command, Report};
 use tokio::sync::mpsc;
@@ -61,6 +63,7 @@ pub(crate) struct FailedClient {
 pub(crate) struct Inbox {
     pub(crate) news: mpsc::Receiver<News>,
     pub(crate) observations: mpsc::Receiver<Observation>,
+    pub(crate) agents: mpsc::Receiver<AgentSaid>,
     pub(crate) failed_dials: mpsc::Receiver<FailedClient>,
 }
 
@@ -77,6 +80,7 @@ pub(crate) async fn run(shared: Shared, mut inbox: Inbox, pulse: &ControlPulse) 
                 }
             }
             Some(observation) = inbox.observations.recv() => observe(&observation, &mut shared.borrow_mut()),
+            Some(said) = inbox.agents.recv() => agent::hear(said, &mut shared.borrow_mut()),
             Some(failed) = inbox.failed_dials.recv() => take_failure(&failed, &mut shared.borrow_mut()),
             _ = turns.tick() => {
                 pulse.beat(Instant::now());

@@ -78,8 +78,37 @@ pub struct Member {
     pub max_connections: Option<NonZeroU32>,
     /// Takes connections only while no other server of the backend is ready and believed to work.
     pub backup: bool,
+    /// What its agent wants; everything is possible when there is none.
+    pub agent: AgentWish,
     /// When it last came back into service; `None`: it has been in service from the start.
     pub warming_since: Option<Ticks>,
+}
+
+/// What a server's own agent wants: an observation, beside what the operator asks and what the check finds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AgentWish {
+    /// It takes new connections.
+    pub takes_new: bool,
+    /// It says that it does not serve, whatever its check finds.
+    pub is_down: bool,
+    /// Of its weight. Without effect under source hash, where every node must choose alike.
+    pub percent: u16,
+    /// Connections at once.
+    pub max_connections: Option<u32>,
+}
+
+impl Default for AgentWish {
+    fn default() -> Self {
+        Self { takes_new: true, is_down: false, percent: 100, max_connections: None }
+    }
+}
+
+impl AgentWish {
+    /// At least 1 of what is more than nothing.
+    fn of(self, weight: Weight) -> Weight {
+        let part = (u32::from(weight.get()) * u32::from(self.percent)).div_ceil(100);
+        Weight::new(u16::try_from(part).unwrap_or(256).min(256)).unwrap_or(weight)
+    }
 }
 
 /// How a backend's servers are chosen and reached.
@@ -274,6 +303,7 @@ impl Member {
             weight: server.weight,
             max_connections: server.max_connections,
             backup: server.backup,
+            agent: AgentWish::default(),
             warming_since: None,
         }
     }
@@ -286,16 +316,24 @@ impl Member {
 
     /// True when it has as many connections as it may have at once.
     pub fn is_full(&self) -> bool {
-        self.max_connections.is_some_and(|limit| self.server.in_flight() >= limit.get())
+        let own = self.max_connections.map(NonZeroU32::get);
+        let least = own.into_iter().chain(self.agent.max_connections).min();
+        least.is_some_and(|limit| self.server.in_flight() >= limit)
     }
 
     fn is_believed_to_work(&self) -> bool {
-        self.takes_new_connections() && self.health != Health::Unhealthy
+        self.takes_new_connections() && self.believed() != Health::Unhealthy
     }
 
-    /// True when the operator lets it take new connections.
+    /// What its check believes, unless its agent says that it does not serve.
+    pub fn believed(&self) -> Health {
+        if self.agent.is_down { Health::Unhealthy } else { self.health }
+    }
+
+    /// True when the operator lets it take new connections, and its agent too.
     pub fn takes_new_connections(&self) -> bool {
-        self.administrative == Administrative::Ready && self.weight.get() > 0
+        let is_let = self.administrative == Administrative::Ready && self.agent.takes_new;
+        is_let && self.weight.get() > 0 && self.agent.percent > 0
     }
 
     /// Whether it takes part in this choice: in all of them but while it warms up.
@@ -322,7 +360,7 @@ impl Member {
             return None;
         }
         let working = |working| if self.backup { Rank::Backup(working) } else { Rank::Regular(working) };
-        Some(match (self.health, self.server.is_suspected(now)) {
+        Some(match (self.believed(), self.server.is_suspected(now)) {
             (Health::Healthy, false) => working(Working::Healthy),
             (Health::Unknown, false) => working(Working::Unknown),
             (Health::Healthy | Health::Unknown, true) => working(Working::Suspected),
@@ -332,9 +370,9 @@ impl Member {
     }
 
     fn candidate(&self, position: usize) -> Candidate {
-        let Self { server, weight, health: _, administrative: _, max_connections: _, backup: _, warming_since: _ } =
-            self;
-        Candidate { position, weight: *weight, in_flight: server.in_flight(), credit: server.credit() }
+        let Self { server, weight, agent, .. } = self;
+        let weight = agent.of(*weight);
+        Candidate { position, weight, in_flight: server.in_flight(), credit: server.credit() }
     }
 }
 

@@ -68,7 +68,8 @@ impl PoolStatus {
 
 impl ServerStatus {
     fn new(member: &Member, snapshot: &Snapshot, now: Ticks) -> Self {
-        let Member { server, health, administrative, weight, max_connections, backup, warming_since: _ } = member;
+        let Member { server, health, administrative, weight, max_connections, backup, agent: _, warming_since: _ } =
+            member;
         let servers_fault = Failure::ALL.into_iter().filter(|f| f.is_the_servers());
         Self {
             name: server.name().clone(),

@@ -310,6 +310,7 @@ fn backend(servers: &[SocketAddrV4]) -> Backend {
         connect_timeout: Duration::from_secs(1),
         slow_start: None,
         observe: None,
+        agent: None,
         queue: Queue { length: 0, timeout: Duration::from_secs(5) },
         attempts: 3,
     }

@@ -1,6 +1,7 @@
 //! Everything the control thread knows: what admin answers read, and what the wiring writes.
 
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 use std::path::PathBuf;
 use std::rc::Rc;
@@ -12,10 +13,10 @@ use fmc_api::command::MoveOutcome;
 use fmc_api::events::EventKind;
 use fmc_api::word::Severity;
 use fmc_config::model::Config;
-use fmc_config::model::name::{BackendName, NodeName, VipName};
+use fmc_config::model::name::{BackendName, NodeName, ServerName, VipName};
 use fmc_config::model::node::Node;
 use fmc_config::model::vip::Vip;
-use fmc_health::Checker;
+use fmc_health::{AgentWords, Agents, Checker};
 use fmc_lb::Handle as DataPlaneHandle;
 use fmc_vrrp::driver::{Change, Snapshot};
 use fmc_vrrp::router::role::Role;
@@ -66,6 +67,9 @@ pub(crate) struct Appliance {
     pub(crate) runtime: tokio::runtime::Handle,
     pub(crate) data_plane: DataPlaneHandle,
     pub(crate) checker: Checker,
+    pub(crate) agents: Agents,
+    /// What the agents of servers last said, and when.
+    pub(crate) said: BTreeMap<(BackendName, ServerName), (AgentWords, Moment)>,
     pub(crate) keeper: KeeperLink,
     /// To the other nodes.
     pub(crate) channel: Channel,

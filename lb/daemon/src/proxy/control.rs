@@ -14,7 +14,7 @@ use fmc_api::events::EventKind;
 use fmc_api::word::Severity;
 use fmc_config::model::Config;
 use fmc_config::model::node::Node;
-use fmc_health::{Checker, OBSERVATION_DEPTH};
+use fmc_health::{Agents, Checker, OBSERVATION_DEPTH};
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::mpsc;
@@ -94,7 +94,14 @@ impl Control {
     fn serve(self, runtime: &Runtime) -> Result<()> {
         let (observations, observations_inbox) = mpsc::channel(OBSERVATION_DEPTH);
         let checker = Checker::start(&self.config.backends, observations, runtime.handle());
-        let inbox = Inbox { news: self.news, observations: observations_inbox, failed_dials: self.failed_dials };
+        let (agents, agents_inbox) = mpsc::channel(OBSERVATION_DEPTH);
+        let agents = Agents::start(&self.config.backends, agents, runtime.handle());
+        let inbox = Inbox {
+            news: self.news,
+            observations: observations_inbox,
+            agents: agents_inbox,
+            failed_dials: self.failed_dials,
+        };
         let now = Moment::from(SystemTime::now());
         let shared: Shared = Rc::new(RefCell::new(Appliance {
             vips: self.config.vips.iter().map(|vip| VipState::new(vip.clone(), now)).collect(),
@@ -114,6 +121,8 @@ impl Control {
             runtime: runtime.handle().clone(),
             data_plane: self.data_plane,
             checker,
+            agents,
+            said: std::collections::BTreeMap::new(),
             keeper: self.keeper,
             channel: Channel::default(),
             supervisor: self.supervisor,

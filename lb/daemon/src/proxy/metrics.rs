@@ -32,6 +32,7 @@ pub(crate) fn describe() {
         "fmc_daemon_news_dropped_total",
         "reports of other processes that the control thread was too late for"
     );
+    describe_counter!("fmc_agent_failures_total", "agents of servers that have not answered");
     describe_gauge!("fmc_memory_used_bytes", Unit::Bytes, "memory of the proxy and of TCP sockets, by whose it is");
     describe_gauge!("fmc_memory_budget_bytes", Unit::Bytes, "what both may take together");
     describe_counter!(

@@ -89,9 +89,13 @@ fn count(appliance: &Appliance, backend: &Backend, checked: &[ServerStatus]) -> 
         server.verdict != Verdict::Unhealthy || server.last().is_some_and(|last| last.outcome.accepted)
     };
     let regular = || serving().filter(|server| !is_backup(server));
+    let is_down = |server: &&ServerStatus| {
+        let member = pool.as_ref().and_then(|pool| pool.member(server.server.as_str()));
+        server.verdict == Verdict::Unhealthy || member.is_some_and(|member| member.agent.is_down)
+    };
     BackendCount {
         name: backend.name.to_string(),
-        healthy: regular().filter(|server| server.verdict != Verdict::Unhealthy).count(),
+        healthy: regular().filter(|server| !is_down(server)).count(),
         accepting: serving().filter(accepts).count(),
         all: regular().count(),
     }

@@ -9,10 +9,10 @@ use fmc_api::Moment;
 use fmc_api::events::EventKind;
 use fmc_api::word::{AdminState, Severity};
 use fmc_config::model::Config;
-use fmc_config::model::name::VipName;
+use fmc_config::model::name::{BackendName, ServerName, VipName};
 use fmc_config::model::node::Node;
 use fmc_health::{ServerStatus, Verdict};
-use fmc_lb::{Health, Member, Prepared, Snapshot};
+use fmc_lb::{AgentWish, Health, Member, Prepared, Snapshot};
 use fmc_vrrp::driver::KeeperSettings;
 
 use super::{health, operator, tell_fitness};
@@ -41,6 +41,8 @@ pub(crate) fn commit(next: Next, appliance: &mut Appliance) {
     appliance.config = config;
     drop_what_is_stale(appliance);
     appliance.checker.reconfigure(&appliance.config.backends);
+    appliance.agents.reconfigure(&appliance.config.backends);
+    forget_agents(appliance);
     serve(data_plane, appliance);
     attend(appliance);
     own(appliance);
@@ -99,6 +101,15 @@ fn drop_what_is_stale(appliance: &mut Appliance) {
     }
 }
 
+/// Whoever has no agent any more wants nothing any more.
+fn forget_agents(appliance: &mut Appliance) {
+    let has_agent = |backend: &BackendName, server: &ServerName| {
+        let known = appliance.config.backends.iter().find(|known| known.name == *backend && known.agent.is_some());
+        known.is_some_and(|known| known.servers.iter().any(|other| other.name == *server))
+    };
+    appliance.said.retain(|(backend, server), _| has_agent(backend, server));
+}
+
 /// Listeners, frontends and pools, with what operators ask of the servers and what their checks know.
 fn serve(data_plane: Prepared, appliance: &Appliance) {
     let checked = appliance.checker.status();
@@ -110,6 +121,9 @@ fn serve(data_plane: Prepared, appliance: &Appliance) {
             member.administrative = operator::in_pool(state);
             if let Some(weight) = standing.and_then(|standing| standing.weight()) {
                 member.weight = weight;
+            }
+            if !appliance.said.contains_key(&(backend.clone(), name.clone())) {
+                member.agent = AgentWish::default();
             }
             learn(member, checked.iter().find(|known| known.backend == *backend && known.server == name));
         }

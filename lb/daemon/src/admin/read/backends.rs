@@ -1,6 +1,6 @@
 //! `GET /v1/backends`: what the pool does with each server, beside what the checker believes of it.
 
-use fmc_api::backends::{BackendList, BackendStatus, CheckResult, Opinion, ServerStatus};
+use fmc_api::backends::{AgentWord, BackendList, BackendStatus, CheckResult, Opinion, ServerStatus};
 use fmc_api::word::{AdminState, Health};
 use fmc_config::model::name::{BackendName, ServerName};
 use fmc_health::{Rung, ServerStatus as Checked};
@@ -59,8 +59,14 @@ fn server(appliance: &Appliance, pool: &PoolStatus, pooled: &Pooled, checked: Op
         connections: pooled.in_flight.into(),
         connections_total: pooled.connections,
         dial_failures: pooled.failed_dials,
+        agent: agent(appliance, pool, pooled),
         elsewhere: elsewhere(appliance, pool, pooled),
     }
+}
+
+fn agent(appliance: &Appliance, pool: &PoolStatus, pooled: &Pooled) -> Option<AgentWord> {
+    let (words, at) = appliance.said.get(&(pool.backend.clone(), pooled.name.clone()))?;
+    Some(AgentWord { words: words.to_string(), at: *at })
 }
 
 fn elsewhere(appliance: &Appliance, pool: &PoolStatus, pooled: &Pooled) -> Vec<Opinion> {
