@@ -6,6 +6,7 @@ use crate::boot_instant::BootInstant;
 use crate::lease::{Epoch, InterfaceIndex, LEASE};
 use crate::router::{AddressLoss, VirtualRouter};
 
+use super::mismatch::Mismatches;
 use super::settings::VipSettings;
 use super::snapshot::{LastHeard, VipSnapshot};
 
@@ -25,6 +26,7 @@ pub(super) struct VirtualAddress {
     /// Of the last command to the address thread.
     pub(super) epoch: Epoch,
     pub(super) last_heard: Option<LastHeard>,
+    pub(super) mismatches: Mismatches,
     complained_at: Option<BootInstant>,
 }
 
@@ -46,7 +48,16 @@ pub(super) enum Address {
 
 impl VirtualAddress {
     pub(super) fn new(settings: VipSettings, on: InterfaceIndex, router: VirtualRouter) -> Self {
-        Self { settings, on, router, address: Address::Absent, epoch: 0, last_heard: None, complained_at: None }
+        Self {
+            settings,
+            on,
+            router,
+            address: Address::Absent,
+            epoch: 0,
+            last_heard: None,
+            mismatches: Mismatches::default(),
+            complained_at: None,
+        }
     }
 
     /// Whether it is time for a line.
@@ -91,7 +102,7 @@ impl VirtualAddress {
         }
     }
 
-    pub(super) fn snapshot(&self, interface: &str) -> VipSnapshot {
+    pub(super) fn snapshot(&self, interface: &str, now: BootInstant) -> VipSnapshot {
         let explanation = self.router.explain();
         let report = self.router.report();
         VipSnapshot {
@@ -106,6 +117,7 @@ impl VirtualAddress {
             tier: report.tier,
             installed: matches!(self.address, Address::Installed { .. }),
             last_heard: self.last_heard,
+            mismatches: self.mismatches.standing(self.router.parameters(), now).collect(),
             statistics: self.router.statistics(),
         }
     }

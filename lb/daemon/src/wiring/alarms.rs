@@ -8,6 +8,7 @@ use fmc_api::status::{Alarm, Owner};
 use fmc_api::word::Severity;
 use fmc_vrrp::router::role::Role;
 
+use super::mismatch::{self, Sentence};
 use crate::proxy::appliance::Appliance;
 use crate::proxy::view::{live_peers, owner, says_only_active};
 
@@ -106,6 +107,9 @@ fn conditions(appliance: &Appliance) -> Vec<Condition> {
             let fix = "let IP protocol 112 through between the nodes";
             add(Severity::Error, format!("CONFLICT: {name} is served by two nodes"), fix);
         }
+    }
+    for Sentence { severity, text, fix } in mismatch::standing(appliance) {
+        add(severity, text, &fix);
     }
     for node in appliance.others() {
         match live_peers(appliance).find(|peer| peer.name == node.name) {
