@@ -8,7 +8,7 @@
 //! | be a client | [`exchange::fetch`], [`load::Load`], [`stream::Streams`] |
 //! | know who holds an address, and since when | [`ownership::Ownership`] |
 //! | know who said what on the wire | [`capture::Capture`] |
-//! | run the distribution's HAProxy and Keepalived | [`peer`] |
+//! | run the distribution's HAProxy and Keepalived, or FRR | [`peer`], [`frr::Frr`] |
 //! | read the code, hold it to its conformance page | [`sources`], [`conformance`] |
 //! | wait, and print a figure | [`eventually::eventually`], [`figure::figure`] |
 //!
@@ -24,6 +24,7 @@ mod directory;
 pub mod eventually;
 pub mod exchange;
 pub mod figure;
+pub mod frr;
 pub mod junk;
 pub mod lab;
 pub mod link;
