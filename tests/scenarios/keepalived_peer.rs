@@ -6,6 +6,7 @@ use fmc_tests::balancer::{Balancer, Role};
 use fmc_tests::capture::Capture;
 use fmc_tests::certificate::Authority;
 use fmc_tests::configuration::Configuration;
+use fmc_tests::eventually::eventually;
 use fmc_tests::figure::figure;
 use fmc_tests::lab::Lab;
 use fmc_tests::ownership::Ownership;
@@ -126,4 +127,27 @@ fn keepalived_of_version_2_stays_backup_and_takes_over_when_we_resign() {
 #[test]
 fn we_obey_a_better_keepalived_of_version_2_and_take_over_when_it_dies_or_resigns() {
     we_obey_a_better_keepalived_and_take_over_when_it_dies_or_resigns(&version_2());
+}
+
+/// Proves V-51.
+#[test]
+fn a_keepalived_of_another_version_is_named_in_status_events_and_log_with_what_mends_it() {
+    let lab = Lab::flatcar_micro_cloud();
+    let _masters = Server::masters(&lab, &Authority::new());
+    let _workers = Server::workers(&lab);
+    let ours = Balancer::start(&lab, NODES[0], &version_3().configuration);
+    ours.wait_until_ready();
+    let _peer = Peer::keepalived(&lab, NODES[1], Speaks::Version2, 100);
+    let link = lab.machine(NODES[1]).expect("ip", &["-brief", "link", "show", "eth0"]);
+    let hardware = link.split_whitespace().nth(2).expect("name, state, hardware address");
+    let who = format!("{} ({hardware})", lab.address(NODES[1]));
+    let text = format!(
+        "version: {who} speaks VRRPv2 for api, this node VRRPv3: neither hears the other, and both may own the address"
+    );
+    eventually("status names it", Duration::from_secs(15), || ours.expect_ctl(&["status"]).contains(&text));
+    let status = ours.expect_ctl(&["status"]);
+    assert!(status.contains("vrrp_version 3"), "the fix is missing:\n{status}");
+    for (place, told) in [("events", ours.expect_ctl(&["events"])), ("log", ours.log())] {
+        assert_eq!(told.matches(&text).count(), 1, "{place} tells it once:\n{told}");
+    }
 }

@@ -40,6 +40,7 @@ const CORES: &[&str] = &[
     "vrrp/src/boot_instant.rs",
     "vrrp/src/driver/discards.rs",
     "vrrp/src/driver/lateness.rs",
+    "vrrp/src/driver/mismatch.rs",
     "vrrp/src/heartbeat.rs",
     "vrrp/src/interval.rs",
     "vrrp/src/lease/newest.rs",

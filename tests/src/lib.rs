@@ -9,7 +9,7 @@
 //! | know who holds an address, and since when | [`ownership::Ownership`] |
 //! | know who said what on the wire | [`capture::Capture`] |
 //! | fill a disk | [`tiny_disk::TinyDisk`] |
-//! | run the distribution's HAProxy and Keepalived | [`peer`] |
+//! | run the distribution's HAProxy and Keepalived, or FRR | [`peer`], [`frr::Frr`] |
 //! | read the code, hold it to its conformance page | [`sources`], [`conformance`] |
 //! | wait, and print a figure | [`eventually::eventually`], [`figure::figure`] |
 //!
@@ -25,6 +25,7 @@ mod directory;
 pub mod eventually;
 pub mod exchange;
 pub mod figure;
+pub mod frr;
 pub mod junk;
 pub mod lab;
 pub mod link;

@@ -17,6 +17,7 @@ mod control;
 mod discards;
 mod hear;
 mod lateness;
+mod mismatch;
 mod pair;
 mod perform;
 mod port;
@@ -34,6 +35,7 @@ use arrayvec::ArrayVec;
 
 pub use control::{Command, Control, LogLevel, Report};
 pub use lateness::LatenessSummary;
+pub use mismatch::{Difference, Mismatch};
 pub use reload::Change;
 pub use settings::{KeeperSettings, PairKeys, PeerSettings, UnknownNode, VipSettings};
 pub use snapshot::{InterfaceSnapshot, LastHeard, PeerSnapshot, PeerVip, Snapshot, VipSnapshot};
@@ -153,7 +155,7 @@ impl Keeper {
         let settings: Vec<_> = vips().map(|vip| &vip.settings).collect();
         Snapshot {
             at: now,
-            vips: vips().map(|vip| vip.snapshot(&self.ports[vip.on].name)).collect(),
+            vips: vips().map(|vip| vip.snapshot(&self.ports[vip.on].name, now)).collect(),
             peers: self.pair.snapshot(&settings, now),
             interfaces: self.ports.iter().map(|port| port.snapshot(now)).collect(),
             lateness: self.lateness.summary(),

@@ -277,6 +277,11 @@ impl Advertisement {
     }
 }
 
+/// For which virtual router a packet is, whatever else is wrong with it.
+pub(crate) fn virtual_router_id(bytes: &[u8]) -> Option<VirtualRouterId> {
+    bytes.get(VIRTUAL_ROUTER_ID).copied().and_then(VirtualRouterId::new)
+}
+
 /// An interval as VRRPv2 says it; what is finer is rounded up, since 0 would be no interval.
 pub(crate) fn seconds(interval: Centiseconds) -> u8 {
     interval.get().div_ceil(CENTISECONDS_A_SECOND) as u8

@@ -176,7 +176,6 @@ impl VirtualRouter {
         self.accepts(advertisement, ip)?;
         let heard = self.heard(advertisement, ip.source);
         self.statistics.received(advertisement.priority);
-        self.notices.compare(advertisement, ip.source, &self.parameters, self.priority(), &mut self.outbox);
         self.step(Event::Heard(heard), now);
         Ok(())
     }

@@ -13,6 +13,7 @@ mod alarm;
 pub(crate) mod alarms;
 mod consequences;
 mod judgement;
+mod mismatch;
 pub(crate) mod operator;
 mod reason;
 pub(crate) mod reload;

@@ -11,7 +11,7 @@ use super::{Keeper, REMOVAL_WITHIN};
 use crate::boot_instant::BootInstant;
 use crate::kernel::KernelEvent;
 use crate::lease::{AddressCommand, AddressReport, InterfaceIndex, Outcome, Seen, VipIndex};
-use crate::packet::{Advertisement, Discarded, IpMeta};
+use crate::packet::{self, Advertisement, Discarded, IpMeta};
 use crate::router::role::Rival;
 use crate::router::{AddressLoss, Linger};
 use crate::tier::Fitness;
@@ -158,7 +158,7 @@ impl Keeper {
             let (mut budget, mut is_drained) = (PACKETS_A_TURN, false);
             while budget > 0 && !is_drained {
                 let Self { ports, vips, settings, .. } = self;
-                let judge = |ip: &IpMeta, bytes: &[u8]| judge(vips, port, settings.version, ip, bytes);
+                let judge = |ip: &IpMeta, bytes: &[u8]| judge(vips, port, settings.version, ip, bytes, now);
                 is_drained = ports[port].drain(&mut budget, judge, now, |text| control.publish(warning(text)));
                 self.hand_adverts_over(port, now, control);
             }
@@ -271,20 +271,29 @@ impl Keeper {
     }
 }
 
-/// What the virtual router that it speaks to would take.
+/// What the virtual router that it speaks to would take; and how its sender is configured otherwise.
 fn judge(
-    vips: &[VirtualAddress],
+    vips: &mut [VirtualAddress],
     on: InterfaceIndex,
     version: Version,
     ip: &IpMeta,
     bytes: &[u8],
+    now: BootInstant,
 ) -> Result<Advertisement, Discarded> {
-    let advertisement = Advertisement::decode(ip, version, bytes)?.advertisement;
-    let id = advertisement.virtual_router_id;
-    let mut routers = vips.iter().filter(|vip| vip.on == on).map(|vip| &vip.router);
-    let router = routers.find(|router| router.parameters().virtual_router_id == id);
-    router.ok_or(Discarded::VirtualRouterId(id.get()))?.accepts(&advertisement, ip)?;
-    Ok(advertisement)
+    let received = Advertisement::decode(ip, version, bytes).map(|received| received.advertisement);
+    let id = packet::virtual_router_id(bytes);
+    let is_it = |vip: &&mut VirtualAddress| vip.on == on && Some(vip.settings.virtual_router_id) == id;
+    let Some(VirtualAddress { router, mismatches, .. }) = vips.iter_mut().find(is_it) else {
+        return received.and_then(|other| Err(Discarded::VirtualRouterId(other.virtual_router_id.get())));
+    };
+    let judged = received.and_then(|advertisement| router.accepts(&advertisement, ip).map(|()| advertisement));
+    match &judged {
+        Ok(advertisement) => {
+            mismatches.accepted(ip.source, advertisement, router.parameters(), router.priority(), now);
+        }
+        Err(reason) => mismatches.discarded(ip.source, *reason, router.parameters(), now),
+    }
+    judged
 }
 
 fn of_index(ports: &mut [Port], index: u32) -> impl Iterator<Item = &mut Port> {

@@ -93,7 +93,7 @@ impl Port {
     pub(super) fn drain(
         &mut self,
         budget: &mut usize,
-        judge: impl Fn(&IpMeta, &[u8]) -> Result<Advertisement, Discarded>,
+        mut judge: impl FnMut(&IpMeta, &[u8]) -> Result<Advertisement, Discarded>,
         now: BootInstant,
         mut log: impl FnMut(String),
     ) -> bool {

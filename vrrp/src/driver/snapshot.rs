@@ -7,6 +7,7 @@ use fmc_config::model::name::{NodeName, VipName};
 use serde::{Deserialize, Serialize};
 
 use super::lateness::LatenessSummary;
+use super::mismatch::Mismatch;
 use crate::boot_instant::BootInstant;
 use crate::packet::Discarded;
 use crate::realtime::Realtime;
@@ -62,6 +63,8 @@ pub struct VipSnapshot {
     pub installed: bool,
     /// The last advert of another router.
     pub last_heard: Option<LastHeard>,
+    /// Routers that speak for it and are configured otherwise.
+    pub mismatches: Vec<Mismatch>,
     /// Counters since the start.
     pub statistics: Statistics,
 }

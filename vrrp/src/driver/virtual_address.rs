@@ -7,6 +7,7 @@ use crate::lease::{Epoch, Holding, InterfaceIndex, LEASE};
 use crate::router::role::Role;
 use crate::router::{AddressLoss, VirtualRouter};
 
+use super::mismatch::Mismatches;
 use super::settings::VipSettings;
 use super::snapshot::{LastHeard, VipSnapshot};
 
@@ -28,6 +29,7 @@ pub(super) struct VirtualAddress {
     pub(super) last_heard: Option<LastHeard>,
     /// The settings have it no more: it is given up in good order, and its place is free when it is gone.
     pub(super) is_leaving: bool,
+    pub(super) mismatches: Mismatches,
     complained_at: Option<BootInstant>,
 }
 
@@ -57,6 +59,7 @@ impl VirtualAddress {
             epoch: 0,
             last_heard: None,
             is_leaving: false,
+            mismatches: Mismatches::default(),
             complained_at: None,
         }
     }
@@ -124,7 +127,7 @@ impl VirtualAddress {
         }
     }
 
-    pub(super) fn snapshot(&self, interface: &str) -> VipSnapshot {
+    pub(super) fn snapshot(&self, interface: &str, now: BootInstant) -> VipSnapshot {
         let explanation = self.router.explain();
         let report = self.router.report();
         VipSnapshot {
@@ -139,6 +142,7 @@ impl VirtualAddress {
             tier: report.tier,
             installed: matches!(self.address, Address::Installed { .. }),
             last_heard: self.last_heard,
+            mismatches: self.mismatches.standing(self.router.parameters(), now).collect(),
             statistics: self.router.statistics(),
         }
     }

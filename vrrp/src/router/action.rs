@@ -1,6 +1,5 @@
 //! What the driver is asked to perform, and the box it is kept in until then. [core]
 
-use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use arrayvec::ArrayVec;
@@ -41,17 +40,6 @@ pub enum Alarm {
     AddressRemoved,
     /// The address was removed again and again.
     AddressContested,
-    /// This router advertises another interval (hundredths of a second); a Backup adopts it.
-    IntervalDiffers {
-        /// Who.
-        source: Ipv4Addr,
-        /// Hundredths of a second.
-        theirs: u16,
-    },
-    /// This router has another list of addresses for the same virtual router: two clusters may share the identifier.
-    AddressListDiffers(Ipv4Addr),
-    /// This router has the same priority; the higher address wins (RFC 9568 §8.3.2 advises to log it).
-    EqualPriority(Ipv4Addr),
     /// A planned move found no taker; this node serves on.
     NobodyTookOver,
 }

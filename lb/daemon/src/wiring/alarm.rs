@@ -21,15 +21,6 @@ pub(crate) fn sentence(alarm: &Alarm, nodes: &[Node]) -> String {
             "somebody on this node keeps removing the address: take it out of NetworkManager's or networkd's hands"
                 .to_owned()
         }
-        Alarm::IntervalDiffers { source, theirs } => {
-            format!("{source} advertises each {} ms, another interval than ours", u32::from(*theirs) * 10)
-        }
-        Alarm::AddressListDiffers(source) => {
-            format!(
-                "{source} advertises other addresses with our virtual_router_id: two clusters may share it, choose another"
-            )
-        }
-        Alarm::EqualPriority(source) => format!("{source} has the same priority; the higher address wins"),
         Alarm::NobodyTookOver => "a planned move found no taker; this node serves on".to_owned(),
     }
 }

@@ -14,6 +14,7 @@ use fmc_vrrp::router::role::Role;
 
 use crate::admin::health_of;
 use crate::memory_budget::Pressure;
+use super::mismatch::{self, Sentence};
 use crate::proxy::appliance::Appliance;
 use crate::proxy::view::{live_peers, owner, says_only_active};
 
@@ -150,6 +151,9 @@ fn conditions(appliance: &Appliance) -> Vec<Condition> {
             let fix = "let IP protocol 112 through between the nodes";
             add(Severity::Error, format!("CONFLICT: {name} is served by two nodes"), fix);
         }
+    }
+    for Sentence { severity, text, fix } in mismatch::standing(appliance) {
+        add(severity, text, &fix);
     }
     let mut drifted = Vec::new();
     for node in appliance.others() {

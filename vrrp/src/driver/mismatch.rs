@@ -1,0 +1,150 @@
+//! Routers that speak for one of our virtual routers and are configured otherwise: who, in what, and until when it was seen. [core]
+
+use std::net::Ipv4Addr;
+use std::time::Duration;
+
+use arrayvec::ArrayVec;
+use serde::{Deserialize, Serialize};
+
+use crate::boot_instant::BootInstant;
+use crate::packet::{Advertisement, Discarded};
+use crate::priority::Priority;
+use crate::router::Parameters;
+
+/// What is not seen again in this time, and in three intervals, is mended. A minute: a Keepalived that hears our other version is kept
+/// silent by it most of the time.
+const SEEN_WITHIN: Duration = Duration::from_secs(60);
+
+/// Mismatches of one virtual router that are remembered; forged ones may be many, and the newest come in when others are mended.
+const REMEMBERED: usize = 8;
+
+/// In what another router is configured otherwise.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Difference {
+    /// The version of VRRP: neither hears the other.
+    Version {
+        /// What it speaks.
+        theirs: u8,
+        /// What we speak.
+        ours: u8,
+    },
+    /// The interval. VRRPv3 adopts it in Backup, VRRPv2 does not hear the other (RFC 9568 §7.1, RFC 3768 §7.1).
+    Interval {
+        /// Theirs, in hundredths of a second.
+        theirs: u16,
+        /// Ours, in hundredths of a second.
+        ours: u16,
+    },
+    /// VRRPv2: the type of authentication; 0 none, 1 password.
+    AuthenticationType {
+        /// What it has.
+        theirs: u8,
+        /// What we have.
+        ours: u8,
+    },
+    /// VRRPv2: the password.
+    Password,
+    /// The addresses: most likely another cluster with our identifier.
+    AddressList {
+        /// The first of theirs.
+        theirs: Ipv4Addr,
+    },
+    /// Multicast for one, unicast for the other.
+    Transport,
+    /// Nothing, though it has to: the priority is ours too (RFC 9568 §8.3.2).
+    SamePriority(Priority),
+    /// Nothing: it uses our own address.
+    SameAddress,
+}
+
+/// A difference, and who has it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Mismatch {
+    /// Source of its advertisements.
+    pub source: Ipv4Addr,
+    /// In what.
+    pub difference: Difference,
+}
+
+/// The mismatches of one virtual router.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Mismatches(ArrayVec<(Mismatch, BootInstant), REMEMBERED>);
+
+impl Mismatches {
+    /// A packet for our identifier was discarded.
+    pub(super) fn discarded(&mut self, source: Ipv4Addr, reason: Discarded, ours: &Parameters, now: BootInstant) {
+        if let Some(difference) = of_discarded(reason) {
+            self.note(Mismatch { source, difference }, ours, now);
+        }
+    }
+
+    /// An advertisement was accepted, while we are at `priority`.
+    pub(super) fn accepted(
+        &mut self,
+        source: Ipv4Addr,
+        advertisement: &Advertisement,
+        ours: &Parameters,
+        priority: Priority,
+        now: BootInstant,
+    ) {
+        for difference in of_accepted(advertisement, ours, priority).into_iter().flatten() {
+            self.note(Mismatch { source, difference }, ours, now);
+        }
+    }
+
+    /// Those that are not mended.
+    pub(super) fn standing(&self, ours: &Parameters, now: BootInstant) -> impl Iterator<Item = Mismatch> {
+        self.0.iter().filter(move |(_, seen_at)| is_fresh(*seen_at, ours, now)).map(|(mismatch, _)| *mismatch)
+    }
+
+    fn note(&mut self, mismatch: Mismatch, ours: &Parameters, now: BootInstant) {
+        if let Some((_, seen_at)) = self.0.iter_mut().find(|(known, _)| *known == mismatch) {
+            *seen_at = now;
+            return;
+        }
+        self.0.retain(|(_, seen_at)| is_fresh(*seen_at, ours, now));
+        // Full of others that stand: those are told, this one when there is room.
+        let _ = self.0.try_push((mismatch, now));
+    }
+}
+
+fn is_fresh(seen_at: BootInstant, ours: &Parameters, now: BootInstant) -> bool {
+    now.saturating_duration_since(seen_at) <= SEEN_WITHIN + ours.interval.duration() * 3
+}
+
+/// What is plainly broken says nothing of a configuration.
+fn of_discarded(reason: Discarded) -> Option<Difference> {
+    match reason {
+        Discarded::Version { theirs: theirs @ (2 | 3), ours } => Some(Difference::Version { theirs, ours }),
+        Discarded::IntervalDiffers { theirs, ours } => {
+            Some(Difference::Interval { theirs: u16::from(theirs) * 100, ours: u16::from(ours) * 100 })
+        }
+        Discarded::AuthenticationType { theirs, ours } => Some(Difference::AuthenticationType { theirs, ours }),
+        Discarded::Password => Some(Difference::Password),
+        Discarded::Destination(_) => Some(Difference::Transport),
+        Discarded::OwnAddress => Some(Difference::SameAddress),
+        Discarded::Version { .. }
+        | Discarded::Ttl(_)
+        | Discarded::Type(_)
+        | Discarded::Length(_)
+        | Discarded::Checksum
+        | Discarded::VirtualRouterId(_)
+        | Discarded::AddressList
+        | Discarded::Interval
+        | Discarded::Stranger => None,
+    }
+}
+
+/// RFC 9568 §7.1 and §8.3.2: worth a word to the operator, and nothing more.
+fn of_accepted(advertisement: &Advertisement, ours: &Parameters, priority: Priority) -> [Option<Difference>; 3] {
+    let interval = (advertisement.interval != ours.interval)
+        .then(|| Difference::Interval { theirs: advertisement.interval.get(), ours: ours.interval.get() });
+    let other_list = advertisement.addresses.as_slice() != [ours.address];
+    let theirs = advertisement.addresses.iter().copied().find(|theirs| *theirs != ours.address);
+    let addresses = theirs.filter(|_| other_list).map(|theirs| Difference::AddressList { theirs });
+    let same = (advertisement.priority == priority).then_some(Difference::SamePriority(priority));
+    [interval, addresses, same]
+}
+
+#[cfg(test)]
+mod tests;
