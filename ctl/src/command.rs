@@ -11,6 +11,7 @@ mod confirm;
 mod events;
 mod failover;
 mod kill;
+mod lab;
 mod look;
 mod probe;
 mod rebalance;
@@ -41,5 +42,6 @@ pub(crate) async fn run(cli: &Cli, output: &mut Output) -> anyhow::Result<Exit> 
         Verb::Apply { file, yes } => configure::apply(&client, file, *yes, output).await,
         Verb::Reload { yes } => configure::reload(&client, *yes, output).await,
         Verb::Failover(asked) => failover::run(&client, asked, output).await,
+        Verb::Lab(asked) => lab::run(asked, output),
     }
 }
