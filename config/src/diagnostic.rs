@@ -6,13 +6,13 @@ mod render;
 use std::fmt;
 use std::ops::Range;
 
-pub use code::Code;
+pub use code::{Code, Rule};
 
 /// One thing that is wrong, or doubtful, in a configuration file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Diagnostic {
     /// The rule that was broken.
-    pub code: Code,
+    pub code: Rule,
     /// The bytes of the source that break it.
     pub span: Range<usize>,
     /// The field as typed, for example `frontends.web.ports`; empty for the whole file.
@@ -28,12 +28,12 @@ pub struct Diagnostic {
 impl Diagnostic {
     /// Whether the file is refused for it.
     pub fn severity(&self) -> Severity {
-        self.code.severity()
+        self.code.severity
     }
 }
 
 /// Whether a file is refused.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Severity {
     /// The file has no meaning as it stands.
     Error,
@@ -50,8 +50,8 @@ pub struct Diagnostics {
 }
 
 impl Diagnostics {
-    /// Keeps a copy of the source, since it is shown long after the file was read.
-    pub(crate) fn new(file_name: &str, source: &str, mut found: Vec<Diagnostic>) -> Self {
+    /// What was `found` in `source`. Keeps a copy of it, since it is shown long after the file was read.
+    pub fn new(file_name: &str, source: &str, mut found: Vec<Diagnostic>) -> Self {
         found.sort_by_key(|diagnostic| diagnostic.span.start);
         Self { file_name: file_name.to_owned(), source: source.to_owned(), found }
     }

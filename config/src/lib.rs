@@ -9,17 +9,21 @@
 //! profile   the defaults, each with its reason
 //! effective the way back: a model as a file with nothing left out
 //! ```
+//!
+//! [`diagnostic`], [`findings`], [`suggest`] and [`syntax`] are how any TOML file of this project says what is wrong with it; the
+//! inventory of the lab brings its own rules to them.
 
 pub mod diagnostic;
 pub mod difference;
+pub mod findings;
 pub mod model;
+pub mod suggest;
+pub mod syntax;
 
 mod effective;
-mod findings;
 mod lower;
 mod profile;
 
 mod span_of_time;
-mod suggest;
 mod toml;
 mod words;

@@ -23,7 +23,7 @@ const OTHER_TONGUES: &[(&str, &str)] = &[
 ];
 
 /// The candidate nearest to `word`, when it is near enough to be a slip of the hand or a word of another tool.
-pub(crate) fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let plain = word.to_ascii_lowercase().replace('-', "_");
     let translated = OTHER_TONGUES.iter().find(|(other, _)| *other == plain).map(|(_, ours)| *ours);
     let mut best = None;
@@ -43,7 +43,7 @@ pub(crate) fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a s
 }
 
 /// The edit for an unknown word: the nearest one if there is one, else all of them.
-pub(crate) fn fix<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str> + Clone) -> String {
+pub fn fix<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str> + Clone) -> String {
     let several = candidates.clone().into_iter().nth(1).is_some();
     match nearest(word, candidates.clone()).filter(|_| several) {
         Some(candidate) => format!("did you mean `{candidate}`?"),
@@ -52,7 +52,7 @@ pub(crate) fn fix<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str> 
 }
 
 /// `a`, `b` or `c`.
-pub(crate) fn choice<'a>(words: impl IntoIterator<Item = &'a str>) -> String {
+pub fn choice<'a>(words: impl IntoIterator<Item = &'a str>) -> String {
     let mut quoted: Vec<_> = words.into_iter().map(|word| format!("`{word}`")).collect();
     match (quoted.pop(), quoted.is_empty()) {
         (None, _) => "nothing".to_owned(),

@@ -13,13 +13,13 @@ pub(crate) mod nodes;
 pub(crate) mod scalar;
 pub(crate) mod service;
 pub(crate) mod shape;
-pub(crate) mod syntax;
 pub(crate) mod table;
 pub(crate) mod vips;
 
 use ::toml::de::DeTable;
 
 use crate::findings::Findings;
+use crate::syntax;
 use backends::RawBackend;
 use election::RawElection;
 use frontends::RawFrontend;

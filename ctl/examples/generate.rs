@@ -60,6 +60,9 @@ fn reference() -> String {
     for name in verbs {
         if let Some(verb) = tool.find_subcommand_mut(&name) {
             text += &section(&format!("fmc-lbctl {name}"), verb);
+            for below in verb.get_subcommands_mut() {
+                text += &section(&format!("fmc-lbctl {name} {}", below.get_name().to_owned()), below);
+            }
         }
     }
     text

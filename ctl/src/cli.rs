@@ -143,6 +143,34 @@ pub(crate) enum Verb {
 
     /// Move VIPs that this node owns to another node; says first how many connections that cuts.
     Failover(Failover),
+
+    /// The rest of the lab: machines, networks, names, time, storage and cluster in one inventory.
+    #[command(subcommand)]
+    Lab(Lab),
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Lab {
+    /// Is the inventory right, under every address plan and every way in from the Internet? Shows all that is wrong with it.
+    Check {
+        /// The inventory; `-` reads it from standard input.
+        inventory: PathBuf,
+    },
+
+    /// Write the balancer's configuration, as rendered from the inventory, into a directory; the same bytes in every run.
+    Render {
+        /// The inventory; `-` reads it from standard input.
+        inventory: PathBuf,
+        /// The directory; what is in it already and is not rendered stays, and is named.
+        #[arg(long, short, value_name = "DIR")]
+        output: PathBuf,
+        /// The address plan [default: the one that the inventory calls live].
+        #[arg(long, value_name = "NAME")]
+        plan: Option<String>,
+        /// The way in from the Internet [default: the one that the inventory calls live].
+        #[arg(long, value_name = "NAME")]
+        way: Option<String>,
+    },
 }
 
 #[derive(Debug, Args)]

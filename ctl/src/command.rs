@@ -11,6 +11,7 @@ mod confirm;
 mod events;
 mod failover;
 mod kill;
+mod lab;
 mod look;
 mod pin;
 mod probe;
@@ -49,5 +50,6 @@ pub(crate) async fn run(cli: &Cli, output: &mut Output) -> anyhow::Result<Exit> 
         Verb::Save => trial::save(&client, output).await,
         Verb::Reload { yes } => configure::reload(&client, *yes, output).await,
         Verb::Failover(asked) => failover::run(&client, asked, output).await,
+        Verb::Lab(asked) => lab::run(asked, output),
     }
 }

@@ -31,6 +31,34 @@ macro_rules! codes {
     };
 }
 
+/// The rule of some file's language that was broken: its stable name, and whether a file that breaks it is refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Rule {
+    /// Shown in brackets; scripts and documentation may refer to it.
+    pub name: &'static str,
+    /// Whether a file that breaks it is refused.
+    pub severity: Severity,
+}
+
+impl Rule {
+    /// The name as shown.
+    pub const fn as_str(self) -> &'static str {
+        self.name
+    }
+}
+
+impl From<Code> for Rule {
+    fn from(code: Code) -> Self {
+        Self { name: code.as_str(), severity: code.severity() }
+    }
+}
+
+impl PartialEq<Code> for Rule {
+    fn eq(&self, code: &Code) -> bool {
+        *self == Self::from(*code)
+    }
+}
+
 codes! {
     /// The file is not TOML.
     TomlSyntax Error "toml-syntax",

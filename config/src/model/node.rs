@@ -30,7 +30,7 @@ impl Node {
 }
 
 /// The name of a network interface: 1 to 15 bytes, no blank, no slash (`IFNAMSIZ`, netdevice(7)).
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct InterfaceName(String);
 

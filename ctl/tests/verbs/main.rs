@@ -84,6 +84,31 @@ fn every_command_is_shown_as_its_golden_file_has_it_and_exits_with_its_answer() 
 }
 
 #[test]
+fn an_inventory_is_checked_and_rendered_without_a_daemon() {
+    let example = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../provision/examples/flatcar-micro-cloud.toml");
+    let directory = tempfile::tempdir().unwrap();
+    let lab = |words: &[&str]| {
+        let tool = std::process::Command::new(env!("CARGO_BIN_EXE_fmc-lbctl")).arg("lab").args(words).output().unwrap();
+        (tool.status.code(), String::from_utf8(tool.stdout).unwrap(), String::from_utf8(tool.stderr).unwrap())
+    };
+    let (inventory, output) = (example.to_str().unwrap(), directory.path().to_str().unwrap());
+    let (code, said, _) = lab(&["check", inventory]);
+    assert_eq!(code, Some(0));
+    assert!(said.starts_with("valid: 12 machines in 4 networks, under 3 plans and 2 ways"), "{said}");
+    for state in ["new", "unchanged"] {
+        let (code, said, _) = lab(&["render", inventory, "--output", output]);
+        assert!(code == Some(0) && said.starts_with(&format!("{state} ")), "{said}");
+    }
+    let (_, said, _) = lab(&["render", inventory, "--output", output, "--plan", "a"]);
+    assert!(said.starts_with("changed "), "{said}");
+    let wrong = directory.path().join("wrong.toml");
+    std::fs::write(&wrong, std::fs::read_to_string(&example).unwrap().replace("cpus = 24", "cpu = 24")).unwrap();
+    let (code, said, faults) = lab(&["check", wrong.to_str().unwrap()]);
+    assert_eq!((code, said.as_str()), (Some(1), ""));
+    assert!(faults.contains("did you mean `cpus`?"), "{faults}");
+}
+
+#[test]
 fn a_dry_run_changes_nothing() {
     for (line, path, plan) in [
         ("failover --dry-run", "/v1/failover", "failover_plan"),

@@ -6,7 +6,7 @@ use crate::diagnostic::Code;
 use crate::findings::{Findings, Place};
 
 /// Reports every syntax error. `false`: the tree has lost something, so that what it says must not be read.
-pub(crate) fn report(errors: &[Error], findings: &mut Findings) -> bool {
+pub fn report(errors: &[Error], findings: &mut Findings) -> bool {
     let mut whole = true;
     for error in errors {
         let place = Place { span: error.span().unwrap_or(0..0), field: String::new() };

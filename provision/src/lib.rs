@@ -1,0 +1,27 @@
+//! The rest of the lab: hypervisor, networks, machines, first boot, firewall, names, time, VPN, storage and K3s from one inventory.
+//!
+//! ```text
+//! inventory   the file as typed; its types are also its schema
+//! reading     text -> inventory, every error of form at once                 (rules of one field)
+//! lab         the inventory under one address plan and one outside path      (references, values per plan)
+//! check       the invariants of a lab                                        (rules of two fields and more)
+//! render      a lab -> files, byte for byte the same in every run; so far the balancer's configuration
+//! ```
+//!
+//! [`read`] is the entry. Nothing here opens a file, runs a program or holds a secret: secrets are named, never read.
+
+pub mod inventory;
+pub mod lab;
+pub mod render;
+pub mod rule;
+pub mod schema;
+
+mod check;
+mod reading;
+
+use fmc_config::diagnostic::Diagnostics;
+
+pub use reading::{Checked, read};
+
+/// What is wrong with an inventory, or an inventory and what an operator should look at.
+pub type Outcome = Result<(Checked, Diagnostics), Diagnostics>;

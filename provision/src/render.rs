@@ -1,0 +1,43 @@
+//! A lab as files: the same bytes in every run, written by a serialiser wherever the format has one.
+//!
+//! No secret is ever in them: where a program needs one, the file names the path at which it will be.
+
+pub mod balancer;
+
+use crate::lab::Lab;
+
+/// A file of the lab.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Artifact {
+    /// Below the directory that is rendered into.
+    pub path: String,
+    /// What it is for, in one line.
+    pub purpose: String,
+    /// Its bytes.
+    pub content: Vec<u8>,
+}
+
+/// The files of a lab that are rendered, in the order of their paths.
+pub fn artifacts(lab: &Lab) -> Vec<Artifact> {
+    let mut files = Files::default();
+    balancer::render(lab, &mut files);
+    files.finish()
+}
+
+/// The files rendered so far.
+#[derive(Debug, Default)]
+pub(crate) struct Files {
+    list: Vec<Artifact>,
+}
+
+impl Files {
+    pub(crate) fn add(&mut self, path: impl Into<String>, purpose: impl Into<String>, content: impl Into<Vec<u8>>) {
+        self.list.push(Artifact { path: path.into(), purpose: purpose.into(), content: content.into() });
+    }
+
+    fn finish(mut self) -> Vec<Artifact> {
+        self.list.sort_by(|one, other| one.path.cmp(&other.path));
+        debug_assert!(self.list.windows(2).all(|pair| pair[0].path != pair[1].path), "two files at one path");
+        self.list
+    }
+}
