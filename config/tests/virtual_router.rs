@@ -1,6 +1,6 @@
 //! The parameters of a virtual router: what a file may say of it, and what is refused (RFC 9568 §6.1, RFC 3768 §6.1).
 
-use fmc_config::diagnostic::Code;
+use fmc_config::diagnostic::{Code, Rule};
 use fmc_config::model::Config;
 use fmc_config::model::vip::VirtualRouterId;
 
@@ -12,7 +12,7 @@ fn file(vip: &str, election: &str) -> String {
     format!("{}\n[election]\n{election}\n", minimal.replace(typed, &format!("[vips.api]\n{vip}\n")))
 }
 
-fn read(vip: &str, election: &str) -> Result<Config, Vec<Code>> {
+fn read(vip: &str, election: &str) -> Result<Config, Vec<Rule>> {
     let found = Config::parse(&file(vip, election), "fmc-lb.toml");
     found.map_err(|found| found.iter().map(|diagnostic| diagnostic.code).collect())
 }

@@ -12,9 +12,9 @@ use fmc_config::model::name::NodeName;
 use fmc_vrrp::driver::PeerSnapshot;
 use fmc_vrrp::router::role::Role;
 
+use super::mismatch::{self, Sentence};
 use crate::admin::health_of;
 use crate::memory_budget::Pressure;
-use super::mismatch::{self, Sentence};
 use crate::proxy::appliance::Appliance;
 use crate::proxy::view::{live_peers, owner, says_only_active};
 
