@@ -167,9 +167,9 @@ fn health(verdict: Verdict) -> Health {
 }
 
 fn turn(headroom: &mut Headroom, appliance: &mut Appliance) {
-    let pressure = keep_within_memory(appliance);
+    keep_within_memory(appliance);
     let scarce = headroom.observe(appliance.data_plane.sessions().len() as u64);
-    appliance.scarce = if pressure == Pressure::None { scarce } else { Some(Scarce::Memory) };
+    appliance.scarce = if appliance.memory.is_helpless() { Some(Scarce::Memory) } else { scarce };
     tell_fitness(appliance);
     appliance.keeper.tell(&ToKeeper::Command(Command::Status));
     alarms::look(appliance);
@@ -187,7 +187,7 @@ fn turn(headroom: &mut Headroom, appliance: &mut Appliance) {
 }
 
 /// Nobody new when the budget is nearly used up; when it is, those go who hold most and move nothing.
-fn keep_within_memory(appliance: &mut Appliance) -> Pressure {
+fn keep_within_memory(appliance: &mut Appliance) {
     let pressure = appliance.memory.observe(appliance.config.limits.max_memory_mib);
     appliance.data_plane.hold_newcomers(pressure != Pressure::None);
     if pressure == Pressure::Over {
@@ -197,7 +197,6 @@ fn keep_within_memory(appliance: &mut Appliance) -> Pressure {
             appliance.note(Severity::Warning, EventKind::Limit, None, text);
         }
     }
-    pressure
 }
 
 /// Ends the relays of addresses that the configuration no longer has.
