@@ -20,6 +20,9 @@ pub use data_plane::{DataPlane, Handle};
 mod dial;
 pub use dial::{DialFailed, Failure, OnDialFailed};
 
+mod durations;
+pub use durations::{BOUNDS as CONNECT_BOUNDS, Counted};
+
 mod ended_by;
 pub use ended_by::EndedBy;
 

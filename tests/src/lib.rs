@@ -24,6 +24,7 @@ pub mod conformance;
 mod directory;
 pub mod eventually;
 pub mod exchange;
+pub mod exposition;
 pub mod figure;
 pub mod frr;
 pub mod junk;

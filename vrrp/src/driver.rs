@@ -34,7 +34,7 @@ use std::time::Duration;
 use arrayvec::ArrayVec;
 
 pub use control::{Command, Control, LogLevel, Report};
-pub use lateness::LatenessSummary;
+pub use lateness::{BOUNDS as LATENESS_BOUNDS, LatenessSummary};
 pub use mismatch::{Difference, Mismatch};
 pub use reload::Change;
 pub use settings::{KeeperSettings, PairKeys, PeerSettings, UnknownNode, VipSettings};

@@ -29,7 +29,7 @@ pub(crate) fn answer(uri: &Uri, caller: &Caller, shared: &Shared) -> Answer {
     let query = uri.query().unwrap_or_default();
     match uri.path() {
         "/" => page::answer(),
-        "/metrics" => exposition::answer(&appliance.recorder, &appliance.data_plane),
+        "/metrics" => exposition::answer(&appliance),
         "/healthz" => Answer::probe(true, "alive"),
         "/readyz" => ready(&appliance),
         path::STATUS => Answer::json(&status::status(&appliance)),

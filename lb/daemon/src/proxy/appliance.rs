@@ -18,6 +18,7 @@ use fmc_config::model::node::Node;
 use fmc_config::model::vip::Vip;
 use fmc_health::{AgentWords, Agents, Checker};
 use fmc_lb::Handle as DataPlaneHandle;
+use fmc_lb::metrics::Ledger;
 use fmc_vrrp::driver::{Change, Snapshot};
 use fmc_vrrp::router::role::Role;
 use metrics_exporter_prometheus::PrometheusHandle;
@@ -89,6 +90,8 @@ pub(crate) struct Appliance {
     pub(crate) events: EventLog,
     pub(crate) alarms: Alarms,
     pub(crate) recorder: PrometheusHandle,
+    /// Where counters of other parts are added up for the recorder.
+    pub(crate) ledger: RefCell<Ledger>,
     /// Log lines that found their queue full.
     pub(crate) log_lines: ErrorCounter,
     /// Whether the relay loop turns.

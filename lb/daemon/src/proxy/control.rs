@@ -133,6 +133,7 @@ impl Control {
             processes: None,
             alarms: Alarms::default(),
             recorder: self.recorder,
+            ledger: RefCell::default(),
             log_lines: self.log_lines,
             relay_loop: self.relay_loop,
             scarce: None,
