@@ -1,8 +1,13 @@
 //! The inventory under one address plan and one way in from the Internet: names resolved, every value the one that counts.
 
+mod order;
 mod resolve;
+mod route;
 
+pub use order::Edges;
+pub(crate) use order::before;
 pub(crate) use resolve::unknown;
+pub use route::{Route, VpnServer};
 
 use std::net::Ipv4Addr;
 

@@ -3,8 +3,12 @@
 //! No secret is ever in them: where a program needs one, the file names the path at which it will be.
 
 pub mod balancer;
+pub mod libvirt;
 
 use crate::lab::Lab;
+
+/// The first line of a text that takes comments.
+const RENDERED: &str = "# Rendered from the inventory; a change belongs there.";
 
 /// A file of the lab.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,6 +25,7 @@ pub struct Artifact {
 pub fn artifacts(lab: &Lab) -> Vec<Artifact> {
     let mut files = Files::default();
     balancer::render(lab, &mut files);
+    libvirt::render(lab, &mut files);
     files.finish()
 }
 
