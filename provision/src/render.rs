@@ -3,8 +3,14 @@
 //! No secret is ever in them: where a program needs one, the file names the path at which it will be.
 
 pub mod balancer;
+pub mod host;
 pub mod libvirt;
+pub mod system;
 
+mod ini;
+mod vpn;
+
+use self::system::System;
 use crate::lab::Lab;
 
 /// The first line of a text that takes comments.
@@ -26,6 +32,8 @@ pub fn artifacts(lab: &Lab) -> Vec<Artifact> {
     let mut files = Files::default();
     balancer::render(lab, &mut files);
     libvirt::render(lab, &mut files);
+    host::render(lab, &mut files);
+    vpn::render(lab, &mut files);
     files.finish()
 }
 
@@ -38,6 +46,13 @@ pub(crate) struct Files {
 impl Files {
     pub(crate) fn add(&mut self, path: impl Into<String>, purpose: impl Into<String>, content: impl Into<Vec<u8>>) {
         self.list.push(Artifact { path: path.into(), purpose: purpose.into(), content: content.into() });
+    }
+
+    /// The texts of a system below `BASE/root`, at their paths.
+    fn system(&mut self, base: &str, system: &System) {
+        for (path, text, purpose) in system.texts() {
+            self.add(format!("{base}/root{path}"), purpose, text);
+        }
     }
 
     fn finish(mut self) -> Vec<Artifact> {

@@ -5,7 +5,6 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use fmc_provision::lab::Lab;
 use fmc_provision::render;
 use tempfile::TempDir;
 
@@ -14,8 +13,6 @@ pub(crate) const CHOICES: [(&str, &str); 4] = [("a", "router"), ("b", "router"),
 
 /// The example under a plan and a way, rendered into a directory that goes with it.
 pub(crate) struct Rendered {
-    #[allow(dead_code)]
-    pub(crate) lab: Lab,
     directory: TempDir,
 }
 
@@ -40,7 +37,7 @@ impl Rendered {
         for artifact in render::artifacts(&lab) {
             put(&directory.path().join(artifact.path), &artifact.content);
         }
-        Self { lab, directory }
+        Self { directory }
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -101,6 +98,11 @@ pub(crate) fn outcome(program: &str, command: &mut Command, noise: impl Fn(&str)
     let (stdout, stderr) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     let silent = stderr.lines().all(|line| line.trim().is_empty() || noise(line));
     Verdict { accepted: output.status.success() && silent, said: format!("{}\n{stdout}{stderr}", output.status) }
+}
+
+/// Runs a script in a network of its own, which goes with it.
+pub(crate) fn in_namespace(script: &str) -> Verdict {
+    judge("unshare", &["--net", "--mount", "sh", "-euc", script], no_noise)
 }
 
 pub(crate) fn no_noise(_: &str) -> bool {
