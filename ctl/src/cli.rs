@@ -157,7 +157,7 @@ pub(crate) enum Lab {
         inventory: PathBuf,
     },
 
-    /// Write the balancer's configuration, as rendered from the inventory, into a directory; the same bytes in every run.
+    /// Write every file of the lab, as rendered from the inventory, into a directory; the same bytes in every run.
     Render {
         /// The inventory; `-` reads it from standard input.
         inventory: PathBuf,
