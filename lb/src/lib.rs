@@ -43,6 +43,7 @@ pub use pool::{Administrative, AgentWish, Health, Member, Policy, Pool, PoolStat
 mod pulse;
 pub use pulse::{PULSE_INTERVAL, Pulse, Ticks};
 
+mod preface;
 mod quota;
 mod rate;
 

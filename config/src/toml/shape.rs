@@ -31,6 +31,8 @@ pub(crate) static FRONTEND: Shape = Shape {
         "ports",
         "profile",
         "allow",
+        "accept_proxy",
+        "preface_timeout",
         "backend",
         "max_connections",
         "max_per_second",

@@ -1,6 +1,6 @@
 //! One consistent set of servers and rules.
 
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
@@ -59,7 +59,7 @@ pub(crate) struct Occasion {
     /// 64 uniform bits, new for each choice.
     pub(crate) entropy: u64,
     /// Who connects.
-    pub(crate) source: Ipv4Addr,
+    pub(crate) source: IpAddr,
     pub(crate) now: Ticks,
 }
 

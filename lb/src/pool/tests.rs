@@ -1,4 +1,4 @@
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::num::{NonZeroU16, NonZeroU32};
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use super::*;
 use crate::dial::Failure;
 
 const NOW: Ticks = Ticks(10_000);
-const ASKED: Occasion = Occasion { entropy: 0, source: Ipv4Addr::new(192, 168, 0, 5), now: NOW };
+const ASKED: Occasion = Occasion { entropy: 0, source: IpAddr::V4(Ipv4Addr::new(192, 168, 0, 5)), now: NOW };
 
 #[test]
 fn the_best_health_present_is_chosen_alone() {
@@ -345,7 +345,7 @@ const RULES: [Balance; 5] =
 
 fn asked(number: u32) -> Occasion {
     let entropy = crate::entropy::mixed(u64::from(number).wrapping_mul(crate::entropy::STEP));
-    Occasion { entropy, source: Ipv4Addr::from(0x0a11_0000 + number), now: NOW }
+    Occasion { entropy, source: Ipv4Addr::from(0x0a11_0000 + number).into(), now: NOW }
 }
 
 fn hashing_backend(servers: u8) -> Backend {

@@ -268,6 +268,8 @@ fn frontend(address: Ipv4Addr) -> Frontend {
         ports: vec![PortRoute { listen: port(PORT), server: None }],
         profile: Profile::K8sApi,
         allow: Vec::new(),
+        accept_proxy: Vec::new(),
+        preface_timeout: Duration::from_secs(5),
         backend: "masters".parse().unwrap(),
         max_connections: 1000,
         idle_timeout: None,
