@@ -2,6 +2,7 @@
 
 mod admin;
 mod administrative;
+mod advert_key_file;
 mod backoff;
 mod channel;
 mod check;
@@ -21,6 +22,7 @@ mod pair;
 mod privilege;
 mod proxy;
 mod runtime_dir;
+mod secret_file;
 mod state_dir;
 mod supervisor;
 mod text_file;
@@ -31,6 +33,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Parser, Subcommand};
+use keygen::Purpose;
 
 use message::Begin;
 use nix::sys::signalfd::SignalFd;
@@ -80,9 +83,12 @@ enum Command {
     },
     /// Make the secret that the nodes sign their heartbeats with; never replaces a file.
     Keygen {
-        /// Where to; as `key_file` in the configuration.
-        #[arg(value_name = "FILE", default_value = "/etc/fmc-lb/pair.key")]
-        file: PathBuf,
+        /// Where to; as `key_file` in the configuration. /etc/fmc-lb/pair.key, or adverts.key beside it.
+        #[arg(value_name = "FILE")]
+        file: Option<PathBuf>,
+        /// A key for signed advertisements instead, which a Keepalived may have too.
+        #[arg(long)]
+        adverts: bool,
         /// Add a key to the file, as the first step of replacing the one in it: it is accepted, the one before it signs.
         #[arg(long)]
         add: bool,
@@ -109,8 +115,11 @@ fn main() -> ExitCode {
         }
         Command::Check { config, effective } => Ok(check::check(&config, effective)),
         Command::Cleanup { runtime_dir } => cleanup(runtime_dir),
-        Command::Keygen { file, add: false } => keygen::keygen(&file),
-        Command::Keygen { file, add: true } => keygen::add(&file),
+        Command::Keygen { file, adverts, add } => {
+            let purpose = if adverts { Purpose::Adverts } else { Purpose::Pair };
+            let file = file.unwrap_or_else(|| purpose.usual_file().into());
+            if add { keygen::add(purpose, &file) } else { keygen::keygen(purpose, &file) }
+        }
         Command::Keeper => keeper::main(),
         Command::Proxy => proxy::main(),
     };

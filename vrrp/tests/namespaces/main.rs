@@ -15,6 +15,7 @@ mod lease;
 mod links;
 mod realtime;
 mod refusals;
+mod signed;
 mod sniffer;
 mod unanswered;
 mod versions;
