@@ -24,6 +24,8 @@ pub struct LatenessSummary {
     pub max: Duration,
     /// 99 of 100 were not later than this (the bound of a bucket).
     pub p99: Duration,
+    /// 999 of 1,000.
+    pub p999: Duration,
 }
 
 impl Lateness {
@@ -35,7 +37,8 @@ impl Lateness {
 
     pub(super) fn summary(&self) -> LatenessSummary {
         let wakes: u64 = self.counts.iter().sum();
-        LatenessSummary { wakes, max: self.max, p99: self.quantile(wakes - wakes / 100) }
+        let p99 = self.quantile(wakes - wakes / 100);
+        LatenessSummary { wakes, max: self.max, p99, p999: self.quantile(wakes - wakes / 1000) }
     }
 
     fn quantile(&self, rank: u64) -> Duration {
@@ -60,7 +63,7 @@ mod tests {
         lateness.record(Duration::from_secs(7));
         let summary = lateness.summary();
         assert_eq!((summary.wakes, summary.max), (100, Duration::from_secs(7)));
-        assert_eq!(summary.p99, Duration::from_micros(100));
+        assert_eq!((summary.p99, summary.p999), (Duration::from_micros(100), Duration::from_secs(7)));
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! The election's and the daemon's own metrics: names, units and labels, described once.
 
 use fmc_config::model::name::VipName;
-use fmc_vrrp::driver::Snapshot;
+use fmc_vrrp::driver::{LatenessSummary, Snapshot};
 use fmc_vrrp::packet::Discarded;
 use fmc_vrrp::router::role::Role;
 use metrics::{Unit, counter, describe_counter, describe_gauge, gauge};
@@ -18,6 +18,12 @@ pub(crate) fn describe() {
         "fmc_vrrp_peer_heartbeat_age_seconds",
         Unit::Seconds,
         "since the last accepted heartbeat of the peer"
+    );
+    describe_counter!("fmc_vrrp_wakes_total", "times that the election woke for a deadline");
+    describe_gauge!(
+        "fmc_vrrp_wake_late_seconds",
+        Unit::Seconds,
+        "how late the election woke, since the keeper started; quantile 1 is the worst"
     );
     describe_counter!("fmc_vrrp_discarded_total", "adverts that were discarded, by reason");
     describe_counter!(
@@ -65,6 +71,15 @@ fn export_memory(appliance: &Appliance) {
     gauge!("fmc_memory_budget_bytes").set(memory.limit(appliance.config.limits.max_memory_mib) as f64);
 }
 
+/// A node whose election wakes late by a good part of its interval has stalls, or does not get real time.
+fn export_lateness(lateness: &LatenessSummary) {
+    let LatenessSummary { wakes, max, p99, p999 } = *lateness;
+    counter!("fmc_vrrp_wakes_total").absolute(wakes);
+    for (quantile, late) in [("0.99", p99), ("0.999", p999), ("1", max)] {
+        gauge!("fmc_vrrp_wake_late_seconds", "quantile" => quantile).set(late.as_secs_f64());
+    }
+}
+
 /// Writes a snapshot of the election.
 pub(crate) fn export(snapshot: &Snapshot, appliance: &Appliance) {
     export_memory(appliance);
@@ -84,6 +99,7 @@ pub(crate) fn export(snapshot: &Snapshot, appliance: &Appliance) {
             counter!("fmc_vrrp_discarded_total", &labels).absolute(count);
         }
     }
+    export_lateness(&snapshot.lateness);
     counter!("fmc_vrrp_heartbeats_refused_total").absolute(snapshot.heartbeats_refused);
     counter!("fmc_vrrp_sends_failed_total").absolute(snapshot.sends_failed);
     counter!("fmc_daemon_log_lines_dropped_total").absolute(appliance.log_lines.dropped_lines() as u64);
