@@ -40,16 +40,20 @@ fn heal_again_and_again(rounds: usize, within: Duration) {
     let _masters = Server::masters(&lab, &Authority::new());
     let _workers = Server::workers(&lab);
     let pair = Pair::start(&lab, &Configuration::flatcar_micro_cloud());
-    let mut gaps: Vec<Duration> = (0..rounds).map(|round| heal(&lab, &pair, round)).collect();
-    gaps.sort();
-    for (name, share) in [("median", 50), ("99 of 100 at most", 99), ("longest", 100)] {
-        figure(&format!("{rounds} heals: gap between served connections, {name}"), gaps[(rounds - 1) * share / 100]);
+    let (mut calm, mut gaps): (Vec<_>, Vec<_>) = (0..rounds).map(|round| heal(&lab, &pair, round)).unzip();
+    for (when, gaps) in [("before", &mut calm), ("after", &mut gaps)] {
+        gaps.sort();
+        for (name, share) in [("median", 50), ("90 of 100 at most", 90), ("longest", 100)] {
+            let at = (rounds - 1) * share / 100;
+            figure(&format!("{rounds} heals: gap between served connections {when}, {name}"), gaps[at]);
+        }
     }
     assert!(gaps[rounds - 1] <= within, "{gaps:?}");
 }
 
-/// One round; returns the longest gap between connections of clients that were served, around the heal and after it.
-fn heal(lab: &Lab, pair: &Pair<'_>, round: usize) -> Duration {
+/// One round; returns the longest gap between connections of clients that were served, before the heal, which is what the machine
+/// costs, and around and after it.
+fn heal(lab: &Lab, pair: &Pair<'_>, round: usize) -> (Duration, Duration) {
     let cut = NODES[round % 2];
     lab.unplug(cut);
     let holders = || pair.ownership.holders(WEB).len();
@@ -63,7 +67,9 @@ fn heal(lab: &Lab, pair: &Pair<'_>, round: usize) -> Duration {
     std::thread::sleep(Duration::from_millis(600));
     let record = load.stop();
     assert_eq!(record.failures_since(healed + Duration::from_millis(500)), 0, "round {round}: {:?}", record.failures());
-    record.between(healing - Duration::from_millis(50), Instant::now()).longest_gap()
+    let around = healing - Duration::from_millis(50);
+    let began = record.attempts().first().map_or(around, |first| first.started);
+    (record.between(began, around).longest_gap(), record.between(around, Instant::now()).longest_gap())
 }
 
 #[test]
