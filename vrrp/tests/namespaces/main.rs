@@ -6,6 +6,7 @@
 
 mod allocation;
 mod around;
+mod cadence;
 mod child;
 mod election;
 mod junk;
