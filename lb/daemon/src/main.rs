@@ -9,6 +9,7 @@ mod event_log;
 mod exit;
 mod fitness;
 mod headroom;
+mod history;
 mod instance;
 mod keeper;
 mod keygen;
