@@ -30,6 +30,7 @@ const CORES: &[&str] = &[
     "health/src/verdict.rs",
     "lb/daemon/src/administrative.rs",
     "lb/daemon/src/fitness.rs",
+    "lb/daemon/src/history.rs",
     "lb/src/balance.rs",
     "lb/src/pool/warm_up.rs",
     "lb/src/proxy_protocol.rs",

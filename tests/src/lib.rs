@@ -17,6 +17,7 @@
 
 pub mod balancer;
 pub mod binaries;
+pub mod browser;
 pub mod capture;
 pub mod certificate;
 pub mod configuration;

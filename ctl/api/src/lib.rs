@@ -16,6 +16,7 @@ pub mod command;
 pub mod configure;
 pub mod events;
 pub mod exchange;
+pub mod history;
 pub mod nodes;
 pub mod pair;
 pub mod path;

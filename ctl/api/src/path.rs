@@ -10,6 +10,10 @@ pub const BACKENDS: &str = "/v1/backends";
 pub const SESSIONS: &str = "/v1/sessions";
 /// [`crate::events::EventList`]; takes an [`crate::events::EventQuery`].
 pub const EVENTS: &str = "/v1/events";
+/// [`crate::history::HistoryList`].
+pub const HISTORY: &str = "/v1/history";
+/// Server-sent events `status`, `backends`, `events` and `history`, each with what is answered at the path of that name.
+pub const LIVE: &str = "/v1/live";
 /// `POST` [`crate::command::SetState`], answered by [`crate::command::StateAnswer`].
 pub const DRAIN: &str = "/v1/drain";
 /// `POST` [`crate::command::SetState`], answered by [`crate::command::StateAnswer`].

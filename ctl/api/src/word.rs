@@ -75,6 +75,29 @@ words!(
 );
 
 words!(
+    /// What was seen of a server for a while, from the best to the worst.
+    Seen {
+        /// It passed its check, and took new connections.
+        Healthy = "healthy",
+        /// It passed its check, and an operator let it take no new connections.
+        Drain = "drain",
+        /// An operator had it out of service.
+        Maint = "maint",
+        /// Not enough answers yet.
+        Unknown = "unknown",
+        /// It failed its check.
+        Unhealthy = "unhealthy",
+    }
+);
+
+impl Seen {
+    /// The worse of two.
+    pub fn worse(self, other: Self) -> Self {
+        if other as u8 > self as u8 { other } else { self }
+    }
+}
+
+words!(
     /// What an operator has asked of a server or a node; kept apart from what is configured and from what is observed.
     AdminState {
         /// In service.

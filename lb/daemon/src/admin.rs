@@ -7,6 +7,7 @@
 
 mod command;
 mod exposition;
+mod live;
 mod order;
 mod page;
 mod pass_on;

@@ -15,6 +15,7 @@ mod consequences;
 mod judgement;
 mod mismatch;
 pub(crate) mod operator;
+mod readings;
 mod reason;
 pub(crate) mod reload;
 mod roles;
@@ -173,6 +174,7 @@ fn turn(headroom: &mut Headroom, appliance: &mut Appliance) {
     tell_fitness(appliance);
     appliance.keeper.tell(&ToKeeper::Command(Command::Status));
     alarms::look(appliance);
+    readings::take(appliance);
     // Histograms keep every sample until somebody scrapes, or this is called.
     appliance.recorder.run_upkeep();
     let now = Instant::now();

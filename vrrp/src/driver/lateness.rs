@@ -40,8 +40,6 @@ pub struct LatenessSummary {
     pub max: Duration,
     /// 99 of 100 were not later than this (the bound of a bucket).
     pub p99: Duration,
-    /// 999 of 1,000.
-    pub p999: Duration,
     /// In each bucket of [`BOUNDS`], not in those below it; the last is over every bound.
     pub counts: [u64; BOUNDS.len() + 1],
     /// All of them together.
@@ -61,7 +59,6 @@ impl Lateness {
             wakes,
             max: self.max,
             p99: self.quantile(wakes - wakes / 100),
-            p999: self.quantile(wakes - wakes / 1000),
             counts: self.counts,
             sum: self.sum,
         }
@@ -90,7 +87,7 @@ mod tests {
         assert_eq!((summary.wakes, summary.max), (100, Duration::from_secs(7)));
         assert_eq!((summary.counts[1], summary.counts[BOUNDS.len()]), (99, 1));
         assert_eq!(summary.sum, Duration::from_micros(99 * 80) + Duration::from_secs(7));
-        assert_eq!((summary.p99, summary.p999), (Duration::from_micros(100), Duration::from_secs(7)));
+        assert_eq!(summary.p99, Duration::from_micros(100));
     }
 
     #[test]

@@ -1,9 +1,10 @@
 //! The reading half of the admin API: every `GET`.
 
-mod backends;
+pub(super) mod backends;
+pub(super) mod history;
 mod pair;
 mod sessions;
-mod status;
+pub(super) mod status;
 
 use std::time::SystemTime;
 
@@ -17,7 +18,7 @@ use fmc_api::{Moment, Refusal, RefusalKind, path};
 use hyper::Uri;
 
 use super::response::{Answer, refuse};
-use super::{Caller, exposition, is_command, page};
+use super::{Caller, exposition, is_command, live, page};
 use crate::proxy::appliance::{Appliance, Shared};
 
 pub(crate) use backends::{admin_state, health_of};
@@ -37,6 +38,8 @@ pub(crate) fn answer(uri: &Uri, caller: &Caller, shared: &Shared) -> Answer {
             Answer::json(&VipList { now: now(), node: appliance.node.name.clone(), vips: status::vips(&appliance) })
         }
         path::BACKENDS => Answer::json(&backends::list(&appliance)),
+        path::HISTORY => Answer::json(&history::list(&appliance)),
+        path::LIVE => live::answer(shared),
         path::SESSIONS => {
             SessionQuery::parse(query).map_or_else(bad_query, |query| Answer::json(&sessions::list(&appliance, &query)))
         }
@@ -77,6 +80,17 @@ fn ready(appliance: &Appliance) -> Answer {
     let unready = unready.or_else(|| appliance.snapshot.is_none().then(|| "the keeper is not running".to_owned()));
     unready.map_or_else(|| Answer::probe(true, "ready"), |why| Answer::probe(false, &why))
 }
+
+/// What the status page shows of the events.
+pub(super) fn events_of_the_page(appliance: &Appliance) -> EventList {
+    let mut list = events(appliance, EventQuery::default());
+    let older = list.events.len().saturating_sub(ON_THE_PAGE);
+    list.events.drain(..older);
+    list
+}
+
+/// The newest are what a person looks for; the rest is behind `fmc-lbctl events`.
+const ON_THE_PAGE: usize = 40;
 
 fn events(appliance: &Appliance, query: EventQuery) -> EventList {
     let since = appliance.events.since(query.after);

@@ -32,6 +32,7 @@ use crate::admin::Served;
 use crate::administrative::Administrative;
 use crate::event_log::EventLog;
 use crate::fitness::{Judgement, Scarce};
+use crate::history::History;
 use crate::lifeline::Lifeline;
 use crate::memory_budget::MemoryBudget;
 use crate::message::Processes;
@@ -92,6 +93,12 @@ pub(crate) struct Appliance {
     pub(crate) recorder: PrometheusHandle,
     /// Where counters of other parts are added up for the recorder.
     pub(crate) ledger: RefCell<Ledger>,
+    /// The last minutes, for charts.
+    pub(crate) history: History,
+    /// Held by each page that watches, and once here.
+    pub(crate) streams: Rc<()>,
+    /// When this process began to serve.
+    pub(crate) began: Instant,
     /// Log lines that found their queue full.
     pub(crate) log_lines: ErrorCounter,
     /// Whether the relay loop turns.

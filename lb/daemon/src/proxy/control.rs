@@ -28,6 +28,7 @@ use super::loop_pulse::LoopPulse;
 use super::relay::Relay;
 use super::saver::Saver;
 use crate::event_log::EventLog;
+use crate::history::History;
 use crate::lifeline::Lifeline;
 use crate::memory_budget::MemoryBudget;
 use crate::message::Word;
@@ -134,6 +135,9 @@ impl Control {
             alarms: Alarms::default(),
             recorder: self.recorder,
             ledger: RefCell::default(),
+            history: History::default(),
+            streams: Rc::default(),
+            began: Instant::now(),
             log_lines: self.log_lines,
             relay_loop: self.relay_loop,
             scarce: None,
