@@ -29,6 +29,8 @@ const CORES: &[&str] = &[
     "health/src/step.rs",
     "health/src/verdict.rs",
     "lb/daemon/src/administrative.rs",
+    "lb/daemon/src/explanation.rs",
+    "lb/daemon/src/failover_history.rs",
     "lb/daemon/src/fitness.rs",
     "lb/src/balance.rs",
     "lb/src/pool/warm_up.rs",

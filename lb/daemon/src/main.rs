@@ -7,6 +7,8 @@ mod channel;
 mod check;
 mod event_log;
 mod exit;
+mod explanation;
+mod failover_history;
 mod fitness;
 mod headroom;
 mod instance;

@@ -12,6 +12,7 @@ mod agent;
 mod alarm;
 pub(crate) mod alarms;
 mod consequences;
+mod failover;
 mod judgement;
 mod mismatch;
 pub(crate) mod operator;
@@ -173,6 +174,7 @@ fn turn(headroom: &mut Headroom, appliance: &mut Appliance) {
     tell_fitness(appliance);
     appliance.keeper.tell(&ToKeeper::Command(Command::Status));
     alarms::look(appliance);
+    failover::look(appliance);
     // Histograms keep every sample until somebody scrapes, or this is called.
     appliance.recorder.run_upkeep();
     let now = Instant::now();
