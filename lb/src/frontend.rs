@@ -11,6 +11,7 @@ use ipnet::IpNet;
 use tokio::sync::watch;
 
 use crate::ended_by::EndedBy;
+use crate::first_served::{FirstServed, Watch};
 use crate::pool::Pool;
 use crate::preface::Manner;
 use crate::quota::Quota;
@@ -35,6 +36,7 @@ struct Life {
     meter: Mutex<Meter>,
     sources: Mutex<Sources>,
     began: Instant,
+    first: Watch,
     accepting: watch::Sender<bool>,
 }
 
@@ -82,6 +84,7 @@ impl Frontend {
             meter: Mutex::default(),
             sources: Mutex::default(),
             began: Instant::now(),
+            first: Watch::new(),
             accepting: watch::Sender::new(true),
         });
         Self { settings, pool, life }
@@ -148,6 +151,20 @@ impl Frontend {
     /// Its counters.
     pub fn traffic(&self) -> &Traffic {
         &self.life.traffic
+    }
+
+    /// Watches anew for the first connection and the first byte.
+    pub fn watch_first_served(&self) {
+        self.life.first.begin();
+    }
+
+    /// What was first served since then, or since the start.
+    pub fn first_served(&self) -> FirstServed {
+        self.life.first.seen()
+    }
+
+    pub(crate) fn first(&self) -> &Watch {
+        &self.life.first
     }
 
     /// Where clients connect on this route.

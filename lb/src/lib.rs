@@ -28,6 +28,9 @@ pub use ended_by::EndedBy;
 
 mod entropy;
 
+mod first_served;
+pub use first_served::FirstServed;
+
 mod frontend;
 pub use frontend::{Frontend, Traffic};
 
@@ -38,7 +41,7 @@ mod listen;
 pub use listen::{AcceptError, BindError, Holder, ListenerState, ListenerStatus};
 
 mod pool;
-pub use pool::{Administrative, AgentWish, Health, Member, Policy, Pool, PoolStatus, ServerStatus, Snapshot};
+pub use pool::{Administrative, AgentWish, Health, Member, Policy, Pool, PoolStatus, Prospect, ServerStatus, Snapshot};
 
 mod pulse;
 pub use pulse::{PULSE_INTERVAL, Pulse, Ticks};

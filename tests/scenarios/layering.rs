@@ -29,6 +29,8 @@ const CORES: &[&str] = &[
     "health/src/step.rs",
     "health/src/verdict.rs",
     "lb/daemon/src/administrative.rs",
+    "lb/daemon/src/explanation.rs",
+    "lb/daemon/src/failover_history.rs",
     "lb/daemon/src/fitness.rs",
     "lb/daemon/src/history.rs",
     "lb/src/balance.rs",

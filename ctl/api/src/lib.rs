@@ -16,6 +16,8 @@ pub mod command;
 pub mod configure;
 pub mod events;
 pub mod exchange;
+pub mod explain;
+pub mod failovers;
 pub mod history;
 pub mod nodes;
 pub mod pair;

@@ -3,7 +3,7 @@
 macro_rules! words {
     ($(#[$doc:meta])* $type:ident { $($(#[$variant_doc:meta])* $variant:ident = $word:literal,)+ }) => {
         $(#[$doc])*
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
         pub enum $type {
             $($(#[$variant_doc])* #[serde(rename = $word)] $variant,)+
         }
@@ -134,6 +134,30 @@ words!(
         Relaying = "relaying",
         /// One side has closed, the other still sends.
         HalfClosed = "half-closed",
+    }
+);
+
+words!(
+    /// What a new connection would find in a server.
+    Prospect {
+        /// It gets it, or it is one of equals that get it in turn.
+        Next = "next",
+        /// It may get it: by weight, by chance or by the client's address.
+        Candidate = "candidate",
+        /// Only if all of those cannot be connected to.
+        LastResort = "last-resort",
+        /// It does not get it.
+        Never = "never",
+    }
+);
+
+words!(
+    /// Which half of a VIP's move a node has measured.
+    Half {
+        /// The VIP came to it.
+        Came = "came",
+        /// The VIP left it.
+        Left = "left",
     }
 );
 

@@ -9,6 +9,8 @@ mod check;
 mod cli;
 mod event_log;
 mod exit;
+mod explanation;
+mod failover_history;
 mod fitness;
 mod headroom;
 mod history;

@@ -12,6 +12,7 @@ mod agent;
 mod alarm;
 pub(crate) mod alarms;
 mod consequences;
+mod failover;
 mod judgement;
 mod mismatch;
 pub(crate) mod operator;
@@ -175,6 +176,7 @@ fn turn(headroom: &mut Headroom, appliance: &mut Appliance) {
     appliance.keeper.tell(&ToKeeper::Command(Command::Status));
     alarms::look(appliance);
     readings::take(appliance);
+    failover::look(appliance);
     // Histograms keep every sample until somebody scrapes, or this is called.
     appliance.recorder.run_upkeep();
     let now = Instant::now();

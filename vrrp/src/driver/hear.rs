@@ -131,7 +131,7 @@ impl Keeper {
         match outcome {
             Outcome::Installed => {
                 self.vips[vip].address = Address::Installed { renewed_at: now, present: true };
-                control.publish(Report::AddressInstalled { vip: name });
+                control.publish(Report::AddressInstalled { vip: name, at: now });
             }
             Outcome::Removed => {
                 self.vips[vip].address = Address::Absent;

@@ -1,6 +1,8 @@
 //! The reading half of the admin API: every `GET`.
 
 pub(super) mod backends;
+mod explain;
+mod failovers;
 pub(super) mod history;
 mod pair;
 mod sessions;
@@ -46,6 +48,7 @@ pub(crate) fn answer(uri: &Uri, caller: &Caller, shared: &Shared) -> Answer {
         path::EVENTS => {
             EventQuery::parse(query).map_or_else(bad_query, |query| Answer::json(&events(&appliance, query)))
         }
+        path::FAILOVERS => Answer::json(&failovers::list(&appliance)),
         path::PAIR if *caller != Caller::Network => {
             PairQuery::parse(query).map_or_else(bad_query, |query| Answer::json(&pair::report(&appliance, query)))
         }
@@ -58,9 +61,9 @@ pub(crate) fn answer(uri: &Uri, caller: &Caller, shared: &Shared) -> Answer {
         command if is_command(command) => {
             refuse(RefusalKind::BadRequest, format!("{command} is a command"), "send it with POST, on the unix socket")
         }
-        other => {
+        other => explain::answer(other, &appliance).unwrap_or_else(|| {
             refuse(RefusalKind::NotFound, format!("there is no {other}"), "see docs/reference/api.md for what there is")
-        }
+        }),
     }
 }
 

@@ -31,6 +31,7 @@ use super::saver::Saver;
 use crate::admin::Served;
 use crate::administrative::Administrative;
 use crate::event_log::EventLog;
+use crate::failover_history::FailoverHistory;
 use crate::fitness::{Judgement, Scarce};
 use crate::history::History;
 use crate::lifeline::Lifeline;
@@ -64,6 +65,9 @@ pub(crate) struct Appliance {
     pub(crate) administrative: Administrative,
     /// Keeps it on the disk.
     pub(crate) saver: Saver,
+    /// What the moves of VIPs measured of themselves, and its record.
+    pub(crate) failovers: FailoverHistory,
+    pub(crate) failover_saver: Saver,
     pub(crate) state_dir: StateDir,
     /// For work that may wait for a disk.
     pub(crate) runtime: tokio::runtime::Handle,
