@@ -33,10 +33,12 @@ use fmc_vrrp::driver::{Command, Report};
 use tokio::sync::mpsc;
 use tokio::time::{MissedTickBehavior, interval};
 
+use crate::admin::status_address;
 use crate::fitness::Scarce;
 use crate::headroom::Headroom;
 use crate::memory_budget::{self, Pressure};
 use crate::message::ToKeeper;
+use crate::pair::channel;
 use crate::proxy::appliance::{Appliance, Shared};
 use crate::proxy::control_pulse::ControlPulse;
 use crate::proxy::link::News;
@@ -46,6 +48,9 @@ pub(crate) use judgement::tell_fitness;
 
 /// How often what is level-triggered is said again: a keeper that was frozen or restarted learns our fitness by it.
 const TURN: Duration = Duration::from_millis(250);
+
+/// What could not be bound is tried again so often.
+const AGAIN: Duration = Duration::from_secs(1);
 
 /// Relays whose VIP left unplanned are kept this long: a short stall gives it back.
 const LOST_RELAYS_KEPT: Duration = Duration::from_secs(10);
@@ -74,6 +79,8 @@ pub(crate) struct Inbox {
 pub(crate) async fn run(shared: Shared, mut inbox: Inbox, pulse: &ControlPulse) {
     let mut turns = interval(TURN);
     turns.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut again = interval(AGAIN);
+    again.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut headroom = Headroom::new();
     loop {
         tokio::select! {
@@ -88,6 +95,10 @@ pub(crate) async fn run(shared: Shared, mut inbox: Inbox, pulse: &ControlPulse) 
             _ = turns.tick() => {
                 pulse.beat(Instant::now());
                 turn(&mut headroom, &mut shared.borrow_mut());
+            }
+            _ = again.tick() => {
+                status_address::try_again(&shared);
+                channel::try_again(&shared);
             }
         }
     }

@@ -28,7 +28,7 @@ use tracing_appender::non_blocking::ErrorCounter;
 use super::link::KeeperLink;
 use super::loop_pulse::LoopPulse;
 use super::saver::Saver;
-use crate::admin::Served;
+use crate::admin::status_address::StatusAddresses;
 use crate::administrative::Administrative;
 use crate::event_log::EventLog;
 use crate::failover_history::FailoverHistory;
@@ -68,9 +68,11 @@ pub(crate) struct Appliance {
     /// What the moves of VIPs measured of themselves, and its record.
     pub(crate) failovers: FailoverHistory,
     pub(crate) failover_saver: Saver,
+    /// Keeps the configuration in force for a start that finds the file wrong.
+    pub(crate) last_good_saver: Saver,
+    /// Keeps the one that came from another node for the next start.
+    pub(crate) applied_saver: Saver,
     pub(crate) state_dir: StateDir,
-    /// For work that may wait for a disk.
-    pub(crate) runtime: tokio::runtime::Handle,
     pub(crate) data_plane: DataPlaneHandle,
     pub(crate) checker: Checker,
     pub(crate) agents: Agents,
@@ -86,7 +88,7 @@ pub(crate) struct Appliance {
     /// Addresses that the configuration no longer has, since when: their relays get a grace period.
     pub(crate) leaving: Vec<(Ipv4Addr, Instant)>,
     /// The status page and the JSON API on TCP.
-    pub(crate) served: Vec<Served>,
+    pub(crate) status: StatusAddresses,
     /// In the order of the configuration.
     pub(crate) vips: Vec<VipState>,
     /// The keeper's last snapshot; `None` while there is no keeper.

@@ -27,6 +27,7 @@ use super::link::{KeeperLink, News};
 use super::loop_pulse::LoopPulse;
 use super::relay::Relay;
 use super::saver::Saver;
+use crate::admin::status_address::{self, StatusAddresses};
 use crate::event_log::EventLog;
 use crate::failover_history::FailoverHistory;
 use crate::history::History;
@@ -120,9 +121,10 @@ impl Control {
             administrative: self.recovered.layer,
             saver: Saver::start(self.state_dir.clone(), StateDir::save, runtime.handle()),
             failovers: FailoverHistory::recover(self.state_dir.failovers().as_deref()),
+            last_good_saver: Saver::start(self.state_dir.clone(), StateDir::save_good, runtime.handle()),
+            applied_saver: Saver::start(self.state_dir.clone(), StateDir::save_applied, runtime.handle()),
             failover_saver: Saver::start(self.state_dir.clone(), StateDir::save_failovers, runtime.handle()),
             state_dir: self.state_dir,
-            runtime: runtime.handle().clone(),
             data_plane: self.data_plane,
             checker,
             agents,
@@ -132,7 +134,7 @@ impl Control {
             supervisor: self.supervisor,
             preparing: None,
             leaving: Vec::new(),
-            served: Vec::new(),
+            status: StatusAddresses::default(),
             snapshot: None,
             processes: None,
             alarms: Alarms::default(),
@@ -157,8 +159,8 @@ impl Control {
         LocalSet::new().block_on(runtime, async {
             let unix = tokio::net::UnixListener::from_std(self.admin).context("cannot serve the admin socket")?;
             tokio::task::spawn_local(admin::serve_unix(unix, shared.clone()));
-            admin::serve_addresses(&shared).await;
-            channel::renew(&shared);
+            status_address::serve(Vec::new(), &shared);
+            channel::renew(None, &shared);
             if let Err(error) = shared.borrow().supervisor.send(&Word::Ready) {
                 tracing::warn!(%error, "cannot tell the supervisor that all is ready");
             }

@@ -147,6 +147,21 @@ fn conditions(appliance: &Appliance) -> Vec<Condition> {
         let fix = format!("make {} writable; it is tried again and again", appliance.state_dir.path().display());
         add(Severity::Warning, format!("what operators asked is not saved, a restart would forget it: {why}"), &fix);
     }
+    if let Some(why) = appliance.last_good_saver.trouble().or_else(|| appliance.applied_saver.trouble()) {
+        let fix = format!("make {} writable; it is tried again and again", appliance.state_dir.path().display());
+        add(
+            Severity::Warning,
+            format!("the configuration in force is not saved, a restart may come back with another: {why}"),
+            &fix,
+        );
+    }
+    for why in appliance.status.refused() {
+        add(Severity::Error, why.clone(), "free it, or change [admin] listen; it is tried again and again");
+    }
+    if let Some(why) = appliance.channel.failed() {
+        let text = format!("there is no channel to the other nodes: {why}");
+        add(Severity::Error, text, "it is tried again and again; until then each node is commanded by itself");
+    }
     for state in &appliance.vips {
         let name = &state.vip.name;
         if owner(appliance, state) == Owner::Nobody {
