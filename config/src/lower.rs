@@ -9,6 +9,7 @@ mod limit;
 mod name;
 mod node;
 mod port;
+mod preface;
 mod track;
 mod vip;
 

@@ -7,11 +7,14 @@ use std::sync::Arc;
 
 use tokio::net::TcpStream;
 
-use crate::dial::{Attempt, Dial, DialFailed, Dialed, Failure, NotDialed, OnDialFailed, Why};
+use crate::dial::{Attempt, Dial, DialFailed, Dialed, Failure, NotDialed, OnDialFailed, Opening, Why};
 use crate::ended_by::EndedBy;
 use crate::entropy::Entropy;
+use crate::frontend::OfSource;
 use crate::listen::Permit;
 use crate::pool::Administrative;
+use crate::preface::Preface;
+use crate::proxy_protocol::{Endpoints, Tlvs, Told};
 use crate::pulse::Ticks;
 use crate::quota::Quota;
 use crate::relay::{Means, Relay, Turn};
@@ -39,6 +42,33 @@ pub(crate) struct Connection {
     registration: Registration,
     permit: Permit,
     surroundings: Arc<Surroundings>,
+}
+
+/// A connection that has a server.
+struct Arrived {
+    dialed: Dialed,
+    /// Of a client that a trusted proxy named; others were counted when they were accepted.
+    of_source: Option<OfSource>,
+    /// Bytes of the client that the server has already.
+    said: usize,
+}
+
+/// Why there is no relay, and what was tried.
+struct Missed {
+    ended_by: EndedBy,
+    failed: Vec<Attempt>,
+}
+
+impl From<EndedBy> for Missed {
+    fn from(ended_by: EndedBy) -> Self {
+        Self { ended_by, failed: Vec::new() }
+    }
+}
+
+impl From<NotDialed> for Missed {
+    fn from(missed: NotDialed) -> Self {
+        Self { ended_by: missed.ended_by(), failed: missed.failed }
+    }
 }
 
 /// A connection whose two sides are open; what it owns is given back when it is dropped, in this order.
@@ -69,29 +99,68 @@ impl Connection {
 
     /// The open relay; `None` when the connection has ended, with its log line, before there was one.
     async fn open(self) -> Option<Opened> {
-        let dialed = tokio::select! {
+        let arrived = tokio::select! {
             biased;
-            ended_by = std::future::poll_fn(|context| self.session().poll_end(context)) => Err((ended_by, Vec::new())),
-            dialed = self.dial() => dialed.map_err(|missed| (missed.ended_by(), missed.failed)),
+            ended_by = std::future::poll_fn(|context| self.session().poll_end(context)) => Err(ended_by.into()),
+            arrived = self.arrive() => arrived,
         };
-        match dialed {
-            Ok(dialed) => self.relay(dialed),
-            Err((ended_by, failed)) => {
+        match arrived {
+            Ok(arrived) => self.relay(arrived),
+            Err(Missed { ended_by, failed }) => {
                 self.give_up(ended_by, &failed);
                 None
             }
         }
     }
 
-    async fn dial(&self) -> Result<Dialed, NotDialed> {
+    /// What it begins with, whether its client may come, and a server for it.
+    async fn arrive(&self) -> Result<Arrived, Missed> {
+        let preface = self.preface().await?;
+        let of_source = self.meet(&preface)?;
+        let dialed = self.dial(&preface).await?;
+        Ok(Arrived { dialed, of_source, said: preface.rest.len() })
+    }
+
+    async fn preface(&self) -> Result<Preface, EndedBy> {
+        let (session, settings) = (self.session(), self.session().frontend().settings());
+        let manner = session.frontend().manner(*session.peer().ip());
+        let preface = Preface::read(&self.client, manner, settings.preface_timeout).await;
+        preface.map_err(|fault| {
+            log_line::bad_preface(session, fault);
+            fault.ended_by()
+        })
+    }
+
+    /// Admits the client that a trusted proxy has named. A connection of the proxy's own, a check, is let in because it is trusted:
+    /// version 2 says LOCAL then, and version 1, which has no word for it, the proxy's own address.
+    fn meet(&self, preface: &Preface) -> Result<Option<OfSource>, EndedBy> {
         let session = self.session();
+        match preface.header.as_ref().map(|header| header.told) {
+            Some(Told::Client(Endpoints { source, .. })) if source.ip() == *session.peer().ip() => Ok(None),
+            Some(Told::Client(Endpoints { source, .. })) => {
+                session.is_for(source);
+                session.frontend().admit(source.ip())
+            }
+            Some(Told::Nobody) => session.frontend().admit((*session.peer().ip()).into()),
+            Some(Told::Local) | None => Ok(None),
+        }
+    }
+
+    async fn dial(&self, preface: &Preface) -> Result<Dialed, NotDialed> {
+        let session = self.session();
+        let own = Told::Client(Endpoints { source: session.peer().into(), destination: session.vip().into() });
+        let (told, tlvs) = match &preface.header {
+            Some(header) if header.told != Told::Nobody => (header.told, header.tlvs.clone()),
+            Some(header) => (own, header.tlvs.clone()),
+            None => (own, Tlvs::default()),
+        };
         let dial = Dial {
             pool: session.frontend().pool(),
             route: session.route(),
             options: SocketOptions::of_servers(session.frontend().settings()),
             stream: &self.client,
-            client: session.client(),
-            vip: session.vip(),
+            source: session.client().ip(),
+            opening: Opening { told, tlvs: &tlvs, said: &preface.rest },
             pulse: self.registration.pulse(),
             entropy: &self.surroundings.entropy,
             on_failed: &self.surroundings.on_dial_failed,
@@ -99,15 +168,19 @@ impl Connection {
         dial.connect().await
     }
 
-    fn relay(self, dialed: Dialed) -> Option<Opened> {
-        let Dialed { stream, in_flight, took, failed } = dialed;
-        let Self { client, registration, permit, surroundings: _ } = self;
+    fn relay(self, arrived: Arrived) -> Option<Opened> {
+        let Arrived { dialed: Dialed { stream, in_flight, took, failed }, of_source, said } = arrived;
+        let Self { client, registration, mut permit, surroundings: _ } = self;
+        if let Some(source) = of_source {
+            permit.count_on(source);
+        }
         let session = registration.session();
         let attempts = failed.len() as u8 + 1;
         session.reach(
             Reached { server: Arc::clone(in_flight.server()), attempts, connect_time: took },
             registration.pulse().now(),
         );
+        session.moved_to_server(said);
         log_line::failed_attempts(session, &failed);
         end_in_maintenance(session);
         match (descriptor_of(client), descriptor_of(stream)) {
@@ -175,7 +248,7 @@ impl Opened {
         if session.to_client() > 0 {
             return;
         }
-        let (server, source) = (&reached.server, *session.client().ip());
+        let (server, source) = (&reached.server, session.client().ip());
         let is_out = server.in_trouble(|trouble| trouble.reset_early(source, rule, now));
         let (backend, address) = (pool.name(), server.socket_address(session.route()));
         tell(&DialFailed { backend, server: server.name(), address, failure: Failure::Reset, is_out });
@@ -218,6 +291,6 @@ mod tests {
     #[test]
     fn the_records_of_a_relay_stay_small() {
         assert!(size_of::<Opened>() <= 184, "{}", size_of::<Opened>());
-        assert!(size_of::<Session>() <= 144, "{}", size_of::<Session>());
+        assert!(size_of::<Session>() <= 168, "{}", size_of::<Session>());
     }
 }

@@ -1,16 +1,19 @@
 //! One service at run time: its settings, its bound and what it has done.
 
-use std::net::{Ipv4Addr, SocketAddrV4};
+use std::net::{IpAddr, Ipv4Addr, SocketAddrV4};
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use fmc_config::model;
 use fmc_config::model::frontend::PortRoute;
+use ipnet::IpNet;
 use tokio::sync::watch;
 
 use crate::ended_by::EndedBy;
+use crate::first_served::{FirstServed, Watch};
 use crate::pool::Pool;
+use crate::preface::Manner;
 use crate::quota::Quota;
 use crate::rate::{Meter, Micros};
 use crate::sources::{Admission, Sources};
@@ -33,6 +36,7 @@ struct Life {
     meter: Mutex<Meter>,
     sources: Mutex<Sources>,
     began: Instant,
+    first: Watch,
     accepting: watch::Sender<bool>,
 }
 
@@ -40,7 +44,7 @@ struct Life {
 #[derive(Debug)]
 pub(crate) struct OfSource {
     frontend: Arc<Frontend>,
-    source: Ipv4Addr,
+    source: IpAddr,
 }
 
 impl Drop for OfSource {
@@ -80,6 +84,7 @@ impl Frontend {
             meter: Mutex::default(),
             sources: Mutex::default(),
             began: Instant::now(),
+            first: Watch::new(),
             accepting: watch::Sender::new(true),
         });
         Self { settings, pool, life }
@@ -110,11 +115,21 @@ impl Frontend {
         meter.take(per_second, self.life.now()).map_err(Duration::from_micros)
     }
 
-    /// Lets one more connection of `source` in, as far as its own bounds go.
+    /// Lets one more connection of `source` in, if it is one that may come and as far as its own bounds go.
     ///
     /// # Errors
-    /// Which bound it has reached: [`Admission::TooMany`] or [`Admission::TooFast`].
-    pub(crate) fn admit(self: &Arc<Self>, source: Ipv4Addr) -> Result<Option<OfSource>, Admission> {
+    /// What it is refused by.
+    pub(crate) fn admit(self: &Arc<Self>, source: IpAddr) -> Result<Option<OfSource>, EndedBy> {
+        if !self.allows(source) {
+            return Err(EndedBy::RefusedByAllowList);
+        }
+        self.count(source).map_err(|over| {
+            self.say_over(over, source);
+            EndedBy::RefusedBySourceLimit
+        })
+    }
+
+    fn count(self: &Arc<Self>, source: IpAddr) -> Result<Option<OfSource>, Admission> {
         let Some(bounds) = &self.settings.per_source else { return Ok(None) };
         match self.life.sources().admit(source, bounds, self.life.now()) {
             Admission::Counted => Ok(Some(OfSource { frontend: Arc::clone(self), source })),
@@ -136,6 +151,20 @@ impl Frontend {
     /// Its counters.
     pub fn traffic(&self) -> &Traffic {
         &self.life.traffic
+    }
+
+    /// Watches anew for the first connection and the first byte.
+    pub fn watch_first_served(&self) {
+        self.life.first.begin();
+    }
+
+    /// What was first served since then, or since the start.
+    pub fn first_served(&self) -> FirstServed {
+        self.life.first.seen()
+    }
+
+    pub(crate) fn first(&self) -> &Watch {
+        &self.life.first
     }
 
     /// Where clients connect on this route.
@@ -162,9 +191,34 @@ impl Frontend {
         }
     }
 
-    pub(crate) fn allows(&self, client: Ipv4Addr) -> bool {
+    fn allows(&self, client: IpAddr) -> bool {
         let allow = &self.settings.allow;
-        allow.is_empty() || allow.iter().any(|network| network.contains(&client))
+        allow.is_empty() || allow.iter().any(|network| IpNet::from(*network).contains(&client))
+    }
+
+    /// One line now and then about each source that is over its bounds; the counter misses nothing.
+    fn say_over(&self, over: Admission, source: IpAddr) {
+        let frontend = &self.settings.name;
+        match over {
+            Admission::TooMany { say: true } => {
+                tracing::warn!(%source, %frontend, "a source has as many connections as it may: more are reset");
+            }
+            Admission::TooFast { say: true } => {
+                tracing::warn!(%source, %frontend, "a source opens connections faster than it may: more are reset");
+            }
+            Admission::TooMany { say: false } | Admission::TooFast { say: false } => {}
+            Admission::Counted | Admission::Uncounted => {}
+        }
+    }
+
+    /// What a PROXY header is from `peer`.
+    pub(crate) fn manner(&self, peer: Ipv4Addr) -> Manner {
+        let trusted = &self.settings.accept_proxy;
+        match trusted.iter().any(|network| network.contains(&peer)) {
+            true => Manner::Required,
+            false if trusted.is_empty() => Manner::Ignored,
+            false => Manner::Refused,
+        }
     }
 }
 

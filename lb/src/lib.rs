@@ -20,10 +20,16 @@ pub use data_plane::{DataPlane, Handle};
 mod dial;
 pub use dial::{DialFailed, Failure, OnDialFailed};
 
+mod durations;
+pub use durations::{BOUNDS as CONNECT_BOUNDS, Counted};
+
 mod ended_by;
 pub use ended_by::EndedBy;
 
 mod entropy;
+
+mod first_served;
+pub use first_served::FirstServed;
 
 mod frontend;
 pub use frontend::{Frontend, Traffic};
@@ -35,11 +41,12 @@ mod listen;
 pub use listen::{AcceptError, BindError, Holder, ListenerState, ListenerStatus};
 
 mod pool;
-pub use pool::{Administrative, AgentWish, Health, Member, Policy, Pool, PoolStatus, ServerStatus, Snapshot};
+pub use pool::{Administrative, AgentWish, Health, Member, Policy, Pool, PoolStatus, Prospect, ServerStatus, Snapshot};
 
 mod pulse;
 pub use pulse::{PULSE_INTERVAL, Pulse, Ticks};
 
+mod preface;
 mod quota;
 mod rate;
 

@@ -1,6 +1,6 @@
 //! One connection as others see it: a plain record of facts, counters and states.
 
-use std::net::SocketAddrV4;
+use std::net::{SocketAddr, SocketAddrV4};
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::task::{Context, Poll, Waker};
@@ -22,7 +22,9 @@ pub struct Session {
     id: u64,
     frontend: Arc<Frontend>,
     route: PortRoute,
-    client: SocketAddrV4,
+    peer: SocketAddrV4,
+    /// As a trusted proxy told it.
+    told: OnceLock<Box<SocketAddr>>,
     started: Instant,
     reached: OnceLock<Reached>,
     to_server: AtomicU64,
@@ -63,12 +65,13 @@ pub enum Phase {
 }
 
 impl Session {
-    pub(crate) fn new(id: u64, frontend: Arc<Frontend>, route: PortRoute, client: SocketAddrV4, now: Ticks) -> Self {
+    pub(crate) fn new(id: u64, frontend: Arc<Frontend>, route: PortRoute, peer: SocketAddrV4, now: Ticks) -> Self {
         Self {
             id,
             frontend,
             route,
-            client,
+            peer,
+            told: OnceLock::new(),
             started: Instant::now(),
             reached: OnceLock::new(),
             to_server: AtomicU64::new(0),
@@ -96,9 +99,24 @@ impl Session {
         self.route
     }
 
+    /// Who it is for: who connected, or whom a trusted proxy named.
+    pub fn client(&self) -> SocketAddr {
+        self.told.get().map_or(self.peer.into(), |told| **told)
+    }
+
     /// Who connected.
-    pub fn client(&self) -> SocketAddrV4 {
-        self.client
+    pub fn peer(&self) -> SocketAddrV4 {
+        self.peer
+    }
+
+    /// The trusted proxy that it came through.
+    pub fn via(&self) -> Option<SocketAddrV4> {
+        self.told.get().map(|_| self.peer)
+    }
+
+    /// Notes whom the trusted proxy named. One header stands in front of a connection; a second call would be a defect.
+    pub(crate) fn is_for(&self, client: SocketAddr) {
+        let _ = self.told.set(Box::new(client));
     }
 
     /// What it connected to.
@@ -203,6 +221,7 @@ impl Session {
     pub(crate) fn moved_to_client(&self, bytes: usize) {
         self.to_client.fetch_add(bytes as u64, Ordering::Relaxed);
         self.frontend.traffic().to_client.fetch_add(bytes as u64, Ordering::Relaxed);
+        self.frontend.first().answered(self.started);
     }
 
     /// Notes which side sent FIN first.

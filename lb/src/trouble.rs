@@ -3,7 +3,7 @@
 //! Only what is the server's: a dial that it refused, reset or left unanswered, and a connection that it reset before it had said a word. Of the
 //! latter one client counts once: what a client sends may earn it a reset, and nobody may put a server out alone.
 
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 
 use fmc_config::model::backend::Observe;
 
@@ -17,7 +17,7 @@ const SOURCES: usize = 64;
 pub(crate) struct Trouble {
     since: Option<Ticks>,
     failures: u32,
-    reset: Vec<Ipv4Addr>,
+    reset: Vec<IpAddr>,
     told: bool,
 }
 
@@ -30,7 +30,7 @@ impl Trouble {
     }
 
     /// The server reset a connection of `source` before it had said a word. True once for each stretch of time: it is out.
-    pub(crate) fn reset_early(&mut self, source: Ipv4Addr, rule: Observe, now: Ticks) -> bool {
+    pub(crate) fn reset_early(&mut self, source: IpAddr, rule: Observe, now: Ticks) -> bool {
         self.begin(rule, now);
         if self.reset.contains(&source) || self.reset.len() >= SOURCES {
             return false;
@@ -83,7 +83,7 @@ mod tests {
     #[test]
     fn one_client_that_is_reset_again_and_again_puts_nobody_out_and_three_do() {
         let mut trouble = Trouble::default();
-        let client = |last| Ipv4Addr::new(192, 168, 0, last);
+        let client = |last| IpAddr::from([192, 168, 0, last]);
         assert!((0..100).all(|_| !trouble.reset_early(client(1), RULE, Ticks(5))));
         assert!(!trouble.reset_early(client(2), RULE, Ticks(6)));
         assert!(trouble.reset_early(client(3), RULE, Ticks(7)));

@@ -9,16 +9,19 @@ use fmc_tests::certificate::Authority;
 use fmc_tests::configuration::Configuration;
 use fmc_tests::eventually::eventually;
 use fmc_tests::exchange::{Target, fetch};
-use fmc_tests::figure::figure;
+use fmc_tests::figure::{figure, figure_count};
 use fmc_tests::lab::Lab;
-use fmc_tests::load::Load;
+use fmc_tests::load::{Load, Record};
 use fmc_tests::pair::{API, NODES, Pair, WEB};
 use fmc_tests::server::Server;
 use fmc_tests::stream::Streams;
 use nix::sys::signal::Signal;
 
-/// Reloads of one scenario.
+/// Rounds of one scenario, a reload on each node; `FMC_RELOAD_ROUNDS` asks for more.
 const ROUNDS: usize = 100;
+
+/// Clients that open a connection each 4 ms; `FMC_RELOAD_CLIENTS` asks for more.
+const CLIENTS: usize = 1;
 
 /// Two intervals of the shipped configuration: a virtual machine may be stalled for a moment, an election that begins anew is
 /// silent for longer.
@@ -40,10 +43,12 @@ fn reloads_under_load_lose_nobody_cut_no_stream_and_disturb_no_advertisement() {
         .with("[election]\nfailback = \"after 10m\"\n");
     let capture = Capture::start(&lab, "br0");
     let streams = Streams::open(lab.client(), "192.168.0.33:7", 6, Duration::from_millis(50));
-    let load = Load::start(lab.client(), Target::http("192.168.0.33:80"), Duration::from_millis(4));
+    let clients = asked("FMC_RELOAD_CLIENTS").unwrap_or(CLIENTS);
+    let client = |_| Load::start(lab.client(), Target::http("192.168.0.33:80"), Duration::from_millis(4));
+    let load: Vec<Load> = (0..clients).map(client).collect();
     let (begun, claims) = (Instant::now(), [API, WEB].map(|address| pair.ownership.claims(address)));
 
-    for round in 0..ROUNDS {
+    for round in 0..asked("FMC_RELOAD_ROUNDS").unwrap_or(ROUNDS) {
         let next = if round % 2 == 0 { &changed } else { &shipped };
         for balancer in [&pair.first, &pair.second] {
             reload(&lab, balancer, next);
@@ -52,7 +57,11 @@ fn reloads_under_load_lose_nobody_cut_no_stream_and_disturb_no_advertisement() {
         assert_eq!(is_served, round % 2 == 0, "port 8080 is there when it is configured, and only then");
     }
 
-    load.stop().assert_all_served();
+    let took = begun.elapsed();
+    let served: Vec<Record> = load.into_iter().map(Load::stop).collect();
+    served.iter().for_each(Record::assert_all_served);
+    let connections: usize = served.iter().map(|record| record.attempts().len()).sum();
+    figure_count("reloads: connections a second", connections / took.as_secs().max(1) as usize);
     assert_eq!(streams.alive(), 6, "a reload cuts nobody");
     assert_eq!([API, WEB].map(|address| pair.ownership.claims(address)), claims, "an address moved");
     let silence = longest_silence(&capture, begun);
@@ -206,6 +215,10 @@ fn a_start_with_a_wrong_file_works_by_the_last_configuration_that_was_in_force_a
 
     reload(&lab, &first, &shipped.with("[limits]\nmax_connections = 5000\n"));
     eventually("the alarm is over", Duration::from_secs(3), || alarm().is_none());
+}
+
+fn asked(variable: &str) -> Option<usize> {
+    std::env::var(variable).ok().map(|number| number.parse().expect("a number"))
 }
 
 fn reload(lab: &Lab, balancer: &Balancer<'_>, next: &Configuration) {

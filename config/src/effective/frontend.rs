@@ -15,6 +15,8 @@ pub(super) fn write(text: &mut Text, frontend: &Frontend) {
         ports,
         profile,
         allow,
+        accept_proxy,
+        preface_timeout,
         backend,
         max_connections,
         max_per_second,
@@ -29,6 +31,16 @@ pub(super) fn write(text: &mut Text, frontend: &Frontend) {
         text.remark("allow: everyone");
     } else {
         text.line("allow", list(allow.iter().map(quoted)), "");
+    }
+    if accept_proxy.is_empty() {
+        text.remark("accept_proxy: nobody is believed");
+    } else {
+        text.line(
+            "accept_proxy",
+            list(accept_proxy.iter().map(quoted)),
+            "their PROXY headers are required and believed",
+        );
+        text.line("preface_timeout", quoted(span(*preface_timeout)), "for the header");
     }
     text.line("backend", quoted(backend), "");
     text.line("max_connections", max_connections.to_string(), "further clients wait");

@@ -3,7 +3,7 @@
 use std::net::Ipv4Addr;
 use std::num::NonZeroU32;
 
-use super::name;
+use super::{name, preface};
 use crate::diagnostic::Code;
 use crate::findings::{Findings, Located, Place};
 use crate::model::frontend::{Frontend, Keepalive, PerSource, PortRoute, Profile};
@@ -47,6 +47,8 @@ fn one(raw: &RawFrontend, all: &RawConfig, vips: &[Vip], limits: Limits, finding
         ports: raw.ports.iter().map(route).collect(),
         profile,
         allow: raw.allow.clone(),
+        accept_proxy: raw.accept_proxy.iter().map(|typed| typed.value).collect(),
+        preface_timeout: preface::timeout(raw, findings),
         backend: raw.backend.as_ref()?.value.parse().ok()?,
         max_connections,
         max_per_second: raw.max_per_second.as_ref().and_then(|typed| NonZeroU32::new(typed.value)),

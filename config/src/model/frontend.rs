@@ -23,6 +23,11 @@ pub struct Frontend {
     pub profile: Profile,
     /// Who may connect; empty: everyone.
     pub allow: Vec<Ipv4Net>,
+    /// Proxies whose connections begin with a PROXY header, which says who the client is; nobody else's may. Empty: a header is nothing
+    /// special.
+    pub accept_proxy: Vec<Ipv4Net>,
+    /// What a connection begins with, where that is looked at, is whole by then.
+    pub preface_timeout: Duration,
     /// Where connections go.
     pub backend: BackendName,
     /// Relays alive at once on this frontend; further clients wait in the listen queue.

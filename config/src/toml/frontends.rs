@@ -19,6 +19,8 @@ pub(crate) const MAX_CONNECTIONS: RangeInclusive<u32> = 1..=1_000_000;
 const MAX_PER_SECOND: RangeInclusive<u32> = 1..=100_000;
 const WEEK: Duration = Duration::from_secs(7 * 24 * 3600);
 const IDLE_TIMEOUT: RangeInclusive<Duration> = Duration::from_secs(1)..=WEEK;
+/// Below a retransmission of a lost segment a client would be cut that is only unlucky; beyond a minute nobody is there.
+const PREFACE_TIMEOUT: RangeInclusive<Duration> = Duration::from_millis(500)..=Duration::from_secs(60);
 const CLOSING_TIMEOUT: RangeInclusive<Duration> = Duration::from_millis(100)..=WEEK;
 /// `MAX_TCP_KEEPIDLE` and `MAX_TCP_KEEPINTVL` of the kernel (include/net/tcp.h).
 const KEEPALIVE_SPAN: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(32_767);
@@ -36,6 +38,8 @@ pub(crate) struct RawFrontend {
     /// The key stands there, right or wrong.
     pub(crate) profile_typed: bool,
     pub(crate) allow: Vec<Ipv4Net>,
+    pub(crate) accept_proxy: Vec<Located<Ipv4Net>>,
+    pub(crate) preface_timeout: Option<Located<Duration>>,
     pub(crate) backend: Option<Located<String>>,
     pub(crate) max_connections: Option<Located<u32>>,
     pub(crate) max_per_second: Option<Located<u32>>,
@@ -89,6 +93,8 @@ impl RawFrontend {
             profile: table.take("profile").and_then(|value| scalar::word(&value, words::PROFILE, findings)),
             profile_typed: table.take("profile").is_some(),
             allow: table.take("allow").map_or_else(Vec::new, |value| allow(&value, findings)),
+            accept_proxy: table.take("accept_proxy").map_or_else(Vec::new, |value| accept_proxy(&value, findings)),
+            preface_timeout: span("preface_timeout", PREFACE_TIMEOUT, findings),
             backend: backend.and_then(|value| scalar::text(&value, findings)),
             max_connections: table
                 .take("max_connections")
@@ -168,6 +174,20 @@ fn allow(value: &Value<'_>, findings: &mut Findings) -> Vec<Ipv4Net> {
         findings.add(Code::EmptyList, &value.place, "an empty list would let nobody in", fix);
     }
     items.iter().filter_map(|item| address::prefix_v4(item, findings)).collect()
+}
+
+/// Whose headers are believed.
+fn accept_proxy(value: &Value<'_>, findings: &mut Findings) -> Vec<Located<Ipv4Net>> {
+    let Some(items) = value.list("[\"10.8.0.1\"]", findings) else { return Vec::new() };
+    if items.is_empty() {
+        let fix = "name the proxies whose headers are believed, or remove `accept_proxy`";
+        findings.add(Code::EmptyList, &value.place, "an empty list believes nobody", fix);
+    }
+    let network = |item: &Value<'_>| {
+        let value = address::prefix_v4(item, findings)?;
+        Some(Located { value, place: item.place.clone() })
+    };
+    items.iter().filter_map(network).collect()
 }
 
 fn per_source(value: &Value<'_>, findings: &mut Findings) -> Option<RawPerSource> {

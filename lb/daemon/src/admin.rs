@@ -7,6 +7,7 @@
 
 mod command;
 mod exposition;
+mod live;
 mod order;
 mod page;
 mod pass_on;
@@ -97,7 +98,10 @@ impl Drop for Served {
 /// Serves the TCP addresses of the configuration, each on a task of its own, and no others. One that cannot be bound is an
 /// error in the log, not the end of the service: VIPs and relays do not depend on it.
 pub(crate) async fn serve_addresses(shared: &Shared) {
-    let wanted = shared.borrow().config.admin.listen.clone();
+    let wanted: Vec<SocketAddr> = {
+        let appliance = shared.borrow();
+        appliance.config.admin.listen.iter().map(|listen| listen.on(appliance.node.address)).collect()
+    };
     shared.borrow_mut().served.retain(|served| wanted.contains(&served.address));
     for address in wanted {
         if shared.borrow().served.iter().any(|served| served.address == address) {

@@ -16,6 +16,12 @@ use crate::administrative::Administrative;
 /// What is in force, in words.
 const RECORD: &str = "administrative.toml";
 
+/// What the moves of VIPs measured of themselves.
+const FAILOVERS: &str = "failovers.json";
+
+/// One in the making.
+const NEXT_FAILOVERS: &str = "failovers.json.next";
+
 /// A record in the making.
 const NEXT: &str = "administrative.toml.next";
 
@@ -130,6 +136,16 @@ impl StateDir {
             Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
             _ => Ok(()),
         }
+    }
+
+    /// The history of failovers; `None`: there is none that can be read. It decides nothing, so nobody has to be told.
+    pub(crate) fn failovers(&self) -> Option<String> {
+        read(&self.0.join(FAILOVERS)).ok()
+    }
+
+    /// Replaces it. Blocks for as long as the disk takes; on an error the old one is whole.
+    pub(crate) fn save_failovers(&self, text: &str) -> std::io::Result<()> {
+        self.replace(FAILOVERS, NEXT_FAILOVERS, text)
     }
 
     /// Replaces the record. Blocks for as long as the disk takes; on an error the old one is whole.

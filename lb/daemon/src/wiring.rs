@@ -12,9 +12,11 @@ mod agent;
 mod alarm;
 pub(crate) mod alarms;
 mod consequences;
+mod failover;
 mod judgement;
 mod mismatch;
 pub(crate) mod operator;
+mod readings;
 mod reason;
 pub(crate) mod reload;
 mod roles;
@@ -167,12 +169,14 @@ fn health(verdict: Verdict) -> Health {
 }
 
 fn turn(headroom: &mut Headroom, appliance: &mut Appliance) {
-    let pressure = keep_within_memory(appliance);
+    keep_within_memory(appliance);
     let scarce = headroom.observe(appliance.data_plane.sessions().len() as u64);
-    appliance.scarce = if pressure == Pressure::None { scarce } else { Some(Scarce::Memory) };
+    appliance.scarce = if appliance.memory.is_helpless() { Some(Scarce::Memory) } else { scarce };
     tell_fitness(appliance);
     appliance.keeper.tell(&ToKeeper::Command(Command::Status));
     alarms::look(appliance);
+    readings::take(appliance);
+    failover::look(appliance);
     // Histograms keep every sample until somebody scrapes, or this is called.
     appliance.recorder.run_upkeep();
     let now = Instant::now();
@@ -187,7 +191,7 @@ fn turn(headroom: &mut Headroom, appliance: &mut Appliance) {
 }
 
 /// Nobody new when the budget is nearly used up; when it is, those go who hold most and move nothing.
-fn keep_within_memory(appliance: &mut Appliance) -> Pressure {
+fn keep_within_memory(appliance: &mut Appliance) {
     let pressure = appliance.memory.observe(appliance.config.limits.max_memory_mib);
     appliance.data_plane.hold_newcomers(pressure != Pressure::None);
     if pressure == Pressure::Over {
@@ -197,7 +201,6 @@ fn keep_within_memory(appliance: &mut Appliance) -> Pressure {
             appliance.note(Severity::Warning, EventKind::Limit, None, text);
         }
     }
-    pressure
 }
 
 /// Ends the relays of addresses that the configuration no longer has.

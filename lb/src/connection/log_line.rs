@@ -2,6 +2,7 @@
 
 use crate::dial::Attempt;
 use crate::ended_by::EndedBy;
+use crate::preface::Fault;
 use crate::session::Session;
 
 /// The fields are the same at both levels; a level must be known where the line is written.
@@ -14,6 +15,7 @@ macro_rules! line {
             id = $session.id(),
             frontend = %$session.frontend().settings().name,
             client = %$session.client(),
+            via = $session.via().map(tracing::field::display),
             vip = %$session.vip(),
             backend = %$session.frontend().pool().name(),
             server = reached.map(|r| r.server.name().as_str()),
@@ -46,4 +48,10 @@ pub(super) fn failed_attempts(session: &Session, failed: &[Attempt]) {
         let (backend, client) = (session.frontend().pool().name(), session.client());
         tracing::debug!(target: "connection", id = session.id(), %client, %backend, %server, %failure, "dial failed");
     }
+}
+
+/// What was wrong with what it began with.
+pub(super) fn bad_preface(session: &Session, fault: Fault) {
+    let (frontend, peer) = (&session.frontend().settings().name, session.peer());
+    tracing::debug!(target: "connection", id = session.id(), %frontend, %peer, %fault, "bad preface");
 }

@@ -6,6 +6,7 @@ mod choice;
 mod dial;
 mod ends;
 mod harness;
+mod preface;
 mod queue;
 mod relay;
 mod reload;

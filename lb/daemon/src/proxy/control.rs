@@ -28,6 +28,8 @@ use super::loop_pulse::LoopPulse;
 use super::relay::Relay;
 use super::saver::Saver;
 use crate::event_log::EventLog;
+use crate::failover_history::FailoverHistory;
+use crate::history::History;
 use crate::lifeline::Lifeline;
 use crate::memory_budget::MemoryBudget;
 use crate::message::Word;
@@ -116,7 +118,9 @@ impl Control {
             events: EventLog::new(self.node.name.clone(), SystemTime::now()),
             node: self.node,
             administrative: self.recovered.layer,
-            saver: Saver::start(self.state_dir.clone(), runtime.handle()),
+            saver: Saver::start(self.state_dir.clone(), StateDir::save, runtime.handle()),
+            failovers: FailoverHistory::recover(self.state_dir.failovers().as_deref()),
+            failover_saver: Saver::start(self.state_dir.clone(), StateDir::save_failovers, runtime.handle()),
             state_dir: self.state_dir,
             runtime: runtime.handle().clone(),
             data_plane: self.data_plane,
@@ -133,6 +137,10 @@ impl Control {
             processes: None,
             alarms: Alarms::default(),
             recorder: self.recorder,
+            ledger: RefCell::default(),
+            history: History::default(),
+            streams: Rc::default(),
+            began: Instant::now(),
             log_lines: self.log_lines,
             relay_loop: self.relay_loop,
             scarce: None,

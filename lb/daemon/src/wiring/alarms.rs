@@ -52,6 +52,11 @@ impl Alarms {
         of(Severity::Error).chain(of(Severity::Warning)).map(|raised| raised.alarm.clone())
     }
 
+    /// How many of one severity have lasted.
+    pub(crate) fn count(&self, severity: Severity) -> usize {
+        self.0.iter().filter(|raised| raised.visible && raised.alarm.severity == severity).count()
+    }
+
     /// Takes in what holds now; returns what became visible and what is over.
     fn look(&mut self, conditions: Vec<Condition>, now: Instant) -> (Vec<Alarm>, Vec<Alarm>) {
         let mut over = Vec::new();
@@ -182,7 +187,7 @@ fn drift(node: &NodeName) -> Condition {
 }
 
 /// Another release may mean something else by the same file: while releases differ, hashes say nothing.
-fn differs(peer: &PeerSnapshot, appliance: &Appliance) -> bool {
+pub(crate) fn differs(peer: &PeerSnapshot, appliance: &Appliance) -> bool {
     let same_release = appliance.channel.heard(&peer.name).is_none_or(|said| said.report.version == RELEASE);
     same_release && peer.config_hash.is_some_and(|hash| hash != appliance.config_hash)
 }

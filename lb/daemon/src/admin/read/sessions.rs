@@ -1,6 +1,6 @@
 //! `GET /v1/sessions`: live connections, the oldest first.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::time::{Instant, SystemTime};
 
 use fmc_api::Moment;
@@ -27,7 +27,7 @@ fn matches(live: &Live, query: &SessionQuery) -> bool {
         && frontend.as_ref().is_none_or(|frontend| *frontend == settings.name)
         && backend.as_ref().is_none_or(|backend| *backend == settings.backend)
         && server.as_ref().is_none_or(|server| same_server(server.as_str()))
-        && client.is_none_or(|client| client == IpAddr::V4(*live.client().ip()))
+        && client.is_none_or(|client| client == live.client().ip())
 }
 
 /// One connection in the API's words.
@@ -38,7 +38,8 @@ pub(crate) fn session(appliance: &Appliance, live: &Live) -> Session {
         id: SessionId(live.id()),
         since: moment_of(live.started()),
         state: state(live.phase()),
-        client: SocketAddr::V4(live.client()),
+        client: live.client(),
+        via: live.via().map(SocketAddr::V4),
         vip: settings.vip.clone(),
         frontend: settings.name.clone(),
         port: live.vip().port(),
