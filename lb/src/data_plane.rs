@@ -21,7 +21,7 @@ use crate::layout::{Layout, Prepared};
 use crate::listen::{BindError, Listener, ListenerStatus};
 use crate::metrics::Series;
 use crate::pool::{Pool, Snapshot};
-use crate::pulse::{PULSE_INTERVAL, Pulse};
+use crate::pulse::{PULSE_INTERVAL, Pulse, Ticks};
 use crate::quota::Quota;
 use crate::relay::{MOST_PIPES, PipeCounts};
 use crate::relays::Relays;
@@ -200,8 +200,9 @@ impl Handle {
     /// gives back what both of its sockets hold. Says how many. Idle relays hold nothing and are never among them.
     pub fn shed(&self, stuck_for: Duration, most: usize) -> usize {
         let now = self.shared.pulse.precise_now();
-        let mut stuck = self.shared.sessions.list(|session| session.is_stuck(now, stuck_for));
-        stuck.sort_by_key(|session| session.last_activity().0);
+        let is_stuck = |since: Ticks| now.since(since) >= stuck_for;
+        let mut stuck = self.shared.sessions.list(|session| session.stuck_since().is_some_and(is_stuck));
+        stuck.sort_by_key(|session| session.stuck_since().map(|since| since.0));
         stuck.iter().take(most).filter(|session| session.end(EndedBy::MemoryShort)).count()
     }
 

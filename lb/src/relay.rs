@@ -87,9 +87,7 @@ impl Relay {
     /// FIN of one side becomes FIN to the other once every byte before it is written; the other direction stays open.
     pub(crate) fn turn(&mut self, session: &Session, means: &mut Means, now: Ticks) -> Turn {
         self.is_due = false;
-        let turn = self.turn_both(session, means, now).unwrap_or_else(Turn::Ended);
-        session.set_holding(self.is_holding());
-        turn
+        self.turn_both(session, means, now).unwrap_or_else(Turn::Ended)
     }
 
     /// Closes both sockets, with RST when the streams were cut: also when an idle end leaves bytes that were never delivered.
@@ -123,6 +121,7 @@ impl Relay {
     fn turn_to_client(&mut self, session: &Session, means: &mut Means, now: Ticks) -> Result<Progress, EndedBy> {
         let (was_running, mut moved) = (self.to_client.is_running(), 0);
         let progress = self.to_client.turn(&mut self.server, &mut self.client, means, &mut moved);
+        session.left_for_client(self.to_client.is_holding(), moved, now);
         if moved > 0 {
             session.moved_to_client(moved);
             session.touch(now);
@@ -137,6 +136,7 @@ impl Relay {
     fn turn_to_server(&mut self, session: &Session, means: &mut Means, now: Ticks) -> Result<Progress, EndedBy> {
         let (was_running, mut moved) = (self.to_server.is_running(), 0);
         let progress = self.to_server.turn(&mut self.client, &mut self.server, means, &mut moved);
+        session.left_for_server(self.to_server.is_holding(), moved, now);
         if moved > 0 {
             session.moved_to_server(moved);
             session.touch(now);

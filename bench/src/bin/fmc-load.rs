@@ -95,7 +95,7 @@ async fn follow_plan(pace: Pace, start: Instant, worker: u32, is_fresh: bool) ->
     for turn in (worker..pace.per_second * pace.seconds).step_by(pace.workers as usize) {
         let due = start + Duration::from_secs(1) * turn / pace.per_second;
         sleep_until(due.into()).await;
-        match timeout(PATIENCE, exchange(pace.address, &mut kept)).await.unwrap_or_else(|_| Err(anyhow::anyhow!("silence"))) {
+        match exchange(pace.address, &mut kept).await {
             Ok(()) => seen.latencies.push(due.elapsed()),
             Err(error) => {
                 seen.fail(&error);
@@ -123,7 +123,7 @@ async fn session(sessions: Sessions, number: u64, end: Instant) -> Seen {
     let (mut seen, mut kept, mut state) = (Seen::default(), None, number + 1);
     while Instant::now() < end {
         let asked = Instant::now();
-        match timeout(PATIENCE, exchange(sessions.address, &mut kept)).await.unwrap_or_else(|_| Err(anyhow::anyhow!("silence"))) {
+        match exchange(sessions.address, &mut kept).await {
             Ok(()) => seen.latencies.push(asked.elapsed()),
             Err(error) => {
                 seen.fail(&error);
@@ -139,6 +139,10 @@ async fn session(sessions: Sessions, number: u64, end: Instant) -> Seen {
 
 /// One request and its whole answer, over the kept connection or a new one.
 async fn exchange(address: SocketAddr, kept: &mut Option<TcpStream>) -> Result<()> {
+    timeout(PATIENCE, ask(address, kept)).await.context("no answer in time")?
+}
+
+async fn ask(address: SocketAddr, kept: &mut Option<TcpStream>) -> Result<()> {
     if kept.is_none() {
         let stream = TcpStream::connect(address).await.context("connect")?;
         stream.set_nodelay(true)?;
@@ -180,11 +184,8 @@ async fn hold(address: SocketAddr, count: usize) -> Result<()> {
 async fn all(mut workers: JoinSet<Seen>) -> Seen {
     let mut sum = Seen::default();
     while let Some(worker) = workers.join_next().await {
-        let Seen { latencies, errors, first_error } = worker.unwrap_or_else(|error| Seen {
-            errors: 1,
-            first_error: Some(error.to_string()),
-            ..Seen::default()
-        });
+        let Seen { latencies, errors, first_error } =
+            worker.unwrap_or_else(|error| Seen { errors: 1, first_error: Some(error.to_string()), ..Seen::default() });
         sum.latencies.extend(latencies);
         sum.errors += errors;
         sum.first_error = sum.first_error.or(first_error);
