@@ -2,6 +2,7 @@
 
 mod log_line;
 
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
 use tokio::net::TcpStream;
@@ -14,8 +15,10 @@ use crate::listen::Permit;
 use crate::pool::Administrative;
 use crate::preface::Preface;
 use crate::proxy_protocol::{Endpoints, Tlvs, Told};
+use crate::pulse::Ticks;
 use crate::quota::Quota;
-use crate::relay::Relay;
+use crate::relay::{Means, Relay, Turn};
+use crate::relays::Relays;
 use crate::server::InFlight;
 use crate::session::{Reached, Session};
 use crate::sessions::{Registration, Sessions};
@@ -30,6 +33,7 @@ pub(crate) struct Surroundings {
     pub(crate) quota: Arc<Quota>,
     pub(crate) on_dial_failed: OnDialFailed,
     pub(crate) entropy: Entropy,
+    pub(crate) relays: Relays,
 }
 
 /// An accepted client and everything that is counted for it.
@@ -68,7 +72,7 @@ impl From<NotDialed> for Missed {
 }
 
 /// A connection whose two sides are open; what it owns is given back when it is dropped, in this order.
-struct Opened {
+pub(crate) struct Opened {
     relay: Relay,
     _in_flight: InFlight,
     registration: Registration,
@@ -85,19 +89,11 @@ impl Connection {
         Self { client, registration, permit, surroundings }
     }
 
-    /// Finds a server, moves bytes until somebody ends it, says who.
-    ///
-    /// Opening is boxed: the task lives as long as the relay, and need not carry the room that finding a server took.
-    pub(crate) fn run(self) -> impl Future<Output = ()> + Send {
+    /// Finds a server and hands the open relay over to those that serve it; or says in its log line why there is none.
+    pub(crate) async fn run(self) {
         let surroundings = Arc::clone(&self.surroundings);
-        let opening = Box::pin(self.open());
-        async move {
-            let Some(mut opened) = opening.await else { return };
-            let ended_by = opened.relay.run(opened.registration.pulse()).await;
-            if ended_by == EndedBy::ServerReset {
-                opened.note_early_reset(&surroundings.on_dial_failed);
-            }
-            opened.close(ended_by);
+        if let Some(opened) = self.open().await {
+            surroundings.relays.adopt(opened, &surroundings);
         }
     }
 
@@ -109,7 +105,7 @@ impl Connection {
             arrived = self.arrive() => arrived,
         };
         match arrived {
-            Ok(arrived) => Some(self.relay(arrived)),
+            Ok(arrived) => self.relay(arrived),
             Err(Missed { ended_by, failed }) => {
                 self.give_up(ended_by, &failed);
                 None
@@ -172,7 +168,7 @@ impl Connection {
         dial.connect().await
     }
 
-    fn relay(self, arrived: Arrived) -> Opened {
+    fn relay(self, arrived: Arrived) -> Option<Opened> {
         let Arrived { dialed: Dialed { stream, in_flight, took, failed }, of_source, said } = arrived;
         let Self { client, registration, mut permit, surroundings: _ } = self;
         if let Some(source) = of_source {
@@ -187,8 +183,18 @@ impl Connection {
         session.moved_to_server(said);
         log_line::failed_attempts(session, &failed);
         end_in_maintenance(session);
-        let relay = Relay::new(client, stream, Arc::clone(session));
-        Opened { relay, _in_flight: in_flight, registration, _permit: permit }
+        match (descriptor_of(client), descriptor_of(stream)) {
+            (Ok(client), Ok(server)) => {
+                let relay = Relay::new(client, server);
+                Some(Opened { relay, _in_flight: in_flight, registration, _permit: permit })
+            }
+            (Err(error), _) | (_, Err(error)) => {
+                tracing::error!(%error, "cannot take a socket from the runtime");
+                log_line::ended(session, EndedBy::LocalFault);
+                registration.close(EndedBy::LocalFault);
+                None
+            }
+        }
     }
 
     fn give_up(self, ended_by: EndedBy, failed: &[Attempt]) {
@@ -209,9 +215,34 @@ impl Connection {
 }
 
 impl Opened {
+    pub(crate) fn session(&self) -> &Session {
+        self.registration.session()
+    }
+
+    pub(crate) fn relay(&self) -> &Relay {
+        &self.relay
+    }
+
+    pub(crate) fn relay_mut(&mut self) -> &mut Relay {
+        &mut self.relay
+    }
+
+    pub(crate) fn turn(&mut self, means: &mut Means, now: Ticks) -> Turn {
+        self.relay.turn(self.registration.session(), means, now)
+    }
+
+    pub(crate) fn close(self, ended_by: EndedBy, surroundings: &Surroundings) {
+        if ended_by == EndedBy::ServerReset {
+            self.note_early_reset(&surroundings.on_dial_failed);
+        }
+        self.relay.close(ended_by);
+        log_line::ended(self.registration.session(), ended_by);
+        self.registration.close(ended_by);
+    }
+
     /// A server that resets before it has said a word has not served, although it has accepted.
     fn note_early_reset(&self, tell: &OnDialFailed) {
-        let session = self.registration.session();
+        let session = self.session();
         let (pool, now) = (session.frontend().pool(), self.registration.pulse().precise_now());
         let (Some(rule), Some(reached)) = (pool.snapshot().policy.observe, session.reached()) else { return };
         if session.to_client() > 0 {
@@ -222,12 +253,11 @@ impl Opened {
         let (backend, address) = (pool.name(), server.socket_address(session.route()));
         tell(&DialFailed { backend, server: server.name(), address, failure: Failure::Reset, is_out });
     }
+}
 
-    fn close(self, ended_by: EndedBy) {
-        self.relay.close(ended_by);
-        log_line::ended(self.registration.session(), ended_by);
-        self.registration.close(ended_by);
-    }
+/// The socket alone, still non-blocking: from here on the relays watch it.
+fn descriptor_of(stream: TcpStream) -> std::io::Result<OwnedFd> {
+    stream.into_std().map(OwnedFd::from)
 }
 
 /// Maintenance that began during the dial did not find this connection among those that go to the server.
@@ -257,10 +287,10 @@ impl NotDialed {
 mod tests {
     use super::*;
 
-    /// What a relay holds for its whole life, beside its task and the reactor's two registrations.
+    /// What a relay holds for its whole life, beside its entry among the live sessions.
     #[test]
     fn the_records_of_a_relay_stay_small() {
-        assert!(size_of::<Opened>() <= 160, "{}", size_of::<Opened>());
-        assert!(size_of::<Session>() <= 152, "{}", size_of::<Session>());
+        assert!(size_of::<Opened>() <= 184, "{}", size_of::<Opened>());
+        assert!(size_of::<Session>() <= 168, "{}", size_of::<Session>());
     }
 }

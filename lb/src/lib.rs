@@ -2,7 +2,7 @@
 //!
 //! The life of a connection, file by file: `listen` accepts under a permit, [`session`](Session) registers it,
 //! `connection` runs it, [`pool`](Pool) gives one consistent [`Snapshot`], [`balance`] chooses, `dial` connects and tries
-//! another server on failure, [`proxy_protocol`] tells the server who the client is, `relay` moves the bytes,
+//! another server on failure, [`proxy_protocol`] tells the server who the client is, `relays` watches the two sockets, `relay` moves the bytes,
 //! and [`ended_by`](EndedBy) says in the log line who ended it.
 //!
 //! Everything that waits runs on one current-thread tokio runtime ([`DataPlane::run`]); other threads use a [`Handle`].
@@ -51,6 +51,7 @@ mod quota;
 mod rate;
 
 mod relay;
+mod relays;
 
 mod server;
 pub use server::{FIRST_SUSPICION, LONGEST_SUSPICION, Server};

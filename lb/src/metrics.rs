@@ -33,6 +33,12 @@ pub const CONNECTIONS_ENDED: &str = "fmc_connections_ended_total";
 pub const WAITS_AT_LIMIT: &str = "fmc_waits_at_connection_limit_total";
 /// Bytes relayed. Labels: frontend, direction (to_server, to_client).
 pub const BYTES: &str = "fmc_relayed_bytes_total";
+/// Bytes of them that were spliced: bulk, which the kernel moves without a copy.
+pub const SPLICED_BYTES: &str = "fmc_spliced_bytes_total";
+/// Pipes that exist for it; each slow receiver of bulk holds one.
+pub const PIPES: &str = "fmc_splice_pipes";
+/// Times that bulk was copied because there was no pipe for it.
+pub const PIPE_SHORTAGES: &str = "fmc_splice_pipe_shortages_total";
 /// Accepts that failed. Labels: frontend, address, error (peer, descriptors, memory, fatal).
 pub const ACCEPT_ERRORS: &str = "fmc_accept_errors_total";
 /// 1 while the listener accepts or will. Labels: frontend, address.
@@ -78,6 +84,9 @@ pub fn describe() {
         "Times that clients waited because a limit on connections was reached"
     );
     describe_counter!(BYTES, Unit::Bytes, "Bytes relayed");
+    describe_counter!(SPLICED_BYTES, Unit::Bytes, "Bytes relayed by splice");
+    describe_gauge!(PIPES, Unit::Count, "Pipes that exist for splice");
+    describe_counter!(PIPE_SHORTAGES, Unit::Count, "Times that bulk was copied because there was no pipe for it");
     describe_counter!(ACCEPT_ERRORS, Unit::Count, "Accepts that failed");
     describe_gauge!(LISTENER_ALIVE, "1 while the listener accepts or will");
     describe_gauge!(LISTENER_PAUSED, "1 while descriptors or memory keep the listener from accepting");
@@ -101,6 +110,10 @@ pub fn publish(data_plane: &Handle, ledger: &mut Ledger) {
         pool.snapshot().members.iter().for_each(|member| publish_server(&pool, member, ledger));
         publish_queue(&pool, ledger);
     }
+    let pipes = data_plane.pipes();
+    ledger.count(SPLICED_BYTES, &[], pipes.spliced());
+    gauge!(PIPES).set(pipes.existing() as f64);
+    ledger.count(PIPE_SHORTAGES, &[], pipes.shortages());
     gauge!(LOOP_AGE).set(data_plane.pulse().age().as_secs_f64());
     gauge!(MAX_CONNECTIONS).set(data_plane.max_connections() as f64);
 }

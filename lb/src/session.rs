@@ -1,7 +1,9 @@
 //! One connection as others see it: a plain record of facts, counters and states.
 
+mod waiting;
+
 use std::net::{SocketAddr, SocketAddrV4};
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
@@ -12,6 +14,8 @@ use crate::ended_by::EndedBy;
 use crate::frontend::Frontend;
 use crate::pulse::Ticks;
 use crate::server::Server;
+
+use waiting::Waiting;
 
 /// No end was asked for.
 const NO_END: u8 = u8::MAX;
@@ -30,9 +34,9 @@ pub struct Session {
     to_server: AtomicU64,
     to_client: AtomicU64,
     last_activity: AtomicU64,
+    waiting_for_server: Waiting,
+    waiting_for_client: Waiting,
     phase: AtomicU8,
-    /// Bytes were read and not yet written.
-    holding: AtomicBool,
     end: AtomicU8,
     /// The task to wake when the end is asked for. A lock, because it is taken once a turn by its owner and once a life by
     /// somebody else; no atomic protocol of our own.
@@ -77,8 +81,9 @@ impl Session {
             to_server: AtomicU64::new(0),
             to_client: AtomicU64::new(0),
             last_activity: AtomicU64::new(now.0),
+            waiting_for_server: Waiting::nothing(),
+            waiting_for_client: Waiting::nothing(),
             phase: AtomicU8::new(Phase::Connecting as u8),
-            holding: AtomicBool::new(false),
             end: AtomicU8::new(NO_END),
             task: Mutex::new(None),
         }
@@ -158,13 +163,14 @@ impl Session {
     /// True when both directions are open, nothing that was read waits to be written, no byte moved for `quiet`, and nobody
     /// asked for its end: closing it now with FIN loses nothing that was read from either side.
     pub fn is_idle(&self, now: Ticks, quiet: Duration) -> bool {
-        let at_rest = self.phase() == Phase::Open && !self.holding.load(Ordering::Relaxed);
+        let at_rest = self.phase() == Phase::Open && self.stuck_since().is_none();
         at_rest && now.since(self.last_activity()) >= quiet && self.end.load(Ordering::Relaxed) == NO_END
     }
 
-    /// True when bytes that were read wait to be written, and none has moved for `quiet`.
-    pub fn is_stuck(&self, now: Ticks, quiet: Duration) -> bool {
-        self.holding.load(Ordering::Relaxed) && now.since(self.last_activity()) >= quiet
+    /// Since when bytes that were read wait for one of the two receivers, and it takes none of them; the longer of the two waits.
+    pub fn stuck_since(&self) -> Option<Ticks> {
+        let waits = [self.waiting_for_server.since(), self.waiting_for_client.since()];
+        waits.into_iter().flatten().min_by_key(|ticks| ticks.0)
     }
 
     /// How far it has come.
@@ -208,9 +214,14 @@ impl Session {
         self.last_activity.store(now.0, Ordering::Relaxed);
     }
 
-    /// Notes whether bytes wait for a full socket.
-    pub(crate) fn set_holding(&self, holding: bool) {
-        self.holding.store(holding, Ordering::Relaxed);
+    /// Notes whether bytes are left for the server after a turn in which it took so many.
+    pub(crate) fn left_for_server(&self, are_left: bool, taken: usize, now: Ticks) {
+        self.waiting_for_server.note(are_left, taken, now);
+    }
+
+    /// The same for the client.
+    pub(crate) fn left_for_client(&self, are_left: bool, taken: usize, now: Ticks) {
+        self.waiting_for_client.note(are_left, taken, now);
     }
 
     pub(crate) fn moved_to_server(&self, bytes: usize) {
