@@ -21,7 +21,7 @@ use crate::command::{
     Failover, FailoverAnswer, Kill, KillAnswer, Pin, PinAnswer, SetState, SetWeight, StateAnswer, Undo, UndoAnswer,
     WeightAnswer,
 };
-use crate::configure::{ConfigurationText, Configure, ConfigureAnswer, Confirm, ConfirmAnswer};
+use crate::configure::{ConfigurationText, Configure, ConfigureAnswer, Confirm, ConfirmAnswer, Rollback};
 use crate::events::{EventList, EventQuery};
 use crate::exchange::{BoxedError, exchange};
 use crate::explain::{BackendExplanation, VipExplanation};
@@ -308,7 +308,7 @@ impl Client {
     /// # Errors
     /// See [`ClientError`].
     pub async fn rollback(&self) -> Result<ConfirmAnswer, ClientError> {
-        self.post(path::ROLLBACK, &Confirm::default()).await
+        self.post(path::ROLLBACK, &Rollback::default()).await
     }
 
     /// What is in force, as a text.

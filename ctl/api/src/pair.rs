@@ -29,6 +29,9 @@ pub struct PairReport {
     /// That configuration waits to be confirmed.
     #[serde(default)]
     pub on_trial: bool,
+    /// The last trial that was confirmed there; `null`: none since its proxy started.
+    #[serde(default)]
+    pub confirmed: Option<TrialId>,
     /// Hexadecimal digest of what operators asked of any node and server; equal on nodes that agree.
     pub administrative: String,
     /// Relays open now.
@@ -44,6 +47,15 @@ pub struct PairReport {
     pub failovers: Vec<FailoverReport>,
     /// What happened on that node, the next of it.
     pub events: EventList,
+}
+
+/// A trial, by the order that began it: its place among all orders.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TrialId {
+    /// Counts up over the pair's life.
+    pub count: u64,
+    /// The node on which it was asked: two nodes may have counted alike.
+    pub by: NodeName,
 }
 
 /// A node's part in a VIP, with what heartbeats are too short to tell.

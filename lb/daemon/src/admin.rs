@@ -135,7 +135,7 @@ async fn command(request: Request<Incoming>, authority: Authority, nodes: Nodes,
     match Limited::new(request.into_body(), longest).collect().await {
         Ok(body) => {
             // Not before: an order's place among the others is that of the moment in which it is carried out.
-            let order = authority.order(&shared.borrow());
+            let order = authority.order(&mut shared.borrow_mut());
             command::answer(&path, body.to_bytes(), &order, nodes, shared).await
         }
         Err(_) => {

@@ -128,7 +128,7 @@ pub(crate) fn renew(bound: Option<TcpListener>, shared: &Shared) {
         return;
     }
     let before = std::mem::take(&mut shared.borrow_mut().channel);
-    let made = make(&settings, shared).and_then(|(identity, others)| {
+    let made = make(&settings, before.others, shared).and_then(|(identity, others)| {
         let listening = listen(&settings, identity, before.listening, bound, shared)?;
         Ok(Channel { made_from: Some(settings), listening, others, failed: None })
     });
@@ -152,7 +152,7 @@ fn is_same(before: &KeeperSettings, next: &KeeperSettings) -> bool {
 }
 
 /// This node's identity, and the ways to the others with somebody who looks at each; nothing without a key.
-fn make(settings: &KeeperSettings, shared: &Shared) -> Result<(Option<Identity>, Vec<Other>)> {
+fn make(settings: &KeeperSettings, mut before: Vec<Other>, shared: &Shared) -> Result<(Option<Identity>, Vec<Other>)> {
     let names: Vec<NodeName> = settings.peers.iter().map(|peer| peer.name.clone()).collect();
     let Some(identity) = Identity::new(&settings.keys, &settings.node, &names)? else { return Ok((None, Vec::new())) };
     let mut others = Vec::new();
@@ -164,7 +164,10 @@ fn make(settings: &KeeperSettings, shared: &Shared) -> Result<(Option<Identity>,
             tls: Arc::new(identity.client(&peer.name)?),
         };
         let watcher = tokio::task::spawn_local(watch::watch(line.clone(), shared.clone())).abort_handle();
-        others.push(Other { line, said: None, trouble: None, newest_event: 0, watcher });
+        // What is known of a node stays known, whichever key it is met with.
+        let known = before.iter_mut().find(|other| other.line.node == peer.name);
+        let (said, newest_event) = known.map_or((None, 0), |other| (other.said.take(), other.newest_event));
+        others.push(Other { line, said, trouble: None, newest_event, watcher });
     }
     Ok((Some(identity), others))
 }

@@ -29,7 +29,7 @@ use super::link::KeeperLink;
 use super::loop_pulse::LoopPulse;
 use super::saver::Saver;
 use crate::admin::status_address::StatusAddresses;
-use crate::administrative::Administrative;
+use crate::administrative::{Administrative, Stamp};
 use crate::event_log::EventLog;
 use crate::failover_history::FailoverHistory;
 use crate::fitness::{Judgement, Scarce};
@@ -58,6 +58,8 @@ pub(crate) struct Appliance {
     pub(crate) text: Rc<str>,
     /// It waits to be confirmed.
     pub(crate) trial: Option<Trial>,
+    /// The order that began the last one that was confirmed.
+    pub(crate) confirmed: Option<Stamp>,
     /// It came from another node, and the file that the service starts with says otherwise.
     pub(crate) ahead_of_file: bool,
     pub(crate) node: Node,

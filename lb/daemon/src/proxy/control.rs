@@ -115,6 +115,7 @@ impl Control {
             configured_at: now,
             text: self.text.into(),
             trial: None,
+            confirmed: None,
             ahead_of_file: self.ahead_of_file,
             events: EventLog::new(self.node.name.clone(), SystemTime::now()),
             node: self.node,

@@ -45,7 +45,7 @@ pub(crate) async fn configure(wanted: Configure, order: &Order, shared: &Shared)
     if !answer.dry_run {
         let this = shared.borrow().node.name.clone();
         match trial {
-            Some(within) => trial::begin(before, within, order.stamp.by.clone(), shared),
+            Some(within) => trial::begin(before, within, order.stamp.clone(), shared),
             None => answer.unsaved = reload::remember(order.stamp.by != this, &mut shared.borrow_mut()),
         }
         doors.open(shared);
@@ -55,7 +55,7 @@ pub(crate) async fn configure(wanted: Configure, order: &Order, shared: &Shared)
 
 /// How long it is on trial; `None`: it stays. One trial at a time: what would come back must be what somebody has wanted.
 fn trial_of(wanted: &Configure, appliance: &Appliance) -> Result<Option<Duration>, Refusal> {
-    if appliance.trial.is_some() && !wanted.dry_run {
+    if appliance.trial.is_some() {
         return Err(no("a configuration is on trial", "fmc-lbctl confirm or fmc-lbctl rollback first"));
     }
     match wanted.confirm_within_ms {
