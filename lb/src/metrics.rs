@@ -10,6 +10,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use fmc_config::model::route::Route;
 use metrics::{Unit, describe_counter, describe_gauge, gauge};
 
 use crate::data_plane::Handle;
@@ -20,6 +21,7 @@ use crate::frontend::Frontend;
 use crate::layout::Layout;
 use crate::listen::{AcceptError, ListenerState, ListenerStatus};
 use crate::pool::{Administrative, Health, Member, Pool};
+use crate::preface::Hello;
 
 /// Connections accepted. Labels: frontend.
 pub const CONNECTIONS: &str = "fmc_connections_total";
@@ -31,6 +33,8 @@ pub const FRONTEND_MAX_CONNECTIONS: &str = "fmc_frontend_max_connections";
 pub const CONNECTIONS_ENDED: &str = "fmc_connections_ended_total";
 /// Times that clients had to wait because a limit was reached. Labels: frontend.
 pub const WAITS_AT_LIMIT: &str = "fmc_waits_at_connection_limit_total";
+/// Connections whose first message was looked at for a route. Labels: frontend, hello (named, nameless, not-tls, late).
+pub const HELLOS: &str = "fmc_client_hellos_total";
 /// Bytes relayed. Labels: frontend, direction (to_server, to_client).
 pub const BYTES: &str = "fmc_relayed_bytes_total";
 /// Bytes of them that were spliced: bulk, which the kernel moves without a copy.
@@ -83,6 +87,7 @@ pub fn describe() {
         Unit::Count,
         "Times that clients waited because a limit on connections was reached"
     );
+    describe_counter!(HELLOS, Unit::Count, "Connections whose first message was looked at for a route");
     describe_counter!(BYTES, Unit::Bytes, "Bytes relayed");
     describe_counter!(SPLICED_BYTES, Unit::Bytes, "Bytes relayed by splice");
     describe_gauge!(PIPES, Unit::Count, "Pipes that exist for splice");
@@ -186,6 +191,11 @@ fn publish_frontend(frontend: &Frontend, ledger: &mut Ledger) {
     ledger.count(WAITS_AT_LIMIT, &[name], traffic.waits_at_limit());
     ledger.count(BYTES, &[name, ("direction", "to_server")], traffic.to_server());
     ledger.count(BYTES, &[name, ("direction", "to_client")], traffic.to_client());
+    if settings.routes.iter().any(Route::is_of_tls) {
+        for hello in Hello::ALL {
+            ledger.count(HELLOS, &[name, ("hello", hello.words())], traffic.hellos(hello));
+        }
+    }
     for ended_by in EndedBy::ALL {
         ledger.count(CONNECTIONS_ENDED, &[name, ("ended_by", ended_by.words())], traffic.ended(ended_by));
     }

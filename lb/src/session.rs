@@ -3,7 +3,7 @@
 mod waiting;
 
 use std::net::{SocketAddr, SocketAddrV4};
-use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU16, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
@@ -12,6 +12,7 @@ use fmc_config::model::frontend::PortRoute;
 
 use crate::ended_by::EndedBy;
 use crate::frontend::Frontend;
+use crate::pool::Pool;
 use crate::pulse::Ticks;
 use crate::server::Server;
 
@@ -37,6 +38,8 @@ pub struct Session {
     waiting_for_server: Waiting,
     waiting_for_client: Waiting,
     phase: AtomicU8,
+    /// Which of the frontend's pools it goes to.
+    pool: AtomicU16,
     end: AtomicU8,
     /// The task to wake when the end is asked for. A lock, because it is taken once a turn by its owner and once a life by
     /// somebody else; no atomic protocol of our own.
@@ -83,6 +86,7 @@ impl Session {
             last_activity: AtomicU64::new(now.0),
             waiting_for_server: Waiting::nothing(),
             waiting_for_client: Waiting::nothing(),
+            pool: AtomicU16::new(0),
             phase: AtomicU8::new(Phase::Connecting as u8),
             end: AtomicU8::new(NO_END),
             task: Mutex::new(None),
@@ -134,6 +138,18 @@ impl Session {
         self.started
     }
 
+    /// Where it goes: the pool of the first route that it fits, else the frontend's own.
+    pub fn pool(&self) -> &Arc<Pool> {
+        let at = usize::from(self.pool.load(Ordering::Relaxed));
+        self.frontend.pools().get(at).unwrap_or_else(|| self.frontend.pool())
+    }
+
+    /// It goes by the route at this place.
+    pub(crate) fn take_route(&self, place: usize) {
+        // More routes than this do not fit a file that anybody could read; those beyond would lead to the frontend's own pool.
+        self.pool.store(u16::try_from(place + 1).unwrap_or(0), Ordering::Relaxed);
+    }
+
     /// The server that accepted; `None` while one is being looked for.
     pub fn reached(&self) -> Option<&Reached> {
         self.reached.get()
@@ -142,7 +158,7 @@ impl Session {
     /// True when it goes to that server of that backend.
     pub fn goes_to(&self, backend: &str, server: &str) -> bool {
         let named = |reached: &Reached| reached.server.name().as_str() == server;
-        self.frontend.pool().name().as_str() == backend && self.reached().is_some_and(named)
+        self.pool().name().as_str() == backend && self.reached().is_some_and(named)
     }
 
     /// Bytes written to the server.
