@@ -5,7 +5,7 @@ use std::num::NonZeroU16;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use fmc_api::Nodes;
 use fmc_api::command::VipChoice;
 use fmc_api::sessions::SessionId;
@@ -144,6 +144,10 @@ pub(crate) enum Verb {
     /// Move VIPs that this node owns to another node; says first how many connections that cuts.
     Failover(Failover),
 
+    /// What of this machine and its network keeps a balancer from working, each with the edit that mends it; changes nothing. Exits with
+    /// 1 when something is wrong.
+    Doctor(Doctor),
+
     /// Why it is so: the sentence, and the facts behind it.
     #[command(subcommand)]
     Explain(Explain),
@@ -155,6 +159,30 @@ pub(crate) enum Verb {
     /// The rest of the lab: machines, networks, names, time, storage and cluster in one inventory.
     #[command(subcommand)]
     Lab(Lab),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Doctor {
+    /// Before the service runs, or is installed: ask the machine and the wire alone.
+    #[arg(long)]
+    pub(crate) preflight: bool,
+
+    /// For which configuration.
+    #[arg(long, value_name = "FILE", default_value = "/etc/fmc-lb/fmc-lb.toml")]
+    pub(crate) config: PathBuf,
+
+    /// In which language [default: Spanish if LC_ALL, LC_MESSAGES or LANG says so, else English].
+    #[arg(long, value_name = "en|es")]
+    pub(crate) lang: Option<Lang>,
+}
+
+/// A language that every finding has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Lang {
+    /// English.
+    En,
+    /// Spanish.
+    Es,
 }
 
 #[derive(Debug, Subcommand)]

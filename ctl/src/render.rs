@@ -3,6 +3,7 @@
 pub(crate) mod backends;
 pub(crate) mod change;
 pub(crate) mod configure;
+pub(crate) mod doctor;
 pub(crate) mod events;
 pub(crate) mod explain;
 pub(crate) mod moves;

@@ -24,6 +24,9 @@ const LEFT_TO_THE_DAEMON: [&str; 5] = ["toml", "clap", "tracing-subscriber", "me
 
 /// Files whose module documentation begins with `[core]`: time, entropy and bytes are their arguments.
 const CORES: &[&str] = &[
+    "ctl/src/doctor/iptables.rs",
+    "ctl/src/doctor/nftables.rs",
+    "ctl/src/doctor/packet.rs",
     "health/src/agent.rs",
     "health/src/schedule.rs",
     "health/src/step.rs",
