@@ -123,8 +123,9 @@ impl Relay {
         let progress = self.to_client.turn(&mut self.server, &mut self.client, means, &mut moved);
         session.left_for_client(self.to_client.is_holding(), moved, now);
         if moved > 0 {
-            session.moved_to_client(moved);
+            // In this order: whoever sees the bytes sees that the relay is not quiet.
             session.touch(now);
+            session.moved_to_client(moved);
         }
         if was_running && !self.to_client.is_running() {
             session.finished_by(Phase::ServerFinished);
@@ -138,8 +139,8 @@ impl Relay {
         let progress = self.to_server.turn(&mut self.client, &mut self.server, means, &mut moved);
         session.left_for_server(self.to_server.is_holding(), moved, now);
         if moved > 0 {
-            session.moved_to_server(moved);
             session.touch(now);
+            session.moved_to_server(moved);
         }
         if was_running && !self.to_server.is_running() {
             session.finished_by(Phase::ClientFinished);
