@@ -28,10 +28,10 @@ use crate::relays::Relays;
 use crate::sessions::{SWEEP_INTERVAL, Sessions};
 
 /// Descriptors kept for everything that is not a relay: listeners, health checks, the admin socket, logs, and the pipes of bulk.
-const RESERVED_DESCRIPTORS: u64 = 128 + 2 * MOST_PIPES as u64;
+pub const RESERVED_DESCRIPTORS: u64 = 128 + 2 * MOST_PIPES as u64;
 
 /// Both sockets of a relay.
-const DESCRIPTORS_PER_CONNECTION: u64 = 2;
+pub const DESCRIPTORS_PER_CONNECTION: u64 = 2;
 
 /// How long [`DataPlane::run`] waits for relays that were told to end.
 const LAST_WORDS: Duration = Duration::from_secs(1);

@@ -16,7 +16,7 @@ pub mod sni;
 mod connection;
 
 mod data_plane;
-pub use data_plane::{DataPlane, Handle};
+pub use data_plane::{DESCRIPTORS_PER_CONNECTION, DataPlane, Handle, RESERVED_DESCRIPTORS};
 
 mod dial;
 pub use dial::{DialFailed, Failure, OnDialFailed};

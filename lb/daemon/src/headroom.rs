@@ -1,5 +1,6 @@
 //! Is there room left: file descriptors of this process, memory of this machine.
 
+use fmc_lb::{DESCRIPTORS_PER_CONNECTION, RESERVED_DESCRIPTORS};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
 use crate::fitness::Scarce;
@@ -9,9 +10,6 @@ const SCARCE_PERCENT: u64 = 10;
 
 /// Above this share it recovers: the distance keeps a node at the edge from flapping.
 const AMPLE_PERCENT: u64 = 20;
-
-/// Descriptors that are not relays: listeners, checks, admin, channels.
-const OWN_DESCRIPTORS: u64 = 64;
 
 /// Raises the limit on descriptors to what the unit allows: the soft limit is 1024 where nobody asked for more.
 pub(crate) fn raise_descriptor_limit() {
@@ -36,9 +34,9 @@ impl Headroom {
         Self { descriptor_limit, scarce: None }
     }
 
-    /// What is scarce, with `relays` alive (two descriptors each).
+    /// What is scarce, with `relays` alive.
     pub(crate) fn observe(&mut self, relays: u64) -> Option<Scarce> {
-        let descriptors = free_percent(relays * 2 + OWN_DESCRIPTORS, self.descriptor_limit);
+        let descriptors = free_percent(used(relays), self.descriptor_limit);
         let memory = std::fs::read_to_string("/proc/meminfo").ok().and_then(|text| available_memory_percent(&text));
         self.scarce = next(self.scarce, descriptors, memory.unwrap_or(100));
         self.scarce
@@ -54,6 +52,11 @@ fn next(before: Option<Scarce>, descriptors: u64, memory: u64) -> Option<Scarce>
     } else {
         None
     }
+}
+
+/// Counted as the data plane does when it says how many relays there may be.
+fn used(relays: u64) -> u64 {
+    relays * DESCRIPTORS_PER_CONNECTION + RESERVED_DESCRIPTORS
 }
 
 fn free_percent(used: u64, limit: u64) -> u64 {
@@ -95,6 +98,6 @@ mod tests {
 
     #[test]
     fn a_relay_takes_two_descriptors() {
-        assert_eq!(free_percent(4_500 * 2 + OWN_DESCRIPTORS, 10_000), 9);
+        assert_eq!(free_percent(used(4_400), 10_000), 8);
     }
 }
