@@ -92,7 +92,7 @@ pub(crate) fn main() -> Result<ExitCode> {
         data_plane: handle,
         keeper: keeper.clone(),
         recorder,
-        log_lines: log.counter(),
+        log_lines: log.unwritten(),
         news: news_inbox,
         failed_dials: failed_dials_inbox,
         admin,

@@ -23,7 +23,6 @@ use fmc_vrrp::driver::{Change, Snapshot};
 use fmc_vrrp::router::role::Role;
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::sync::oneshot;
-use tracing_appender::non_blocking::ErrorCounter;
 
 use super::link::KeeperLink;
 use super::loop_pulse::LoopPulse;
@@ -35,6 +34,7 @@ use crate::failover_history::FailoverHistory;
 use crate::fitness::{Judgement, Scarce};
 use crate::history::History;
 use crate::lifeline::Lifeline;
+use crate::log::Unwritten;
 use crate::memory_budget::MemoryBudget;
 use crate::message::Processes;
 use crate::pair::channel::Channel;
@@ -108,7 +108,7 @@ pub(crate) struct Appliance {
     /// When this process began to serve.
     pub(crate) began: Instant,
     /// Log lines that found their queue full.
-    pub(crate) log_lines: ErrorCounter,
+    pub(crate) log_lines: Unwritten,
     /// Whether the relay loop turns.
     pub(crate) relay_loop: Arc<LoopPulse>,
     /// What is nearly used up.

@@ -19,7 +19,6 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::mpsc;
 use tokio::task::LocalSet;
-use tracing_appender::non_blocking::ErrorCounter;
 
 use super::appliance::{Appliance, Shared, VipState};
 use super::control_pulse::ControlPulse;
@@ -32,6 +31,7 @@ use crate::event_log::EventLog;
 use crate::failover_history::FailoverHistory;
 use crate::history::History;
 use crate::lifeline::Lifeline;
+use crate::log::Unwritten;
 use crate::memory_budget::MemoryBudget;
 use crate::message::Word;
 use crate::pair::channel::{self, Channel};
@@ -58,7 +58,7 @@ pub(crate) struct Control {
     pub(crate) data_plane: fmc_lb::Handle,
     pub(crate) keeper: KeeperLink,
     pub(crate) recorder: PrometheusHandle,
-    pub(crate) log_lines: ErrorCounter,
+    pub(crate) log_lines: Unwritten,
     pub(crate) news: mpsc::Receiver<News>,
     pub(crate) failed_dials: mpsc::Receiver<FailedClient>,
     pub(crate) admin: UnixListener,

@@ -38,13 +38,14 @@ pub(crate) fn describe() {
     describe_counter!("fmc_daemon_role_starts_total", "Starts of keeper and proxy after the first");
 }
 
-const RARE: [(&str, &str); 3] = [
+const RARE: [(&str, &str); 4] = [
     ("fmc_daemon_news_dropped_total", "Reports of other processes that the control thread was too late for"),
     (
         "fmc_pair_connections_refused_total",
         "Connections to the pair's channel that were not of another node, or without the key, or too many",
     ),
     ("fmc_daemon_log_lines_dropped_total", "Log lines that found their queue full"),
+    ("fmc_daemon_log_lines_left_out_total", "Log lines that were too many of their kind in a second"),
 ];
 
 fn describe_election() {
@@ -141,7 +142,8 @@ pub(crate) fn export(snapshot: &Snapshot, appliance: &Appliance) {
     snapshot.interfaces.iter().for_each(|interface| export_interface(interface, ledger));
     ledger.count("fmc_vrrp_heartbeats_refused_total", &[], snapshot.heartbeats_refused);
     ledger.count("fmc_vrrp_sends_failed_total", &[], snapshot.sends_failed);
-    ledger.count("fmc_daemon_log_lines_dropped_total", &[], appliance.log_lines.dropped_lines() as u64);
+    ledger.count("fmc_daemon_log_lines_dropped_total", &[], appliance.log_lines.dropped());
+    ledger.count("fmc_daemon_log_lines_left_out_total", &[], appliance.log_lines.left_out());
     if let Some(processes) = &appliance.processes {
         ledger.count("fmc_daemon_role_starts_total", &[("role", "keeper")], processes.keeper.restarts.into());
         ledger.count("fmc_daemon_role_starts_total", &[("role", "proxy")], processes.proxy.restarts.into());
