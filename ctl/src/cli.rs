@@ -148,6 +148,9 @@ pub(crate) enum Verb {
     /// 1 when something is wrong.
     Doctor(Doctor),
 
+    /// Gather what somebody who helps needs to see of the nodes and of this machine into one archive, secrets removed.
+    Bundle(Bundle),
+
     /// Why it is so: the sentence, and the facts behind it.
     #[command(subcommand)]
     Explain(Explain),
@@ -159,6 +162,17 @@ pub(crate) enum Verb {
     /// The rest of the lab: machines, networks, names, time, storage and cluster in one inventory.
     #[command(subcommand)]
     Lab(Lab),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Bundle {
+    /// Where to write it; an existing file is never replaced [default: fmc-lb-bundle.tar.gz].
+    #[arg(long, short, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+
+    /// The configuration that the service starts with.
+    #[arg(long, value_name = "FILE", default_value = "/etc/fmc-lb/fmc-lb.toml")]
+    pub(crate) config: PathBuf,
 }
 
 #[derive(Debug, Args)]

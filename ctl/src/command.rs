@@ -6,6 +6,7 @@ use crate::cli::{Cli, Verb};
 use crate::exit::Exit;
 use crate::render::Output;
 
+mod bundle;
 mod configure;
 mod confirm;
 mod doctor;
@@ -54,6 +55,7 @@ pub(crate) async fn run(cli: &Cli, output: &mut Output) -> anyhow::Result<Exit> 
         Verb::Reload { yes } => configure::reload(&client, *yes, output).await,
         Verb::Failover(asked) => failover::run(&client, asked, output).await,
         Verb::Doctor(asked) => doctor::run(&client, asked, output).await,
+        Verb::Bundle(asked) => bundle::run(&client, asked, output).await,
         Verb::Explain(asked) => explain::run(&client, asked, output).await,
         Verb::Report(asked) => report::run(&client, asked, output).await,
         Verb::Lab(asked) => lab::run(asked, output),

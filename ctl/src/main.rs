@@ -8,6 +8,7 @@ use cli::Cli;
 use exit::Exit;
 use render::Output;
 
+mod bundle;
 mod cli;
 mod command;
 mod doctor;
