@@ -10,6 +10,7 @@ mod name;
 mod node;
 mod port;
 mod preface;
+mod route;
 mod track;
 mod vip;
 

@@ -12,10 +12,11 @@ use crate::entropy::Entropy;
 use crate::frontend::OfSource;
 use crate::listen::Permit;
 use crate::pool::Administrative;
-use crate::preface::Preface;
+use crate::preface::{Fault, Preface};
 use crate::proxy_protocol::{Endpoints, Tlvs, Told};
 use crate::quota::Quota;
 use crate::relay::Relay;
+use crate::route::{self, Destination};
 use crate::server::InFlight;
 use crate::session::{Reached, Session};
 use crate::sessions::{Registration, Sessions};
@@ -119,20 +120,23 @@ impl Connection {
 
     /// What it begins with, whether its client may come, and a server for it.
     async fn arrive(&self) -> Result<Arrived, Missed> {
-        let preface = self.preface().await?;
+        let mut preface = self.preface().await?;
         let of_source = self.meet(&preface)?;
+        self.route(&mut preface).await?;
         let dialed = self.dial(&preface).await?;
-        Ok(Arrived { dialed, of_source, said: preface.rest.len() })
+        Ok(Arrived { dialed, of_source, said: preface.said.len() })
     }
 
     async fn preface(&self) -> Result<Preface, EndedBy> {
         let (session, settings) = (self.session(), self.session().frontend().settings());
         let manner = session.frontend().manner(*session.peer().ip());
         let preface = Preface::read(&self.client, manner, settings.preface_timeout).await;
-        preface.map_err(|fault| {
-            log_line::bad_preface(session, fault);
-            fault.ended_by()
-        })
+        preface.map_err(|fault| self.ended_by(fault))
+    }
+
+    fn ended_by(&self, fault: Fault) -> EndedBy {
+        log_line::bad_preface(self.session(), fault);
+        fault.ended_by()
     }
 
     /// Admits the client that a trusted proxy has named. A connection of the proxy's own, a check, is let in because it is trusted:
@@ -150,6 +154,28 @@ impl Connection {
         }
     }
 
+    /// Finds the first route that fits; what the client says is waited for only where it decides.
+    async fn route(&self, preface: &mut Preface) -> Result<(), EndedBy> {
+        let (session, source) = (self.session(), self.session().client().ip());
+        let routes = &session.frontend().settings().routes;
+        let by_address = route::choose(routes, source, None);
+        self.take(by_address);
+        if by_address == Destination::NeedsHello {
+            let (kind, hello) = preface.hello(&self.client).await.map_err(|fault| self.ended_by(fault))?;
+            session.frontend().traffic().count_hello(kind);
+            self.take(route::choose(routes, source, Some(&hello)));
+            log_line::routed(session, &hello);
+        }
+        Ok(())
+    }
+
+    fn take(&self, destination: Destination) {
+        match destination {
+            Destination::Route(place) => self.session().take_route(place),
+            Destination::Default | Destination::NeedsHello => {}
+        }
+    }
+
     async fn dial(&self, preface: &Preface) -> Result<Dialed, NotDialed> {
         let session = self.session();
         let own = Told::Client(Endpoints { source: session.peer().into(), destination: session.vip().into() });
@@ -159,12 +185,12 @@ impl Connection {
             None => (own, Tlvs::default()),
         };
         let dial = Dial {
-            pool: session.frontend().pool(),
+            pool: session.pool(),
             route: session.route(),
             options: SocketOptions::of_servers(session.frontend().settings()),
             stream: &self.client,
             source: session.client().ip(),
-            opening: Opening { told, tlvs: &tlvs, said: &preface.rest },
+            opening: Opening { told, tlvs: &tlvs, said: &preface.said },
             pulse: self.registration.pulse(),
             entropy: &self.surroundings.entropy,
             on_failed: &self.surroundings.on_dial_failed,
@@ -212,7 +238,7 @@ impl Opened {
     /// A server that resets before it has said a word has not served, although it has accepted.
     fn note_early_reset(&self, tell: &OnDialFailed) {
         let session = self.registration.session();
-        let (pool, now) = (session.frontend().pool(), self.registration.pulse().precise_now());
+        let (pool, now) = (session.pool(), self.registration.pulse().precise_now());
         let (Some(rule), Some(reached)) = (pool.snapshot().policy.observe, session.reached()) else { return };
         if session.to_client() > 0 {
             return;
@@ -233,7 +259,7 @@ impl Opened {
 /// Maintenance that began during the dial did not find this connection among those that go to the server.
 fn end_in_maintenance(session: &Session) {
     let Some(reached) = session.reached() else { return };
-    let snapshot = session.frontend().pool().snapshot();
+    let snapshot = session.pool().snapshot();
     let member = snapshot.member(reached.server.name().as_str());
     if member.is_some_and(|member| member.administrative == Administrative::Maint) {
         session.end(EndedBy::ServerDrained);

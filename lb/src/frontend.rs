@@ -12,7 +12,7 @@ use tokio::sync::watch;
 
 use crate::ended_by::EndedBy;
 use crate::pool::Pool;
-use crate::preface::Manner;
+use crate::preface::{Hello, Manner};
 use crate::quota::Quota;
 use crate::rate::{Meter, Micros};
 use crate::sources::{Admission, Sources};
@@ -22,7 +22,8 @@ use crate::sources::{Admission, Sources};
 #[derive(Debug)]
 pub struct Frontend {
     settings: model::frontend::Frontend,
-    pool: Arc<Pool>,
+    /// Its own, then one for each route.
+    pools: Box<[Arc<Pool>]>,
     life: Arc<Life>,
 }
 
@@ -70,11 +71,12 @@ pub struct Traffic {
     pub(crate) to_server: AtomicU64,
     pub(crate) to_client: AtomicU64,
     pub(crate) waits_at_limit: AtomicU64,
+    hellos: [AtomicU64; Hello::ALL.len()],
     ended: [AtomicU64; EndedBy::ALL.len()],
 }
 
 impl Frontend {
-    pub(crate) fn new(settings: model::frontend::Frontend, pool: Arc<Pool>) -> Self {
+    pub(crate) fn new(settings: model::frontend::Frontend, pools: Box<[Arc<Pool>]>) -> Self {
         let quota = Arc::new(Quota::new(settings.max_connections as usize));
         let life = Arc::new(Life {
             traffic: Traffic::default(),
@@ -84,12 +86,12 @@ impl Frontend {
             began: Instant::now(),
             accepting: watch::Sender::new(true),
         });
-        Self { settings, pool, life }
+        Self { settings, pools, life }
     }
 
     /// The same frontend by a new configuration: it goes on counting where it was.
-    pub(crate) fn reconfigured(&self, settings: model::frontend::Frontend, pool: Arc<Pool>) -> Self {
-        Self { settings, pool, life: Arc::clone(&self.life) }
+    pub(crate) fn reconfigured(&self, settings: model::frontend::Frontend, pools: Box<[Arc<Pool>]>) -> Self {
+        Self { settings, pools, life: Arc::clone(&self.life) }
     }
 
     /// From now on this configuration of it bounds its connections.
@@ -140,9 +142,14 @@ impl Frontend {
         &self.settings
     }
 
-    /// Where its connections go.
+    /// Where its connections go that no route takes.
     pub fn pool(&self) -> &Arc<Pool> {
-        &self.pool
+        &self.pools[0]
+    }
+
+    /// Where its connections go: [`Frontend::pool`] first, then that of each route.
+    pub fn pools(&self) -> &[Arc<Pool>] {
+        &self.pools
     }
 
     /// Its counters.
@@ -229,6 +236,15 @@ impl Traffic {
     /// Times that new clients had to wait in the listen queue because a limit on connections was reached.
     pub fn waits_at_limit(&self) -> u64 {
         self.waits_at_limit.load(Ordering::Relaxed)
+    }
+
+    /// Connections whose first message was looked at for a route, and what it was.
+    pub fn hellos(&self, hello: Hello) -> u64 {
+        self.hellos[hello as usize].load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn count_hello(&self, hello: Hello) {
+        self.hellos[hello as usize].fetch_add(1, Ordering::Relaxed);
     }
 
     /// Connections that ended in this way.

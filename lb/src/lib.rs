@@ -11,6 +11,7 @@ pub mod balance;
 pub mod drain;
 pub mod metrics;
 pub mod proxy_protocol;
+pub mod sni;
 
 mod connection;
 
@@ -41,10 +42,13 @@ mod pulse;
 pub use pulse::{PULSE_INTERVAL, Pulse, Ticks};
 
 mod preface;
+pub use preface::Hello;
+
 mod quota;
 mod rate;
 
 mod relay;
+mod route;
 
 mod server;
 pub use server::{FIRST_SUSPICION, LONGEST_SUSPICION, Server};

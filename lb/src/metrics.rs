@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use fmc_config::model::route::Route;
 use metrics::{Unit, counter, describe_counter, describe_gauge, gauge};
 
 use crate::data_plane::Handle;
@@ -16,6 +17,7 @@ use crate::frontend::Frontend;
 use crate::layout::Layout;
 use crate::listen::{AcceptError, ListenerState, ListenerStatus};
 use crate::pool::{Administrative, Health, Member, Pool};
+use crate::preface::Hello;
 
 /// Connections accepted. Labels: frontend.
 pub const CONNECTIONS: &str = "fmc_connections_total";
@@ -25,6 +27,8 @@ pub const CONNECTIONS_OPEN: &str = "fmc_connections_open";
 pub const CONNECTIONS_ENDED: &str = "fmc_connections_ended_total";
 /// Times that clients had to wait because a limit was reached. Labels: frontend.
 pub const WAITS_AT_LIMIT: &str = "fmc_waits_at_connection_limit_total";
+/// Connections whose first message was looked at for a route. Labels: frontend, hello (named, nameless, not-tls, late).
+pub const HELLOS: &str = "fmc_client_hellos_total";
 /// Bytes relayed. Labels: frontend, direction (to_server, to_client).
 pub const BYTES: &str = "fmc_relayed_bytes_total";
 /// Accepts that failed. Labels: frontend, address, error (peer, descriptors, memory, fatal).
@@ -70,6 +74,7 @@ pub fn describe() {
         Unit::Count,
         "Times that clients waited because a limit on connections was reached"
     );
+    describe_counter!(HELLOS, Unit::Count, "Connections whose first message was looked at for a route");
     describe_counter!(BYTES, Unit::Bytes, "Bytes relayed");
     describe_counter!(ACCEPT_ERRORS, Unit::Count, "Accepts that failed");
     describe_gauge!(LISTENER_ALIVE, "1 while the listener accepts or will");
@@ -151,6 +156,11 @@ fn publish_frontend(frontend: &Frontend) {
     counter!(WAITS_AT_LIMIT, "frontend" => name.clone()).absolute(traffic.waits_at_limit());
     counter!(BYTES, "frontend" => name.clone(), "direction" => "to_server").absolute(traffic.to_server());
     counter!(BYTES, "frontend" => name.clone(), "direction" => "to_client").absolute(traffic.to_client());
+    if frontend.settings().routes.iter().any(Route::is_of_tls) {
+        for hello in Hello::ALL {
+            counter!(HELLOS, "frontend" => name.clone(), "hello" => hello.words()).absolute(traffic.hellos(hello));
+        }
+    }
     for ended_by in EndedBy::ALL {
         let labels = [("frontend", name.clone()), ("ended_by", ended_by.words().to_owned())];
         counter!(CONNECTIONS_ENDED, &labels).absolute(traffic.ended(ended_by));

@@ -1,4 +1,5 @@
-//! What a connection begins with, where that is looked at: a PROXY header from a trusted proxy, and from nobody else.
+//! What a connection begins with, where that is looked at: a PROXY header from a trusted proxy, and from nobody else; what a TLS client says
+//! first, where that decides on a route.
 //!
 //! Bytes are read, not peeked at: epoll would go on saying that they are there. Those after the header are the client's, and go to the
 //! server in front of everything else.
@@ -8,10 +9,11 @@ use std::io;
 use std::time::Duration;
 
 use tokio::net::TcpStream;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout_at};
 
 use crate::ended_by::EndedBy;
 use crate::proxy_protocol::{self, Header, Likeness, Malformed, Reading};
+use crate::sni::{self, ClientHello};
 
 /// Read at once: a header with what proxies usually add, and the client's first segment.
 const READ: usize = 2048;
@@ -28,11 +30,42 @@ pub(crate) enum Manner {
 }
 
 /// What a connection began with.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Preface {
     pub(crate) header: Option<Header>,
     /// What the client has said already.
-    pub(crate) rest: Vec<u8>,
+    pub(crate) said: Vec<u8>,
+    /// When everything that is looked at has to be there.
+    due: Instant,
+}
+
+/// What a client's first message was, where it was looked at for a route.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(usize)]
+pub enum Hello {
+    /// TLS, for a server that it names.
+    Named,
+    /// TLS, and no name.
+    Nameless,
+    /// Something else.
+    NotTls,
+    /// Not there, or not whole, in time.
+    Late,
+}
+
+impl Hello {
+    /// Every variant, in order.
+    pub const ALL: [Self; 4] = [Self::Named, Self::Nameless, Self::NotTls, Self::Late];
+
+    /// The words of the metric.
+    pub const fn words(self) -> &'static str {
+        match self {
+            Self::Named => "named",
+            Self::Nameless => "nameless",
+            Self::NotTls => "not-tls",
+            Self::Late => "late",
+        }
+    }
 }
 
 /// Why a connection ends that has hardly begun.
@@ -53,21 +86,44 @@ pub(crate) enum Fault {
 }
 
 impl Preface {
-    /// Reads as much as it takes to tell what the connection begins with, for as long as `patience`.
+    /// Reads as much as it takes to tell whether the connection begins with a header; all that it begins with is due after `patience`.
     pub(crate) async fn read(stream: &TcpStream, manner: Manner, patience: Duration) -> Result<Self, Fault> {
-        let mut said = Vec::new();
+        let mut preface = Self { header: None, said: Vec::new(), due: Instant::now() + patience };
+        let (said, due) = (&mut preface.said, preface.due);
         match manner {
-            Manner::Ignored => Ok(Self::default()),
-            Manner::Required => match timeout(patience, header(stream, &mut said)).await {
-                Ok(header) => Ok(Self { header: Some(header?), rest: said }),
-                Err(_elapsed) => Err(Fault::Late),
+            Manner::Ignored => {}
+            Manner::Required => match timeout_at(due, header(stream, said)).await {
+                Ok(header) => preface.header = Some(header?),
+                Err(_elapsed) => return Err(Fault::Late),
             },
-            Manner::Refused => match timeout(patience, no_header(stream, &mut said)).await {
+            Manner::Refused => match timeout_at(due, no_header(stream, said)).await {
                 // Who is silent waits for the server to speak; who has begun a header and stopped is up to something.
-                Err(_elapsed) if said.is_empty() => Ok(Self::default()),
-                Err(_elapsed) => Err(Fault::NotTrusted),
-                Ok(checked) => checked.map(|()| Self { header: None, rest: said }),
+                Err(_elapsed) if said.is_empty() => {}
+                Err(_elapsed) => return Err(Fault::NotTrusted),
+                Ok(checked) => checked?,
             },
+        }
+        Ok(preface)
+    }
+
+    /// Reads on until the client's first message is there, or is seen to be none of TLS. It stays in [`Preface::said`].
+    pub(crate) async fn hello(&mut self, stream: &TcpStream) -> Result<(Hello, ClientHello), Fault> {
+        match timeout_at(self.due, hello(stream, &mut self.said)).await {
+            Ok(read) => read,
+            Err(_elapsed) => Ok((Hello::Late, ClientHello::default())),
+        }
+    }
+}
+
+async fn hello(stream: &TcpStream, said: &mut Vec<u8>) -> Result<(Hello, ClientHello), Fault> {
+    let mut has_ended = false;
+    loop {
+        match sni::read(said) {
+            sni::Reading::Hello(hello) if hello.server_name.is_some() => return Ok((Hello::Named, hello)),
+            sni::Reading::Hello(hello) => return Ok((Hello::Nameless, hello)),
+            sni::Reading::NeedMore if !has_ended => has_ended = more(stream, said).await?,
+            sni::Reading::NeedMore if said.is_empty() => return Err(Fault::Closed),
+            sni::Reading::NeedMore | sni::Reading::NoHello => return Ok((Hello::NotTls, ClientHello::default())),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! One connection as others see it: a plain record of facts, counters and states.
 
 use std::net::{SocketAddr, SocketAddrV4};
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU16, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
@@ -10,6 +10,7 @@ use fmc_config::model::frontend::PortRoute;
 
 use crate::ended_by::EndedBy;
 use crate::frontend::Frontend;
+use crate::pool::Pool;
 use crate::pulse::Ticks;
 use crate::server::Server;
 
@@ -31,6 +32,8 @@ pub struct Session {
     to_client: AtomicU64,
     last_activity: AtomicU64,
     phase: AtomicU8,
+    /// Which of the frontend's pools it goes to.
+    pool: AtomicU16,
     /// Bytes were read and not yet written.
     holding: AtomicBool,
     end: AtomicU8,
@@ -77,6 +80,7 @@ impl Session {
             to_server: AtomicU64::new(0),
             to_client: AtomicU64::new(0),
             last_activity: AtomicU64::new(now.0),
+            pool: AtomicU16::new(0),
             phase: AtomicU8::new(Phase::Connecting as u8),
             holding: AtomicBool::new(false),
             end: AtomicU8::new(NO_END),
@@ -129,6 +133,18 @@ impl Session {
         self.started
     }
 
+    /// Where it goes: the pool of the first route that it fits, else the frontend's own.
+    pub fn pool(&self) -> &Arc<Pool> {
+        let at = usize::from(self.pool.load(Ordering::Relaxed));
+        self.frontend.pools().get(at).unwrap_or_else(|| self.frontend.pool())
+    }
+
+    /// It goes by the route at this place.
+    pub(crate) fn take_route(&self, place: usize) {
+        // More routes than this do not fit a file that anybody could read; those beyond would lead to the frontend's own pool.
+        self.pool.store(u16::try_from(place + 1).unwrap_or(0), Ordering::Relaxed);
+    }
+
     /// The server that accepted; `None` while one is being looked for.
     pub fn reached(&self) -> Option<&Reached> {
         self.reached.get()
@@ -137,7 +153,7 @@ impl Session {
     /// True when it goes to that server of that backend.
     pub fn goes_to(&self, backend: &str, server: &str) -> bool {
         let named = |reached: &Reached| reached.server.name().as_str() == server;
-        self.frontend.pool().name().as_str() == backend && self.reached().is_some_and(named)
+        self.pool().name().as_str() == backend && self.reached().is_some_and(named)
     }
 
     /// Bytes written to the server.

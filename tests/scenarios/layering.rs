@@ -34,6 +34,8 @@ const CORES: &[&str] = &[
     "lb/src/pool/warm_up.rs",
     "lb/src/proxy_protocol.rs",
     "lb/src/rate.rs",
+    "lb/src/route.rs",
+    "lb/src/sni.rs",
     "lb/src/sources.rs",
     "lb/src/trouble.rs",
     "vrrp/src/announce.rs",

@@ -150,6 +150,12 @@ codes! {
     PerSourceWithoutExempt Warning "per-source-without-exempt",
     /// Anybody may say who he is.
     ProxyFromAnyone Warning "proxy-from-anyone",
+    /// A route that every connection would take.
+    RouteWithoutCondition Error "route-without-condition",
+    /// A name that an earlier route takes already.
+    RouteNeverTaken Warning "route-never-taken",
+    /// Not the name of a protocol.
+    BadAlpn Error "bad-alpn",
     /// A time for what nobody waits for.
     PrefaceUnused Warning "preface-unused",
     /// Two services end at one server port.

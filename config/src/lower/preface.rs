@@ -6,14 +6,20 @@ use crate::diagnostic::Code;
 use crate::findings::Findings;
 use crate::profile;
 use crate::toml::frontends::RawFrontend;
+use crate::toml::routes::RawRoute;
 
 /// How long the beginning of a connection is waited for, and what is strange about waiting for it.
 pub(super) fn timeout(raw: &RawFrontend, findings: &mut Findings) -> Duration {
     report_anyone(raw, findings);
     let Some(typed) = &raw.preface_timeout else { return profile::PREFACE_TIMEOUT };
-    if raw.accept_proxy.is_empty() {
+    if raw.accept_proxy.is_empty() && !raw.routes.iter().any(RawRoute::is_of_tls) {
         let problem = "nothing that a connection begins with is looked at here, so nobody waits for it";
-        findings.add(Code::PrefaceUnused, &typed.place, problem, "remove it, or add `accept_proxy`");
+        findings.add(
+            Code::PrefaceUnused,
+            &typed.place,
+            problem,
+            "remove it, or add `accept_proxy`, or `routes` by name",
+        );
         return profile::PREFACE_TIMEOUT;
     }
     typed.value

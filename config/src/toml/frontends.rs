@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use ipnet::Ipv4Net;
 
+use super::routes::{self, RawRoute};
 use super::table::{Entry, Table, Value};
 use super::{address, scalar, shape};
 use crate::diagnostic::Code;
@@ -40,6 +41,7 @@ pub(crate) struct RawFrontend {
     pub(crate) allow: Vec<Ipv4Net>,
     pub(crate) accept_proxy: Vec<Located<Ipv4Net>>,
     pub(crate) preface_timeout: Option<Located<Duration>>,
+    pub(crate) routes: Vec<RawRoute>,
     pub(crate) backend: Option<Located<String>>,
     pub(crate) max_connections: Option<Located<u32>>,
     pub(crate) max_per_second: Option<Located<u32>>,
@@ -79,6 +81,11 @@ pub(crate) struct RawPerSource {
 }
 
 impl RawFrontend {
+    /// Every backend that it names, its own first.
+    pub(crate) fn backends(&self) -> impl Iterator<Item = &Located<String>> {
+        self.backend.iter().chain(self.routes.iter().filter_map(|route| route.backend.as_ref()))
+    }
+
     /// `None`: not a table.
     pub(crate) fn read(entry: Entry<'_>, findings: &mut Findings) -> Option<Self> {
         let table = entry.value.table(&shape::FRONTEND, findings)?;
@@ -95,6 +102,7 @@ impl RawFrontend {
             allow: table.take("allow").map_or_else(Vec::new, |value| allow(&value, findings)),
             accept_proxy: table.take("accept_proxy").map_or_else(Vec::new, |value| accept_proxy(&value, findings)),
             preface_timeout: span("preface_timeout", PREFACE_TIMEOUT, findings),
+            routes: table.take("routes").map_or_else(Vec::new, |value| routes::read(&value, findings)),
             backend: backend.and_then(|value| scalar::text(&value, findings)),
             max_connections: table
                 .take("max_connections")

@@ -33,6 +33,7 @@ pub(crate) static FRONTEND: Shape = Shape {
         "allow",
         "accept_proxy",
         "preface_timeout",
+        "routes",
         "backend",
         "max_connections",
         "max_per_second",
@@ -47,6 +48,9 @@ pub(crate) static FRONTEND: Shape = Shape {
 };
 
 pub(crate) static KEEPALIVE: Shape = Shape { name: "frontends.NAME.keepalive", keys: &["idle", "interval", "count"] };
+
+pub(crate) static ROUTE: Shape =
+    Shape { name: "frontends.NAME.routes", keys: &["server_names", "alpn", "sources", "backend"] };
 
 pub(crate) static PER_SOURCE: Shape =
     Shape { name: "frontends.NAME.per_source", keys: &["max_connections", "max_per_second", "exempt"] };
@@ -116,7 +120,7 @@ mod tests {
     use super::*;
 
     const PAGE: &str = include_str!("../../../docs/reference/configuration.md");
-    const TABLES: [&Shape; 15] = [
+    const TABLES: [&Shape; 16] = [
         &ROOT,
         &NODE,
         &ELECTION,
@@ -124,6 +128,7 @@ mod tests {
         &FRONTEND,
         &KEEPALIVE,
         &PER_SOURCE,
+        &ROUTE,
         &BACKEND,
         &OBSERVE,
         &AGENT,

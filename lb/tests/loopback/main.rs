@@ -10,4 +10,5 @@ mod preface;
 mod queue;
 mod relay;
 mod reload;
+mod routes;
 mod sources;

@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use fmc_api::Moment;
 use fmc_api::status::{
-    Fitness, FrontendStatus, LoadedConfig, Owner, PeerRole, PeerStatus, Pinned, Process, Roles, SafeToPatch, Status,
-    VipStatus,
+    Fitness, FrontendStatus, LoadedConfig, Owner, PeerRole, PeerStatus, Pinned, Process, Roles, RouteStatus,
+    SafeToPatch, Status, VipStatus,
 };
 use fmc_api::word::{Answerer, ProcessState, Tier as TierWord};
 use fmc_config::model::name::{NodeName, VipName};
+use fmc_config::model::route::Route;
 use fmc_lb::{EndedBy, Frontend, ListenerState};
 use fmc_vrrp::tier::Tier;
 
@@ -128,11 +129,22 @@ fn frontend_status(appliance: &Appliance, frontend: &Frontend) -> FrontendStatus
     FrontendStatus {
         name: settings.name.clone(),
         backend: settings.backend.clone(),
+        routes: settings.routes.iter().map(route_status).collect(),
         ports: settings.ports.iter().map(|route| route.listen.get()).collect(),
         listening: own.all(|listener| listener.state != ListenerState::Dead),
         connections: traffic.open().into(),
         connections_total: traffic.accepted(),
         refused_total: traffic.ended(EndedBy::RefusedByAllowList) + traffic.ended(EndedBy::NoServerAccepts),
+    }
+}
+
+fn route_status(route: &Route) -> RouteStatus {
+    let Route { server_names, alpn, sources, backend } = route;
+    RouteStatus {
+        server_names: server_names.iter().map(ToString::to_string).collect(),
+        alpn: alpn.clone(),
+        sources: sources.iter().map(ToString::to_string).collect(),
+        backend: backend.clone(),
     }
 }
 
