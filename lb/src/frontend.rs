@@ -11,6 +11,7 @@ use ipnet::IpNet;
 use tokio::sync::watch;
 
 use crate::ended_by::EndedBy;
+use crate::first_served::{FirstServed, Watch};
 use crate::pool::Pool;
 use crate::preface::{Hello, Manner};
 use crate::quota::Quota;
@@ -36,6 +37,7 @@ struct Life {
     meter: Mutex<Meter>,
     sources: Mutex<Sources>,
     began: Instant,
+    first: Watch,
     accepting: watch::Sender<bool>,
 }
 
@@ -84,6 +86,7 @@ impl Frontend {
             meter: Mutex::default(),
             sources: Mutex::default(),
             began: Instant::now(),
+            first: Watch::new(),
             accepting: watch::Sender::new(true),
         });
         Self { settings, pools, life }
@@ -155,6 +158,20 @@ impl Frontend {
     /// Its counters.
     pub fn traffic(&self) -> &Traffic {
         &self.life.traffic
+    }
+
+    /// Watches anew for the first connection and the first byte.
+    pub fn watch_first_served(&self) {
+        self.life.first.begin();
+    }
+
+    /// What was first served since then, or since the start.
+    pub fn first_served(&self) -> FirstServed {
+        self.life.first.seen()
+    }
+
+    pub(crate) fn first(&self) -> &Watch {
+        &self.life.first
     }
 
     /// Where clients connect on this route.

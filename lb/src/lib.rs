@@ -21,10 +21,16 @@ pub use data_plane::{DataPlane, Handle};
 mod dial;
 pub use dial::{DialFailed, Failure, OnDialFailed};
 
+mod durations;
+pub use durations::{BOUNDS as CONNECT_BOUNDS, Counted};
+
 mod ended_by;
 pub use ended_by::EndedBy;
 
 mod entropy;
+
+mod first_served;
+pub use first_served::FirstServed;
 
 mod frontend;
 pub use frontend::{Frontend, Traffic};
@@ -36,7 +42,7 @@ mod listen;
 pub use listen::{AcceptError, BindError, Holder, ListenerState, ListenerStatus};
 
 mod pool;
-pub use pool::{Administrative, AgentWish, Health, Member, Policy, Pool, PoolStatus, ServerStatus, Snapshot};
+pub use pool::{Administrative, AgentWish, Health, Member, Policy, Pool, PoolStatus, Prospect, ServerStatus, Snapshot};
 
 mod pulse;
 pub use pulse::{PULSE_INTERVAL, Pulse, Ticks};

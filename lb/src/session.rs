@@ -237,6 +237,7 @@ impl Session {
     pub(crate) fn moved_to_client(&self, bytes: usize) {
         self.to_client.fetch_add(bytes as u64, Ordering::Relaxed);
         self.frontend.traffic().to_client.fetch_add(bytes as u64, Ordering::Relaxed);
+        self.frontend.first().answered(self.started);
     }
 
     /// Notes which side sent FIN first.

@@ -116,6 +116,7 @@ impl Sessions {
         let id = self.next_id.fetch_add(1, Ordering::Relaxed);
         let session = Arc::new(Session::new(id, Arc::clone(frontend), route, peer, self.pulse.now()));
         frontend.traffic().open.fetch_add(1, Ordering::Relaxed);
+        frontend.first().accepted();
         self.lock().insert(id, Arc::clone(&session));
         Registration { sessions: Arc::clone(self), session, ended_by: None }
     }

@@ -1,8 +1,13 @@
 //! The inventory under one address plan and one way in from the Internet: names resolved, every value the one that counts.
 
+mod order;
 mod resolve;
+mod route;
 
+pub use order::Edges;
+pub(crate) use order::before;
 pub(crate) use resolve::unknown;
+pub use route::{Route, VpnServer};
 
 use std::net::Ipv4Addr;
 
@@ -203,6 +208,20 @@ impl Lab {
         }
     }
 
+    /// The addresses of those that `names` means, by their own names or by their roles; each once.
+    pub fn addresses_of(&self, names: &[Name]) -> Vec<Ipv4Net> {
+        let mut addresses: Vec<_> =
+            names.iter().flat_map(|name| self.named(name)).map(|it| it.address().into()).collect();
+        addresses.sort_unstable();
+        addresses.dedup();
+        addresses
+    }
+
+    /// Where those on the Internet come from; `None` is anywhere.
+    pub fn beyond_cdn(&self) -> Option<Vec<Ipv4Net>> {
+        None
+    }
+
     /// Whether `machine` is named in `names`, not merely by its role.
     pub fn named_directly(&self, machine: &Machine, names: &[Name]) -> bool {
         names.contains(&machine.name)
@@ -252,6 +271,11 @@ impl Machine {
     pub fn interface_in(&self, network: &Name) -> Option<String> {
         let at = self.nics.iter().position(|nic| nic.network == *network)?;
         Some(format!("eth{at}"))
+    }
+
+    /// Whether it is a node of the cluster.
+    pub fn is_node(&self) -> bool {
+        [Role::Server, Role::Agent, Role::Ingress].iter().any(|role| self.is(*role))
     }
 
     /// Whether it has `role`.

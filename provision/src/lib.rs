@@ -5,11 +5,13 @@
 //! reading     text -> inventory, every error of form at once                 (rules of one field)
 //! lab         the inventory under one address plan and one outside path      (references, values per plan)
 //! check       the invariants of a lab                                        (rules of two fields and more)
-//! render      a lab -> files, byte for byte the same in every run; so far the balancer's configuration
+//! flow        who may reach what
+//! render      a lab -> files, byte for byte the same in every run
 //! ```
 //!
 //! [`read`] is the entry. Nothing here opens a file, runs a program or holds a secret: secrets are named, never read.
 
+pub mod flow;
 pub mod inventory;
 pub mod lab;
 pub mod render;

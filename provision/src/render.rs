@@ -3,8 +3,18 @@
 //! No secret is ever in them: where a program needs one, the file names the path at which it will be.
 
 pub mod balancer;
+pub mod host;
+pub mod libvirt;
+pub mod system;
 
+mod ini;
+mod vpn;
+
+use self::system::System;
 use crate::lab::Lab;
+
+/// The first line of a text that takes comments.
+const RENDERED: &str = "# Rendered from the inventory; a change belongs there.";
 
 /// A file of the lab.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,6 +31,9 @@ pub struct Artifact {
 pub fn artifacts(lab: &Lab) -> Vec<Artifact> {
     let mut files = Files::default();
     balancer::render(lab, &mut files);
+    libvirt::render(lab, &mut files);
+    host::render(lab, &mut files);
+    vpn::render(lab, &mut files);
     files.finish()
 }
 
@@ -33,6 +46,13 @@ pub(crate) struct Files {
 impl Files {
     pub(crate) fn add(&mut self, path: impl Into<String>, purpose: impl Into<String>, content: impl Into<Vec<u8>>) {
         self.list.push(Artifact { path: path.into(), purpose: purpose.into(), content: content.into() });
+    }
+
+    /// The texts of a system below `BASE/root`, at their paths.
+    fn system(&mut self, base: &str, system: &System) {
+        for (path, text, purpose) in system.texts() {
+            self.add(format!("{base}/root{path}"), purpose, text);
+        }
     }
 
     fn finish(mut self) -> Vec<Artifact> {

@@ -18,8 +18,19 @@ pub(crate) static NODE: Shape = Shape { name: "nodes.NAME", keys: &["address", "
 
 pub(crate) static ELECTION: Shape = Shape {
     name: "election",
-    keys: &["profile", "advertisement_interval", "failback", "priority", "checksum", "password", "transport"],
+    keys: &[
+        "profile",
+        "advertisement_interval",
+        "failback",
+        "priority",
+        "checksum",
+        "password",
+        "transport",
+        "auth_hmac",
+    ],
 };
+
+pub(crate) static AUTH_HMAC: Shape = Shape { name: "election.auth_hmac", keys: &["key_file", "mode"] };
 
 pub(crate) static VIP: Shape = Shape { name: "vips.NAME", keys: &["address", "virtual_router_id", "interface"] };
 

@@ -43,6 +43,20 @@ fn a_server_whose_dial_just_failed_comes_after_the_others_and_before_failing_one
 }
 
 #[test]
+fn a_prospect_is_what_the_next_choice_does_and_asking_for_it_changes_nothing() {
+    let pool = pool(4);
+    pool.set_health("s4", Health::Unhealthy);
+    pool.set_administrative("s3", Administrative::Drain);
+    let prospects = || pool.status(NOW).servers.iter().map(|server| server.prospect).collect::<Vec<_>>();
+    assert_eq!(prospects(), [Prospect::Next, Prospect::Next, Prospect::Never, Prospect::LastResort]);
+    let (first, _held) = pool.choose(&pool.snapshot(), &[], ASKED).unwrap();
+    let other = 1 - first;
+    assert_eq!((prospects()[first], prospects()[other]), (Prospect::Candidate, Prospect::Next));
+    assert_eq!(prospects(), prospects());
+    assert_eq!(pool.choose(&pool.snapshot(), &[], ASKED).map(|(position, _)| position), Some(other));
+}
+
+#[test]
 fn changes_from_many_threads_are_all_kept() {
     let pool = pool(8);
     std::thread::scope(|threads| {

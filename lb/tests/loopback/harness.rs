@@ -71,6 +71,7 @@ impl Setup {
                 priority: NonZeroU8::MAX.get() - 1,
                 version: Version::V3(ChecksumForm::PseudoHeader),
                 transport: Transport::Multicast,
+                auth_hmac: None,
             },
             vips: Vec::new(),
             frontends: vec![self.frontend],

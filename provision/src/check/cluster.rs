@@ -1,12 +1,10 @@
 //! The cluster: a majority is possible, and there is an order in which everything can start.
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use fmc_config::findings::Findings;
 
 use super::Checking;
-use crate::inventory::scalar::Name;
 use crate::inventory::{Join, Role};
+use crate::lab::before;
 use crate::rule::Broken;
 
 pub(super) fn check(checking: &Checking<'_>, findings: &mut Findings) {
@@ -40,7 +38,7 @@ fn joins(checking: &Checking<'_>, join: Join, findings: &mut Findings) {
     if join == Join::Bootstrap {
         return;
     }
-    let edges = edges(checking);
+    let edges = checking.lab.waits();
     let bootstrap = checking.lab.k3s.as_ref().map(|k3s| k3s.bootstrap.clone());
     for server in checking.lab.servers().into_iter().filter(|server| Some(&server.name) != bootstrap.as_ref()) {
         let before = before(&edges, &server.name);
@@ -55,39 +53,8 @@ fn joins(checking: &Checking<'_>, join: Join, findings: &mut Findings) {
     }
 }
 
-type Edges = BTreeMap<Name, BTreeSet<Name>>;
-
-/// Whom each machine waits for: as typed, and as K3s has it.
-pub(crate) fn edges(checking: &Checking<'_>) -> Edges {
-    let lab = checking.lab;
-    let mut edges: Edges =
-        lab.machines.iter().map(|machine| (machine.name.clone(), machine.after.iter().cloned().collect())).collect();
-    let servers: Vec<_> = lab.servers().into_iter().map(|server| server.name.clone()).collect();
-    // One learner of etcd at a time.
-    for pair in servers.windows(2) {
-        edges.entry(pair[1].clone()).or_default().insert(pair[0].clone());
-    }
-    if let (Some(last), true) = (servers.last(), lab.k3s.is_some()) {
-        for agent in lab.with_role(Role::Agent) {
-            edges.entry(agent.name.clone()).or_default().insert(last.clone());
-        }
-    }
-    edges
-}
-
-fn before(edges: &Edges, name: &Name) -> BTreeSet<Name> {
-    let mut found = BTreeSet::new();
-    let mut next: Vec<&Name> = edges.get(name).into_iter().flatten().collect();
-    while let Some(name) = next.pop() {
-        if found.insert(name.clone()) {
-            next.extend(edges.get(name).into_iter().flatten());
-        }
-    }
-    found
-}
-
 fn cycle(checking: &Checking<'_>, findings: &mut Findings) {
-    let edges = edges(checking);
+    let edges = checking.lab.waits();
     let turning = checking.lab.machines.iter().find(|machine| before(&edges, &machine.name).contains(&machine.name));
     let Some(machine) = turning else { return };
     let typed = checking

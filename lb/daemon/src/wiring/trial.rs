@@ -13,10 +13,9 @@ use fmc_config::model::Config;
 use fmc_config::model::name::NodeName;
 use tokio::time::sleep;
 
-use super::reload::{self, Next};
-use crate::pair::channel;
+use super::reload::{self, Doors, Next};
 use crate::proxy::appliance::{Appliance, Shared};
-use crate::{admin, node, proxy};
+use crate::{node, proxy};
 
 /// Between two looks at a trial.
 const LOOK: Duration = Duration::from_millis(100);
@@ -72,8 +71,7 @@ pub(crate) async fn roll_back(why: &str, shared: &Shared) -> Result<(), String> 
         let text = format!("the configuration {:016x} is in force again: {why}", appliance.config_hash);
         appliance.note(Severity::Warning, EventKind::Configuration, None, text);
     }
-    admin::serve_addresses(shared).await;
-    channel::renew(shared);
+    Doors::default().open(shared);
     Ok(())
 }
 

@@ -27,8 +27,10 @@ const WITHIN: Duration = Duration::from_secs(10);
 pub(super) async fn answer(path: &str, body: Bytes, order: &Order, shared: &Shared) -> Answer {
     match path {
         path::DRAIN | path::READY | path::MAINT => {
-            let node = other_node(&body, &shared.borrow());
+            let (own, node) = (shared.borrow().node.name.clone(), other_node(&body, &shared.borrow()));
             match node {
+                // The others cannot do it; they hear of it, as of everything that was asked.
+                None if named(&body).as_ref() == Some(&own) => here(path, &body, order, shared).await,
                 Some(node) => of_other_node(node, path, body, order, shared).await,
                 None => of_all(path, body, order, shared).await,
             }
@@ -50,9 +52,14 @@ pub(super) async fn answer(path: &str, body: Bytes, order: &Order, shared: &Shar
 
 /// The other node of `[nodes]` that a state is asked for.
 fn other_node(body: &[u8], appliance: &Appliance) -> Option<NodeName> {
+    named(body).filter(|node| appliance.others().any(|other| other.name == *node))
+}
+
+/// The node that a state is asked for.
+fn named(body: &[u8]) -> Option<NodeName> {
     let SetState { target, dry_run: _ } = parse(body).ok()?;
     let Target::Node(node) = target else { return None };
-    appliance.others().any(|other| other.name == node).then_some(node)
+    Some(node)
 }
 
 /// What concerns every node: here first, and what was done here is done there.

@@ -26,7 +26,7 @@ pub(crate) fn status(appliance: &Appliance) -> Status {
         node: appliance.node.name.clone(),
         admin: appliance.administrative.node(&appliance.node.name),
         admin_asked: appliance.administrative.node_asked(&appliance.node.name),
-        pinned: pinned(appliance),
+        pinned: pinned(&appliance.node.name, appliance),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         up_since: appliance.processes.as_ref().map_or(appliance.configured_at, |p| Moment::from_unix_ms(p.since)),
         observe: false,
@@ -44,8 +44,9 @@ pub(crate) fn status(appliance: &Appliance) -> Status {
     }
 }
 
-fn pinned(appliance: &Appliance) -> Option<Pinned> {
-    let pin = appliance.administrative.pin(&appliance.node.name)?;
+/// A node's pin, while it holds.
+pub(super) fn pinned(node: &NodeName, appliance: &Appliance) -> Option<Pinned> {
+    let pin = appliance.administrative.pin(node)?;
     let left = pin.left(now());
     (!left.is_zero()).then(|| Pinned { asked: pin.asked(), left_ms: milliseconds(left) })
 }
@@ -74,7 +75,8 @@ fn vip(appliance: &Appliance, state: &VipState) -> VipStatus {
     }
 }
 
-fn fitness(state: &VipState) -> Fitness {
+/// How well this node could serve it.
+pub(super) fn fitness(state: &VipState) -> Fitness {
     match &state.judgement {
         None => Fitness { tier: TierWord::Unfit, cause: Some("the first health checks are still out".to_owned()) },
         Some(judgement) => {
@@ -181,7 +183,8 @@ fn roles(appliance: &Appliance) -> Roles {
     }
 }
 
-fn tier_word(tier: Tier) -> TierWord {
+/// The election's word in the API's.
+pub(super) fn tier_word(tier: Tier) -> TierWord {
     match tier {
         Tier::Unfit => TierWord::Unfit,
         Tier::Degraded => TierWord::Degraded,
