@@ -22,7 +22,7 @@ fn choose(criterion: &mut Criterion) {
         ("least_connections", |turn, _| Rule::LeastConnections { turn: turn as u32 }),
         ("round_robin", |_, _| Rule::RoundRobin),
         ("power_of_two", |turn, _| Rule::PowerOfTwo { entropy: turn.wrapping_mul(SCATTER) }),
-        ("source_hash", |turn, table| Rule::SourceHash { source: Ipv4Addr::from(turn as u32), table }),
+        ("source_hash", |turn, table| Rule::SourceHash { source: Ipv4Addr::from(turn as u32).into(), table }),
     ];
     for (name, rule) in rules {
         let mut group = criterion.benchmark_group(name);
@@ -47,7 +47,10 @@ fn away(criterion: &mut Criterion) {
     criterion.bench_function("source_hash_one_of_3_away", |bencher| {
         bencher.iter(|| {
             turn += 1;
-            balance::choose(Rule::SourceHash { source: Ipv4Addr::from(turn), table: &table }, black_box(&mut servers))
+            balance::choose(
+                Rule::SourceHash { source: Ipv4Addr::from(turn).into(), table: &table },
+                black_box(&mut servers),
+            )
         });
     });
 }

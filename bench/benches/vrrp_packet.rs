@@ -8,11 +8,13 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use fmc_config::model::election::{Centiseconds, ChecksumForm, Failback, Transport, Version};
+use fmc_config::model::election::{AuthMode, Centiseconds, ChecksumForm, Failback, Transport, Version};
 use fmc_config::model::vip::VirtualRouterId;
 use fmc_vrrp::boot_instant::BootInstant;
 use fmc_vrrp::heartbeat::MAX_LEN;
 use fmc_vrrp::heartbeat::session::{Keys, Session};
+use fmc_vrrp::packet::auth_hmac::{self, Authenticator};
+use fmc_vrrp::packet::sequence::Sequences;
 use fmc_vrrp::packet::{Advertisement, IpMeta, MULTICAST_GROUP, TTL};
 use fmc_vrrp::priority::Priority;
 use fmc_vrrp::router::{Parameters, Peer, VirtualRouter};
@@ -72,6 +74,32 @@ fn codec(criterion: &mut Criterion) {
     group.finish();
 }
 
+/// What `auth_hmac` adds, and what each forged packet of a flood costs before it is discarded.
+fn signed(criterion: &mut Criterion) {
+    let advertisement = backup().advertisement(Priority::new(254));
+    let keys = Authenticator::new(AuthMode::Enforce, [(1, &[7; 32][..])]);
+    let mut sequences = Sequences::default();
+    let mut wire = [0; 64];
+    let mut sign = || {
+        let length = advertisement.encode(PEER, MULTICAST_GROUP, VERSION, &mut wire);
+        keys.sign(PEER.into(), sequences.next(Duration::ZERO), length, &mut wire)
+    };
+    let length = sign();
+    let mut group = criterion.benchmark_group("vrrp_signed");
+    group.throughput(Throughput::Elements(1));
+    group.bench_function("encode", |bencher| bencher.iter(|| black_box(sign())));
+    let good = wire;
+    let mut forged = wire;
+    forged[length - 1] ^= 0xff;
+    group.bench_function("decode", |bencher| {
+        bencher.iter(|| auth_hmac::decode(&IP, VERSION, Some(&keys), black_box(&good[..length])).is_ok());
+    });
+    group.bench_function("decode_forged", |bencher| {
+        bencher.iter(|| auth_hmac::decode(&IP, VERSION, Some(&keys), black_box(&forged[..length])).is_err());
+    });
+    group.finish();
+}
+
 fn router(criterion: &mut Criterion) {
     let mut router = backup();
     let advertisement = router.advertisement(Priority::new(254));
@@ -100,14 +128,14 @@ fn heartbeat(criterion: &mut Criterion) {
     group.throughput(Throughput::Elements(2));
     group.bench_function("signed_round_trip", |bencher| {
         bencher.iter(|| {
-            let length = a.encode(1, black_box(&[report, report]), &mut wire);
+            let length = a.encode(1, None, black_box(&[report, report]), &mut wire);
             let there = b.accept(&wire[..length]).is_ok();
-            let length = b.encode(1, black_box(&[report, report]), &mut wire);
+            let length = b.encode(1, None, black_box(&[report, report]), &mut wire);
             there && a.accept(&wire[..length]).is_ok()
         });
     });
     group.finish();
 }
 
-criterion_group!(benches, codec, router, heartbeat);
+criterion_group!(benches, codec, signed, router, heartbeat);
 criterion_main!(benches);

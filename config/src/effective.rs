@@ -5,7 +5,7 @@ mod frontend;
 mod text;
 
 use crate::model::Config;
-use crate::model::election::{Election, Failback, Version};
+use crate::model::election::{AuthHmac, Election, Failback, Version};
 use crate::model::node::Node;
 use crate::model::service::{Admin, Limits, Pair};
 use crate::model::vip::Vip;
@@ -46,7 +46,7 @@ fn nodes(text: &mut Text, nodes: &[Node]) {
 }
 
 fn election(text: &mut Text, election: &Election) {
-    let Election { interval, failback, priority, version, transport } = election;
+    let Election { interval, failback, priority, version, transport, auth_hmac } = election;
     text.table("[election]", "");
     if matches!(version, Version::V2(_)) {
         text.line("profile", quoted("compat"), "VRRPv2");
@@ -72,6 +72,12 @@ fn election(text: &mut Text, election: &Election) {
         }
         Version::V2(None) => text.remark("password: none"),
     }
+    let Some(AuthHmac { key_file, mode }) = auth_hmac else {
+        return text.remark("auth_hmac: none, advertisements are not signed");
+    };
+    text.table("[election.auth_hmac]", "signed advertisements");
+    text.line("key_file", quoted(key_file.display()), "the first key signs, every one is accepted");
+    text.line("mode", quoted(words::word(words::AUTH_MODE, *mode)), "");
 }
 
 fn vip(text: &mut Text, vip: &Vip) {

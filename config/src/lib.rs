@@ -24,6 +24,6 @@ mod effective;
 mod lower;
 mod profile;
 
-mod span_of_time;
+pub mod span_of_time;
 mod toml;
 mod words;

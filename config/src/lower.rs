@@ -9,6 +9,8 @@ mod limit;
 mod name;
 mod node;
 mod port;
+mod preface;
+mod route;
 mod track;
 mod vip;
 

@@ -6,6 +6,7 @@ pub mod frontend;
 pub mod health_check;
 pub mod name;
 pub mod node;
+pub mod route;
 pub mod service;
 pub mod vip;
 

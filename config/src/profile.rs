@@ -49,6 +49,10 @@ pub(crate) const OBSERVE: Observe = Observe {
     out_for: Duration::from_secs(30),
 };
 
+/// What a client or a proxy says first comes with its first packets. A lost one comes again after one second, and once more after three
+/// (RFC 6298 §2); HAProxy's manual suggests five for the same.
+pub(crate) const PREFACE_TIMEOUT: Duration = Duration::from_secs(5);
+
 /// The defaults of a frontend of `profile`.
 pub(crate) const fn frontend(profile: Profile) -> FrontendDefaults {
     match profile {

@@ -4,11 +4,14 @@ use std::time::Duration;
 
 /// Why a text is not a span of time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum SpanError {
+pub enum SpanError {
+    /// Not of the form of the examples above.
     #[error("is not a number with a unit")]
     Malformed,
+    /// Finer than a millisecond.
     #[error("is finer than a millisecond")]
     TooFine,
+    /// More milliseconds than there are numbers.
     #[error("is too long to count")]
     TooLong,
 }
@@ -16,7 +19,10 @@ pub(crate) enum SpanError {
 const UNITS: [(&str, u64); 4] = [("h", 3_600_000), ("m", 60_000), ("s", 1_000), ("ms", 1)];
 
 /// The span meant by `text`, exact to the millisecond.
-pub(crate) fn parse(text: &str) -> Result<Duration, SpanError> {
+///
+/// # Errors
+/// When it is not a number with a unit, or cannot be counted in milliseconds.
+pub fn parse(text: &str) -> Result<Duration, SpanError> {
     let unit_at = text.find(|c: char| !c.is_ascii_digit() && c != '.').ok_or(SpanError::Malformed)?;
     let (number, unit) = text.split_at(unit_at);
     let (_, unit) = UNITS.iter().find(|(name, _)| *name == unit.trim_start()).ok_or(SpanError::Malformed)?;

@@ -10,6 +10,7 @@ pub(crate) mod check;
 pub(crate) mod election;
 pub(crate) mod frontends;
 pub(crate) mod nodes;
+pub(crate) mod routes;
 pub(crate) mod scalar;
 pub(crate) mod service;
 pub(crate) mod shape;

@@ -1,7 +1,7 @@
 //! The words of the file for the choices of the model, in one place, so that reading and writing agree.
 
 use crate::model::backend::{Balance, ProxyProtocol};
-use crate::model::election::{ChecksumForm, Transport};
+use crate::model::election::{AuthMode, ChecksumForm, Transport};
 use crate::model::frontend::{Profile, WhenNoServer};
 
 /// Words and what each means.
@@ -27,6 +27,9 @@ pub(crate) const CHECKSUM: Words<ChecksumForm> =
     &[("pseudo-header", ChecksumForm::PseudoHeader), ("message", ChecksumForm::Message)];
 
 pub(crate) const TRANSPORT: Words<Transport> = &[("multicast", Transport::Multicast), ("unicast", Transport::Unicast)];
+
+pub(crate) const AUTH_MODE: Words<AuthMode> =
+    &[("receive-only", AuthMode::ReceiveOnly), ("permissive", AuthMode::Permissive), ("enforce", AuthMode::Enforce)];
 
 /// What `[election] profile` may say.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

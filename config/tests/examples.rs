@@ -233,7 +233,8 @@ fn a_file_that_says_everything_is_read_and_written_out() {
         backend(&config, "one.two").servers.iter().map(|s| (s.max_connections.map(u32::from), s.backup)).collect();
     assert_eq!(own, [(None, false), (None, false), (Some(800), false), (None, true)]);
     assert_eq!(backend(&config, "one.two").balance, Balance::SourceHash);
-    assert_eq!(config.admin.listen.len(), 2);
+    let on_node: Vec<_> = config.admin.listen.iter().map(|listen| listen.on("192.168.0.30".parse().unwrap())).collect();
+    assert_eq!(on_node[2], "192.168.0.30:9112".parse().unwrap());
     assert_eq!(config.pair.port.get(), 1113);
 }
 

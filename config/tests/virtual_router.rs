@@ -2,6 +2,7 @@
 
 use fmc_config::diagnostic::{Code, Rule};
 use fmc_config::model::Config;
+use fmc_config::model::election::AuthMode;
 use fmc_config::model::vip::VirtualRouterId;
 
 /// The smallest file, with its VIP as given and these lines of `[election]`.
@@ -69,6 +70,19 @@ fn an_interval_of_version_2_is_whole_seconds() {
         assert_eq!(interval(typed).unwrap_err(), [Code::DurationTooFine], "{typed}");
     }
     assert_eq!(interval("0s").unwrap_err(), [Code::DurationOutOfRange]);
+}
+
+/// Proves V-102+, V-102-.
+#[test]
+fn advertisements_are_signed_or_have_a_password_and_not_both() {
+    let auth = "auth_hmac = { key_file = \"/etc/fmc-lb/adverts.key\" }";
+    for profile in ["", "profile = \"compat\"\n"] {
+        let signed = read(VIP, &format!("{profile}{auth}")).unwrap().election.auth_hmac.unwrap();
+        assert_eq!(signed.mode, AuthMode::Enforce, "the mode that protects is the one without a word");
+    }
+    let both = read(VIP, &format!("profile = \"compat\"\npassword = \"labpair\"\n{auth}"));
+    assert!(both.unwrap_err().contains(&Code::EitherOr.into()));
+    assert_eq!(read(VIP, "auth_hmac = { mode = \"enforce\" }").unwrap_err(), [Code::MissingKey]);
 }
 
 /// Proves V-06+, V-06-.

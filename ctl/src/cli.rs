@@ -5,7 +5,7 @@ use std::num::NonZeroU16;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use fmc_api::Nodes;
 use fmc_api::command::VipChoice;
 use fmc_api::sessions::SessionId;
@@ -144,9 +144,73 @@ pub(crate) enum Verb {
     /// Move VIPs that this node owns to another node; says first how many connections that cuts.
     Failover(Failover),
 
+    /// What of this machine and its network keeps a balancer from working, each with the edit that mends it; changes nothing. Exits with
+    /// 1 when something is wrong.
+    Doctor(Doctor),
+
+    /// Why it is so: the sentence, and the facts behind it.
+    #[command(subcommand)]
+    Explain(Explain),
+
+    /// What the moves of VIPs measured of themselves: detected, VIP up, first connection, first byte, relays ended, cause.
+    #[command(subcommand)]
+    Report(Report),
+
     /// The rest of the lab: machines, networks, names, time, storage and cluster in one inventory.
     #[command(subcommand)]
     Lab(Lab),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Doctor {
+    /// Before the service runs, or is installed: ask the machine and the wire alone.
+    #[arg(long)]
+    pub(crate) preflight: bool,
+
+    /// For which configuration.
+    #[arg(long, value_name = "FILE", default_value = "/etc/fmc-lb/fmc-lb.toml")]
+    pub(crate) config: PathBuf,
+
+    /// In which language [default: Spanish if LC_ALL, LC_MESSAGES or LANG says so, else English].
+    #[arg(long, value_name = "en|es")]
+    pub(crate) lang: Option<Lang>,
+}
+
+/// A language that every finding has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Lang {
+    /// English.
+    En,
+    /// Spanish.
+    Es,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Explain {
+    /// Why a VIP is where it is: each node's part, what is behind it, and when it moved.
+    Vip {
+        /// As in `[vips.NAME]`.
+        name: VipName,
+    },
+
+    /// Why a backend's clients go where they go: each server's prospect, its last checks, and what was asked of it.
+    Backend {
+        /// As in `[backends.NAME]`.
+        name: BackendName,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Report {
+    /// The last move: the half of the node that it came to, and that of the node that it left.
+    Last {
+        /// Only of this VIP.
+        #[arg(value_name = "VIP")]
+        vip: Option<VipName>,
+    },
+
+    /// Every half of every move that is kept, oldest first; restarts do not end it.
+    List,
 }
 
 #[derive(Debug, Subcommand)]
@@ -342,89 +406,7 @@ fn vip_choice(text: &str) -> Result<VipChoice, String> {
     }
 }
 
+// By path, because this file is also read by an example, which is elsewhere.
 #[cfg(test)]
-mod tests {
-    use clap::CommandFactory;
-
-    use super::*;
-
-    fn verb(line: &str) -> Result<Verb, clap::Error> {
-        Cli::try_parse_from(line.split(' ')).map(|cli| cli.verb)
-    }
-
-    fn target(line: &str) -> Result<Target, TypedTargetError> {
-        match verb(line).unwrap() {
-            Verb::Drain(state) => state.target(),
-            other => panic!("{other:?}"),
-        }
-    }
-
-    #[test]
-    fn the_tree_has_no_contradiction() {
-        Cli::command().debug_assert();
-    }
-
-    #[test]
-    fn a_target_is_a_server_in_one_backend_or_in_all_or_a_node() {
-        for spelled in ["masters/master2", "master2", "node loadbalancer1"] {
-            assert_eq!(target(&format!("fmc-lbctl drain {spelled}")).unwrap().to_string(), spelled);
-        }
-    }
-
-    #[test]
-    fn a_node_without_its_name_and_two_servers_are_refused() {
-        assert_eq!(target("fmc-lbctl drain node"), Err(TypedTargetError::NodeWithoutName));
-        assert!(matches!(target("fmc-lbctl drain master1 master2"), Err(TypedTargetError::Two(..))));
-    }
-
-    #[test]
-    fn failover_without_a_vip_means_all() {
-        assert!(matches!(verb("fmc-lbctl failover"), Ok(Verb::Failover(Failover { vips: VipChoice::All, .. }))));
-        let named = verb("fmc-lbctl failover api --to loadbalancer2 --dry-run").unwrap();
-        assert!(matches!(
-            named,
-            Verb::Failover(Failover { vips: VipChoice::Named(_), to: Some(_), dry_run: true, .. })
-        ));
-    }
-
-    #[test]
-    fn a_rebalance_is_gentle_unless_told_otherwise() {
-        let Ok(Verb::Rebalance(gentle)) = verb("fmc-lbctl rebalance masters") else { panic!("not understood") };
-        assert_eq!((gentle.idle, gentle.rate.get(), gentle.dry_run), (Duration::from_secs(5), 10, false));
-        let Ok(Verb::Rebalance(told)) = verb("fmc-lbctl rebalance masters --idle 1m --rate 200/s") else { panic!() };
-        assert_eq!((told.idle, told.rate.get()), (Duration::from_secs(60), 200));
-        for wrong in ["0/s", "1001/s", "10/m", "fast"] {
-            assert!(verb(&format!("fmc-lbctl rebalance masters --rate {wrong}")).is_err(), "{wrong}");
-        }
-    }
-
-    #[test]
-    fn a_weight_over_256_and_a_timeout_without_wait_are_usage_errors() {
-        for line in [
-            "fmc-lbctl weight masters/master2 257",
-            "fmc-lbctl drain master2 --timeout 5m",
-            "fmc-lbctl kill abc",
-            "fmc-lbctl probe master2",
-        ] {
-            assert!(verb(line).unwrap_err().use_stderr(), "{line}");
-        }
-    }
-
-    #[test]
-    fn a_verb_is_for_all_nodes_for_this_one_or_for_a_named_one() {
-        let nodes = |line: &str| Cli::try_parse_from(line.split(' ')).map(|cli| cli.nodes());
-        assert_eq!(nodes("fmc-lbctl drain master2").unwrap(), Nodes::All);
-        assert_eq!(nodes("fmc-lbctl drain master2 --this-node").unwrap(), Nodes::This);
-        let named = nodes("fmc-lbctl sessions --node loadbalancer2").unwrap();
-        assert_eq!(named, Nodes::Node("loadbalancer2".parse().unwrap()));
-        assert!(nodes("fmc-lbctl status --this-node --node loadbalancer2").is_err());
-    }
-
-    #[test]
-    fn global_flags_stand_before_or_after_the_verb() {
-        for line in ["fmc-lbctl --json --socket /s status", "fmc-lbctl status --json --socket /s"] {
-            let cli = Cli::try_parse_from(line.split(' ')).unwrap();
-            assert!(cli.json && cli.socket.as_os_str() == "/s");
-        }
-    }
-}
+#[path = "cli/tests.rs"]
+mod tests;

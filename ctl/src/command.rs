@@ -8,7 +8,9 @@ use crate::render::Output;
 
 mod configure;
 mod confirm;
+mod doctor;
 mod events;
+mod explain;
 mod failover;
 mod kill;
 mod lab;
@@ -16,6 +18,7 @@ mod look;
 mod pin;
 mod probe;
 mod rebalance;
+mod report;
 mod sessions;
 mod state;
 mod trial;
@@ -50,6 +53,9 @@ pub(crate) async fn run(cli: &Cli, output: &mut Output) -> anyhow::Result<Exit> 
         Verb::Save => trial::save(&client, output).await,
         Verb::Reload { yes } => configure::reload(&client, *yes, output).await,
         Verb::Failover(asked) => failover::run(&client, asked, output).await,
+        Verb::Doctor(asked) => doctor::run(&client, asked, output).await,
+        Verb::Explain(asked) => explain::run(&client, asked, output).await,
+        Verb::Report(asked) => report::run(&client, asked, output).await,
         Verb::Lab(asked) => lab::run(asked, output),
     }
 }

@@ -10,6 +10,7 @@ use render::Output;
 
 mod cli;
 mod command;
+mod doctor;
 mod exit;
 mod render;
 mod span;

@@ -3,11 +3,14 @@
 pub(crate) mod backends;
 pub(crate) mod change;
 pub(crate) mod configure;
+pub(crate) mod doctor;
 pub(crate) mod events;
+pub(crate) mod explain;
 pub(crate) mod moves;
 pub(crate) mod others;
 pub(crate) mod probe;
 pub(crate) mod rebalance;
+pub(crate) mod report;
 pub(crate) mod sessions;
 pub(crate) mod status;
 pub(crate) mod vips;

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::time::Duration;
 
+use fmc_config::span_of_time;
+
 /// A span shown with the two largest units that matter: `40 ms`, `12 s`, `3 m 20 s`, `4 h 10 m`, `3 d 4 h`.
 pub(crate) struct Span(pub(crate) Duration);
 
@@ -25,25 +27,15 @@ impl fmt::Display for Span {
 
 /// A text that is no span.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("write a number and its unit, for example 500ms, 30s, 5m or 1h")]
+#[error("write a number and its unit, for example 500ms, 30s, 5m or 1h; a week at most")]
 pub(crate) struct SpanError;
 
 /// The longest span that is taken, so that adding it to a clock cannot overflow.
 const LONGEST: Duration = Duration::from_secs(7 * 86_400);
 
-/// Reads `500ms`, `30s`, `5m`, `1h`; at most a week.
+/// Reads what a configuration may say too (`500ms`, `30s`, `1.5h`); at most a week.
 pub(crate) fn parse(text: &str) -> Result<Duration, SpanError> {
-    let digits = text.find(|c: char| !c.is_ascii_digit()).ok_or(SpanError)?;
-    let number: u64 = text[..digits].parse().map_err(|_| SpanError)?;
-    let milliseconds = match &text[digits..] {
-        "ms" => 1,
-        "s" => 1000,
-        "m" => 60_000,
-        "h" => 3_600_000,
-        _ => return Err(SpanError),
-    };
-    let span = number.checked_mul(milliseconds).map(Duration::from_millis);
-    span.filter(|span| *span <= LONGEST).ok_or(SpanError)
+    span_of_time::parse(text).ok().filter(|span| *span <= LONGEST).ok_or(SpanError)
 }
 
 #[cfg(test)]
@@ -68,11 +60,11 @@ mod tests {
     }
 
     #[test]
-    fn a_span_is_typed_with_one_unit() {
+    fn a_span_is_typed_as_in_the_configuration_and_is_a_week_at_most() {
         assert_eq!(parse("5m"), Ok(Duration::from_secs(300)));
-        assert_eq!(parse("500ms"), Ok(Duration::from_millis(500)));
-        assert_eq!(parse("0s"), Ok(Duration::ZERO));
-        for wrong in ["", "5", "m", "5 m", "-5m", "5d", "1000000h", "99999999999999999999s"] {
+        assert_eq!(parse("1.5h"), Ok(Duration::from_secs(5400)));
+        assert_eq!(parse("168h"), Ok(LONGEST));
+        for wrong in ["", "5", "5d", "168.1h", "99999999999999999999s"] {
             assert_eq!(parse(wrong), Err(SpanError), "{wrong}");
         }
     }

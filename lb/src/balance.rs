@@ -7,7 +7,7 @@ mod round_robin;
 pub mod share;
 mod source_hash;
 
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 
 use fmc_config::model::backend::Weight;
 
@@ -44,7 +44,7 @@ pub enum Rule<'a> {
     /// The same server for the same client.
     SourceHash {
         /// Who connects.
-        source: Ipv4Addr,
+        source: IpAddr,
         /// Whose slots lead to the candidates' positions.
         table: &'a SourceTable,
     },

@@ -21,12 +21,14 @@ use crate::layout::{Layout, Prepared};
 use crate::listen::{BindError, Listener, ListenerStatus};
 use crate::metrics::Series;
 use crate::pool::{Pool, Snapshot};
-use crate::pulse::{PULSE_INTERVAL, Pulse};
+use crate::pulse::{PULSE_INTERVAL, Pulse, Ticks};
 use crate::quota::Quota;
+use crate::relay::{MOST_PIPES, PipeCounts};
+use crate::relays::Relays;
 use crate::sessions::{SWEEP_INTERVAL, Sessions};
 
-/// Descriptors kept for everything that is not a relay: listeners, health checks, the admin socket, logs.
-const RESERVED_DESCRIPTORS: u64 = 128;
+/// Descriptors kept for everything that is not a relay: listeners, health checks, the admin socket, logs, and the pipes of bulk.
+const RESERVED_DESCRIPTORS: u64 = 128 + 2 * MOST_PIPES as u64;
 
 /// Both sockets of a relay.
 const DESCRIPTORS_PER_CONNECTION: u64 = 2;
@@ -38,7 +40,8 @@ const LAST_WORDS: Duration = Duration::from_secs(1);
 pub struct DataPlane {
     /// Listeners that a reload has bound.
     bound: mpsc::UnboundedReceiver<Listener>,
-    surroundings: Arc<Surroundings>,
+    on_dial_failed: OnDialFailed,
+    entropy: Entropy,
     handle: Handle,
 }
 
@@ -53,6 +56,7 @@ struct Shared {
     sessions: Arc<Sessions>,
     pulse: Arc<Pulse>,
     quota: Arc<Quota>,
+    pipes: Arc<PipeCounts>,
     bound: mpsc::UnboundedSender<Listener>,
     stop: watch::Sender<Option<EndedBy>>,
 }
@@ -68,12 +72,11 @@ impl DataPlane {
         let quota = Arc::new(Quota::new(0));
         let (entropy, stop) = (Entropy::from_the_system(), watch::Sender::new(None));
         let (send_bound, bound) = mpsc::unbounded_channel();
-        let surroundings =
-            Surroundings { sessions: Arc::clone(&sessions), quota: Arc::clone(&quota), on_dial_failed, entropy };
-        let shared = Shared { layout: ArcSwap::default(), sessions, pulse, quota, bound: send_bound, stop };
+        let (layout, pipes) = (ArcSwap::default(), Arc::default());
+        let shared = Shared { layout, sessions, pulse, quota, pipes, bound: send_bound, stop };
         let handle = Handle { shared: Arc::new(shared) };
         handle.commit(handle.prepare(config)?, |_, _| ());
-        Ok(Self { bound, surroundings: Arc::new(surroundings), handle })
+        Ok(Self { bound, on_dial_failed, entropy, handle })
     }
 
     /// The handle for other threads.
@@ -83,14 +86,19 @@ impl DataPlane {
 
     /// Accepts and relays until [`Handle::shut_down`]; on a current-thread tokio runtime of its own, with time and I/O enabled.
     ///
-    /// Tasks: one per listener, one per connection, the pulse, the sweep. Listeners close at shutdown, relays end with the
+    /// Tasks: one per listener, one per connection until its server has accepted, one for all relays, the pulse, the sweep. Listeners close at shutdown, relays end with the
     /// given reason, and every task is gone when this returns.
+    ///
+    /// # Panics
+    /// When the relays or a clock can no longer be served: the process is of no use then, and whoever runs it starts another.
     pub async fn run(self) {
-        let Self { mut bound, surroundings, handle } = self;
+        let Self { mut bound, on_dial_failed, entropy, handle } = self;
         let shared = handle.shared;
+        let surroundings = Arc::new(shared.surroundings(on_dial_failed, entropy));
         let (mut clocks, mut accepting) = (JoinSet::new(), JoinSet::new());
         clocks.spawn(beat(Arc::clone(&shared.pulse)));
         clocks.spawn(sweep(Arc::clone(&shared.sessions)));
+        clocks.spawn(relay(Arc::clone(&surroundings)));
         let mut stopped = pin!(shared.until_stopped());
         let reason = loop {
             tokio::select! {
@@ -101,6 +109,7 @@ impl DataPlane {
                     accepting.spawn(listener.run(Arc::clone(&surroundings)));
                 }
                 Some(_closed) = accepting.join_next() => {}
+                Some(ended) = clocks.join_next() => panic!("the relay loop cannot go on: {ended:?}"),
             }
         };
         shared.layout.load().frontends.iter().for_each(|frontend| frontend.stop_accepting());
@@ -172,6 +181,11 @@ impl Handle {
         &self.shared.pulse
     }
 
+    /// The pipes that bulk goes through.
+    pub(crate) fn pipes(&self) -> &PipeCounts {
+        &self.shared.pipes
+    }
+
     /// Connections that the process takes at once: the configured limit, or less when descriptors do not suffice.
     pub fn max_connections(&self) -> usize {
         self.shared.quota.most()
@@ -186,8 +200,9 @@ impl Handle {
     /// gives back what both of its sockets hold. Says how many. Idle relays hold nothing and are never among them.
     pub fn shed(&self, stuck_for: Duration, most: usize) -> usize {
         let now = self.shared.pulse.precise_now();
-        let mut stuck = self.shared.sessions.list(|session| session.is_stuck(now, stuck_for));
-        stuck.sort_by_key(|session| session.last_activity().0);
+        let is_stuck = |since: Ticks| now.since(since) >= stuck_for;
+        let mut stuck = self.shared.sessions.list(|session| session.stuck_since().is_some_and(is_stuck));
+        stuck.sort_by_key(|session| session.stuck_since().map(|since| since.0));
         stuck.iter().take(most).filter(|session| session.end(EndedBy::MemoryShort)).count()
     }
 
@@ -202,6 +217,13 @@ impl Handle {
 }
 
 impl Shared {
+    fn surroundings(&self, on_dial_failed: OnDialFailed, entropy: Entropy) -> Surroundings {
+        let (sessions, quota) = (Arc::clone(&self.sessions), Arc::clone(&self.quota));
+        let relays = Relays::new(Arc::clone(&self.pipes));
+        let relays = relays.unwrap_or_else(|error| panic!("no epoll instance for the relays: {error}"));
+        Surroundings { sessions, quota, on_dial_failed, entropy, relays }
+    }
+
     async fn until_stopped(&self) -> EndedBy {
         let mut stop = self.stop.subscribe();
         // The sender lives in self, so that it cannot be gone.
@@ -241,6 +263,11 @@ async fn beat(pulse: Arc<Pulse>) {
         ticks.tick().await;
         pulse.beat();
     }
+}
+
+async fn relay(surroundings: Arc<Surroundings>) {
+    let error = surroundings.relays.run(&surroundings).await;
+    tracing::error!(%error, "the epoll instance of the relays is dead");
 }
 
 async fn sweep(sessions: Arc<Sessions>) {

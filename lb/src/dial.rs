@@ -3,7 +3,7 @@
 mod failure;
 
 use std::io;
-use std::net::SocketAddrV4;
+use std::net::{IpAddr, SocketAddrV4};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -17,7 +17,7 @@ use tokio::time::timeout;
 
 use crate::entropy::Entropy;
 use crate::pool::{Occasion, Policy, Pool, Snapshot};
-use crate::proxy_protocol;
+use crate::proxy_protocol::{self, Tlvs, Told};
 use crate::pulse::{Pulse, Ticks};
 use crate::server::{InFlight, Server};
 use crate::socket_options::SocketOptions;
@@ -52,12 +52,21 @@ pub(crate) struct Dial<'a> {
     pub(crate) options: SocketOptions,
     /// The client's end: one that has gone waits for nobody.
     pub(crate) stream: &'a TcpStream,
-    /// The client and what it connected to, for a choice by source and for a server that wants to be told.
-    pub(crate) client: SocketAddrV4,
-    pub(crate) vip: SocketAddrV4,
+    /// The client's address, for a choice by source.
+    pub(crate) source: IpAddr,
+    pub(crate) opening: Opening<'a>,
     pub(crate) pulse: &'a Pulse,
     pub(crate) entropy: &'a Entropy,
     pub(crate) on_failed: &'a OnDialFailed,
+}
+
+/// What is written to a server before anything is relayed.
+pub(crate) struct Opening<'a> {
+    /// For a server that wants to know whose connection it is.
+    pub(crate) told: Told,
+    pub(crate) tlvs: &'a Tlvs,
+    /// What the client has said already.
+    pub(crate) said: &'a [u8],
 }
 
 /// An open connection to a server.
@@ -148,7 +157,7 @@ impl Dial<'_> {
         };
         tokio::select! {
             found = queue.wait(policy.queue, look) => found.unwrap_or(Err(Why::NoRoom)),
-            () = until_gone(self.stream) => Err(Why::ClientGone),
+            () = until_gone(self.stream, !self.opening.said.is_empty()) => Err(Why::ClientGone),
         }
     }
 
@@ -160,7 +169,7 @@ impl Dial<'_> {
     }
 
     fn occasion(&self) -> Occasion {
-        Occasion { entropy: self.entropy.draw(), source: *self.client.ip(), now: self.pulse.precise_now() }
+        Occasion { entropy: self.entropy.draw(), source: self.source, now: self.pulse.precise_now() }
     }
 
     async fn attempt(
@@ -179,13 +188,15 @@ impl Dial<'_> {
         Ok((stream, took))
     }
 
-    /// The PROXY header belongs to the attempt: a server that resets on it has not accepted, and no byte of the client is lost.
+    /// The opening belongs to the attempt: a server that resets on it has not accepted, and no byte of the client is lost.
+    ///
+    /// It is a few kilobytes at most, which a new socket takes in one write: when that fails, the server has seen nothing of it.
     async fn open(&self, socket: TcpSocket, server: &Server, policy: Policy) -> io::Result<TcpStream> {
         self.options.apply(&socket)?;
         let mut stream = socket.connect(server.socket_address(self.route).into()).await?;
-        match policy.proxy_protocol {
-            Some(ProxyProtocol::V2) => stream.write_all(&proxy_protocol::encode_v2(self.client, self.vip)).await?,
-            None => {}
+        let first = self.opening.bytes(policy);
+        if !first.is_empty() {
+            stream.write_all(&first).await?;
         }
         Ok(stream)
     }
@@ -203,6 +214,17 @@ impl Dial<'_> {
     }
 }
 
+impl Opening<'_> {
+    fn bytes(&self, policy: Policy) -> Vec<u8> {
+        let mut bytes = match policy.proxy_protocol {
+            Some(ProxyProtocol::V2) => proxy_protocol::encode_v2(self.told, self.tlvs),
+            None => Vec::new(),
+        };
+        bytes.extend_from_slice(self.said);
+        bytes
+    }
+}
+
 /// A server for one attempt, and what it was chosen from.
 struct Chosen {
     snapshot: Arc<Snapshot>,
@@ -216,12 +238,12 @@ const GONE_LOOK: Duration = Duration::from_millis(100);
 
 /// Ends when the client has reset, or closed without having said a word. One that has sent its request and closed its half waits for
 /// an answer.
-async fn until_gone(client: &TcpStream) {
+async fn until_gone(client: &TcpStream, has_spoken: bool) {
     loop {
         tokio::time::sleep(GONE_LOOK).await;
         let flags = RecvFlags::PEEK | RecvFlags::DONTWAIT;
         match rustix::net::recv(client, &mut [0; 1], flags) {
-            Ok((_, 0)) => return,
+            Ok((_, 0)) if !has_spoken => return,
             Ok(_) | Err(rustix::io::Errno::AGAIN | rustix::io::Errno::INTR) => {}
             Err(_) => return,
         }

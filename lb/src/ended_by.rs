@@ -30,6 +30,12 @@ pub enum EndedBy {
     RefusedByAllowList,
     /// The client's address has as many connections of the frontend as it may, or opens them too fast.
     RefusedBySourceLimit,
+    /// It began with a PROXY header, and came from none of the frontend's trusted proxies.
+    RefusedProxyHeader,
+    /// It came from a trusted proxy, and did not begin with a PROXY header, or with one that breaks a rule.
+    BadProxyHeader,
+    /// What it has to begin with was not there in time.
+    PrefaceTimeout,
     /// This node ran out of descriptors, ports or memory for the connection to a server.
     LocalFault,
     /// `fmc-lbctl kill`.
@@ -54,7 +60,7 @@ pub enum EndedBy {
 
 impl EndedBy {
     /// Every variant, in the order of their codes.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 25] = [
         Self::ClientClosed,
         Self::ServerClosed,
         Self::ClientReset,
@@ -67,6 +73,9 @@ impl EndedBy {
         Self::ServersFull,
         Self::RefusedByAllowList,
         Self::RefusedBySourceLimit,
+        Self::RefusedProxyHeader,
+        Self::BadProxyHeader,
+        Self::PrefaceTimeout,
         Self::LocalFault,
         Self::KilledByOperator,
         Self::VipMoved,
@@ -94,6 +103,9 @@ impl EndedBy {
             Self::ServersFull => "servers-full",
             Self::RefusedByAllowList => "refused-by-allow-list",
             Self::RefusedBySourceLimit => "refused-by-source-limit",
+            Self::RefusedProxyHeader => "refused-proxy-header",
+            Self::BadProxyHeader => "bad-proxy-header",
+            Self::PrefaceTimeout => "preface-timeout",
             Self::LocalFault => "local-fault",
             Self::KilledByOperator => "killed-by-operator",
             Self::VipMoved => "vip-moved",

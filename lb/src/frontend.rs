@@ -1,16 +1,19 @@
 //! One service at run time: its settings, its bound and what it has done.
 
-use std::net::{Ipv4Addr, SocketAddrV4};
+use std::net::{IpAddr, Ipv4Addr, SocketAddrV4};
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use fmc_config::model;
 use fmc_config::model::frontend::PortRoute;
+use ipnet::IpNet;
 use tokio::sync::watch;
 
 use crate::ended_by::EndedBy;
+use crate::first_served::{FirstServed, Watch};
 use crate::pool::Pool;
+use crate::preface::{Hello, Manner};
 use crate::quota::Quota;
 use crate::rate::{Meter, Micros};
 use crate::sources::{Admission, Sources};
@@ -20,7 +23,8 @@ use crate::sources::{Admission, Sources};
 #[derive(Debug)]
 pub struct Frontend {
     settings: model::frontend::Frontend,
-    pool: Arc<Pool>,
+    /// Its own, then one for each route.
+    pools: Box<[Arc<Pool>]>,
     life: Arc<Life>,
 }
 
@@ -33,6 +37,7 @@ struct Life {
     meter: Mutex<Meter>,
     sources: Mutex<Sources>,
     began: Instant,
+    first: Watch,
     accepting: watch::Sender<bool>,
 }
 
@@ -40,7 +45,7 @@ struct Life {
 #[derive(Debug)]
 pub(crate) struct OfSource {
     frontend: Arc<Frontend>,
-    source: Ipv4Addr,
+    source: IpAddr,
 }
 
 impl Drop for OfSource {
@@ -68,11 +73,12 @@ pub struct Traffic {
     pub(crate) to_server: AtomicU64,
     pub(crate) to_client: AtomicU64,
     pub(crate) waits_at_limit: AtomicU64,
+    hellos: [AtomicU64; Hello::ALL.len()],
     ended: [AtomicU64; EndedBy::ALL.len()],
 }
 
 impl Frontend {
-    pub(crate) fn new(settings: model::frontend::Frontend, pool: Arc<Pool>) -> Self {
+    pub(crate) fn new(settings: model::frontend::Frontend, pools: Box<[Arc<Pool>]>) -> Self {
         let quota = Arc::new(Quota::new(settings.max_connections as usize));
         let life = Arc::new(Life {
             traffic: Traffic::default(),
@@ -80,14 +86,15 @@ impl Frontend {
             meter: Mutex::default(),
             sources: Mutex::default(),
             began: Instant::now(),
+            first: Watch::new(),
             accepting: watch::Sender::new(true),
         });
-        Self { settings, pool, life }
+        Self { settings, pools, life }
     }
 
     /// The same frontend by a new configuration: it goes on counting where it was.
-    pub(crate) fn reconfigured(&self, settings: model::frontend::Frontend, pool: Arc<Pool>) -> Self {
-        Self { settings, pool, life: Arc::clone(&self.life) }
+    pub(crate) fn reconfigured(&self, settings: model::frontend::Frontend, pools: Box<[Arc<Pool>]>) -> Self {
+        Self { settings, pools, life: Arc::clone(&self.life) }
     }
 
     /// From now on this configuration of it bounds its connections.
@@ -110,11 +117,21 @@ impl Frontend {
         meter.take(per_second, self.life.now()).map_err(Duration::from_micros)
     }
 
-    /// Lets one more connection of `source` in, as far as its own bounds go.
+    /// Lets one more connection of `source` in, if it is one that may come and as far as its own bounds go.
     ///
     /// # Errors
-    /// Which bound it has reached: [`Admission::TooMany`] or [`Admission::TooFast`].
-    pub(crate) fn admit(self: &Arc<Self>, source: Ipv4Addr) -> Result<Option<OfSource>, Admission> {
+    /// What it is refused by.
+    pub(crate) fn admit(self: &Arc<Self>, source: IpAddr) -> Result<Option<OfSource>, EndedBy> {
+        if !self.allows(source) {
+            return Err(EndedBy::RefusedByAllowList);
+        }
+        self.count(source).map_err(|over| {
+            self.say_over(over, source);
+            EndedBy::RefusedBySourceLimit
+        })
+    }
+
+    fn count(self: &Arc<Self>, source: IpAddr) -> Result<Option<OfSource>, Admission> {
         let Some(bounds) = &self.settings.per_source else { return Ok(None) };
         match self.life.sources().admit(source, bounds, self.life.now()) {
             Admission::Counted => Ok(Some(OfSource { frontend: Arc::clone(self), source })),
@@ -128,14 +145,33 @@ impl Frontend {
         &self.settings
     }
 
-    /// Where its connections go.
+    /// Where its connections go that no route takes.
     pub fn pool(&self) -> &Arc<Pool> {
-        &self.pool
+        &self.pools[0]
+    }
+
+    /// Where its connections go: [`Frontend::pool`] first, then that of each route.
+    pub fn pools(&self) -> &[Arc<Pool>] {
+        &self.pools
     }
 
     /// Its counters.
     pub fn traffic(&self) -> &Traffic {
         &self.life.traffic
+    }
+
+    /// Watches anew for the first connection and the first byte.
+    pub fn watch_first_served(&self) {
+        self.life.first.begin();
+    }
+
+    /// What was first served since then, or since the start.
+    pub fn first_served(&self) -> FirstServed {
+        self.life.first.seen()
+    }
+
+    pub(crate) fn first(&self) -> &Watch {
+        &self.life.first
     }
 
     /// Where clients connect on this route.
@@ -162,9 +198,34 @@ impl Frontend {
         }
     }
 
-    pub(crate) fn allows(&self, client: Ipv4Addr) -> bool {
+    fn allows(&self, client: IpAddr) -> bool {
         let allow = &self.settings.allow;
-        allow.is_empty() || allow.iter().any(|network| network.contains(&client))
+        allow.is_empty() || allow.iter().any(|network| IpNet::from(*network).contains(&client))
+    }
+
+    /// One line now and then about each source that is over its bounds; the counter misses nothing.
+    fn say_over(&self, over: Admission, source: IpAddr) {
+        let frontend = &self.settings.name;
+        match over {
+            Admission::TooMany { say: true } => {
+                tracing::warn!(%source, %frontend, "a source has as many connections as it may: more are reset");
+            }
+            Admission::TooFast { say: true } => {
+                tracing::warn!(%source, %frontend, "a source opens connections faster than it may: more are reset");
+            }
+            Admission::TooMany { say: false } | Admission::TooFast { say: false } => {}
+            Admission::Counted | Admission::Uncounted => {}
+        }
+    }
+
+    /// What a PROXY header is from `peer`.
+    pub(crate) fn manner(&self, peer: Ipv4Addr) -> Manner {
+        let trusted = &self.settings.accept_proxy;
+        match trusted.iter().any(|network| network.contains(&peer)) {
+            true => Manner::Required,
+            false if trusted.is_empty() => Manner::Ignored,
+            false => Manner::Refused,
+        }
     }
 }
 
@@ -192,6 +253,15 @@ impl Traffic {
     /// Times that new clients had to wait in the listen queue because a limit on connections was reached.
     pub fn waits_at_limit(&self) -> u64 {
         self.waits_at_limit.load(Ordering::Relaxed)
+    }
+
+    /// Connections whose first message was looked at for a route, and what it was.
+    pub fn hellos(&self, hello: Hello) -> u64 {
+        self.hellos[hello as usize].load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn count_hello(&self, hello: Hello) {
+        self.hellos[hello as usize].fetch_add(1, Ordering::Relaxed);
     }
 
     /// Connections that ended in this way.

@@ -44,9 +44,12 @@ impl Layout {
             None => Arc::new(Pool::new(backend)),
         };
         let pools: BTreeMap<_, _> = config.backends.iter().map(|b| (b.name.clone(), pool(b))).collect();
-        // The configuration is parsed: every frontend names a backend that exists.
-        let served = config.frontends.iter().filter_map(|frontend| Some((frontend, pools.get(&frontend.backend)?)));
-        let frontends: Vec<_> = served.map(|(settings, pool)| self.frontend(settings, pool)).collect();
+        // The configuration is parsed: every frontend and every route names a backend that exists.
+        let behind = |frontend: &model::frontend::Frontend| -> Option<Box<[Arc<Pool>]>> {
+            frontend.backends().map(|name| pools.get(name).cloned()).collect()
+        };
+        let served = config.frontends.iter().filter_map(|frontend| Some((frontend, behind(frontend)?)));
+        let frontends: Vec<_> = served.map(|(settings, pools)| self.frontend(settings, pools)).collect();
         let (mut kept, mut bound, mut errors) = (Vec::new(), Vec::new(), Vec::new());
         for (frontend, route) in frontends.iter().flat_map(|f| f.settings().ports.iter().map(move |route| (f, *route)))
         {
@@ -68,11 +71,12 @@ impl Layout {
     }
 
     /// The same one while nothing of it changes, so that nobody notices.
-    fn frontend(&self, settings: &model::frontend::Frontend, pool: &Arc<Pool>) -> Arc<Frontend> {
+    fn frontend(&self, settings: &model::frontend::Frontend, pools: Box<[Arc<Pool>]>) -> Arc<Frontend> {
+        let has_these = |known: &Frontend| known.pools().iter().zip(&pools).all(|(old, new)| Arc::ptr_eq(old, new));
         match self.frontends.iter().find(|known| known.settings().name == settings.name) {
-            Some(known) if known.settings() == settings && Arc::ptr_eq(known.pool(), pool) => Arc::clone(known),
-            Some(known) => Arc::new(known.reconfigured(settings.clone(), Arc::clone(pool))),
-            None => Arc::new(Frontend::new(settings.clone(), Arc::clone(pool))),
+            Some(known) if known.settings() == settings && has_these(known) => Arc::clone(known),
+            Some(known) => Arc::new(known.reconfigured(settings.clone(), pools)),
+            None => Arc::new(Frontend::new(settings.clone(), pools)),
         }
     }
 

@@ -23,9 +23,9 @@ use tokio::sync::watch;
 
 use crate::connection::{Connection, Surroundings};
 use crate::frontend::{Frontend, OfSource};
+use crate::preface::Manner;
 use crate::quota::Seat;
 use crate::socket_options::{self, SocketOptions};
-use crate::sources::Admission;
 
 pub use accept_error::AcceptError;
 pub use bind_error::BindError;
@@ -57,6 +57,13 @@ pub(crate) struct Permit {
     _frontend: Seat,
     _process: Seat,
     of_source: Option<Box<OfSource>>,
+}
+
+impl Permit {
+    /// Counts it on who was found out to be its client.
+    pub(crate) fn count_on(&mut self, source: OfSource) {
+        self.of_source = Some(Box::new(source));
+    }
 }
 
 impl Listener {
@@ -177,14 +184,11 @@ impl Listener {
     ) {
         let traffic = duty.frontend.traffic();
         traffic.accepted.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-        if !duty.frontend.allows(*client.ip()) {
-            return self.refuse(stream, client, &duty.frontend, crate::EndedBy::RefusedByAllowList);
-        }
-        match duty.frontend.admit(*client.ip()) {
-            Ok(counted) => permit.of_source = counted.map(Box::new),
-            Err(over) => {
-                say_over(over, client, &duty.frontend);
-                return self.refuse(stream, client, &duty.frontend, crate::EndedBy::RefusedBySourceLimit);
+        // Who comes through a trusted proxy is known only once its header is read.
+        if duty.frontend.manner(*client.ip()) != Manner::Required {
+            match duty.frontend.admit((*client.ip()).into()) {
+                Ok(counted) => permit.of_source = counted.map(Box::new),
+                Err(ended_by) => return self.refuse(stream, client, &duty.frontend, ended_by),
             }
         }
         let stream = match TcpStream::from_std(std::net::TcpStream::from(stream)) {
@@ -217,21 +221,6 @@ impl Listener {
         tokio::time::sleep(*pause).await;
         self.record.accepting();
         *pause = (*pause * 2).min(LONGEST_PAUSE);
-    }
-}
-
-/// One line now and then about each source that is over its bounds; the counter misses nothing.
-fn say_over(over: Admission, client: SocketAddrV4, frontend: &Frontend) {
-    let (source, frontend) = (client.ip(), &frontend.settings().name);
-    match over {
-        Admission::TooMany { say: true } => {
-            tracing::warn!(%source, %frontend, "a source has as many connections as it may: more are reset");
-        }
-        Admission::TooFast { say: true } => {
-            tracing::warn!(%source, %frontend, "a source opens connections faster than it may: more are reset");
-        }
-        Admission::TooMany { say: false } | Admission::TooFast { say: false } => {}
-        Admission::Counted | Admission::Uncounted => {}
     }
 }
 

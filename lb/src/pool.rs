@@ -1,5 +1,6 @@
 //! The servers of a backend: one immutable snapshot at a time, read without a lock, changed at one point.
 
+mod prospect;
 mod queue;
 mod snapshot;
 mod status;
@@ -16,6 +17,7 @@ use fmc_config::model::name::BackendName;
 use crate::pulse::Ticks;
 use crate::server::InFlight;
 
+pub use prospect::Prospect;
 pub(crate) use queue::Queue;
 pub(crate) use snapshot::Occasion;
 pub use snapshot::{Administrative, AgentWish, Health, Member, Policy, Snapshot};

@@ -1,70 +1,152 @@
-//! The PROXY protocol, version 2 (HAProxy's `doc/proxy-protocol.txt`): tells a server who its client is.
+//! [core] The PROXY protocol, versions 1 and 2 (HAProxy's `doc/proxy-protocol.txt`): who a connection comes from, told in front of it.
 //!
-//! ```text
-//!  0..12  signature  0D 0A 0D 0A 00 0D 0A 51 55 49 54 0A
-//!  12     version 2, command PROXY
-//!  13     family AF_INET, protocol STREAM
-//!  14..16 length of what follows
-//!  16..20 source address      20..24 destination address
-//!  24..26 source port         26..28 destination port      (network order)
-//! ```
+//! Both are read, from proxies that are trusted; version 2 is written, to servers.
 
-use std::net::SocketAddrV4;
+mod crc32c;
+mod tlv;
+mod v1;
+mod v2;
 
-/// Bytes of a header for TCP over IPv4 without TLVs.
-pub const V2_TCP4_LEN: usize = 28;
+use std::fmt;
+use std::net::SocketAddr;
 
-/// Chosen by the protocol so that no HTTP, TLS or SMTP server can take it for a request (§2.2).
-const SIGNATURE: [u8; 12] = *b"\r\n\r\n\0\r\nQUIT\n";
-const VERSION_2_COMMAND_PROXY: u8 = 0x21;
-const AF_INET_STREAM: u8 = 0x11;
-const ADDRESSES_LEN: u16 = 12;
+pub use tlv::Tlvs;
+pub use v2::encode as encode_v2;
 
-/// The header a server reads before the client's first byte: `source` is the client, `destination` what it connected to.
-pub fn encode_v2(source: SocketAddrV4, destination: SocketAddrV4) -> [u8; V2_TCP4_LEN] {
-    let mut header = [0; V2_TCP4_LEN];
-    header[..12].copy_from_slice(&SIGNATURE);
-    header[12] = VERSION_2_COMMAND_PROXY;
-    header[13] = AF_INET_STREAM;
-    header[14..16].copy_from_slice(&ADDRESSES_LEN.to_be_bytes());
-    header[16..20].copy_from_slice(&source.ip().octets());
-    header[20..24].copy_from_slice(&destination.ip().octets());
-    header[24..26].copy_from_slice(&source.port().to_be_bytes());
-    header[26..28].copy_from_slice(&destination.port().to_be_bytes());
-    header
+/// Bytes of the longest header that is taken. Version 1 needs 107; version 2 could say 64 KiB, of which nobody has ever needed a
+/// sixteenth.
+pub const LONGEST: usize = 4096;
+
+/// Who is connected to whom.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Endpoints {
+    /// The client.
+    pub source: SocketAddr,
+    /// What it connected to.
+    pub destination: SocketAddr,
 }
 
-#[cfg(test)]
-mod tests {
-    use std::net::{Ipv4Addr, SocketAddr};
+/// What a header says of the connection behind it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Told {
+    /// It is relayed for this client.
+    Client(Endpoints),
+    /// It is relayed for somebody that the proxy cannot or will not name (`UNKNOWN`, `AF_UNSPEC`, a unix socket): the connection's own
+    /// addresses are all that is known.
+    Nobody,
+    /// It is the proxy's own, for a health check (`LOCAL`).
+    Local,
+}
 
-    use proptest::prelude::*;
-    use proxy_header::{ParseConfig, ProxyHeader};
+/// One header.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Header {
+    /// 1 or 2.
+    pub version: u8,
+    /// Whose connection it is.
+    pub told: Told,
+    /// What else it says; never any in version 1.
+    pub tlvs: Tlvs,
+    /// Bytes that it took; those after it are the client's.
+    pub length: usize,
+}
 
-    use super::*;
+/// What the first bytes of a connection are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reading {
+    /// A whole header.
+    Header(Header),
+    /// The beginning of one, or too little to tell.
+    NeedMore,
+    /// Something else.
+    NoHeader,
+}
 
-    #[test]
-    fn the_bytes_are_those_of_the_specification() {
-        let client = SocketAddrV4::new(Ipv4Addr::new(192, 168, 0, 7), 51234);
-        let vip = SocketAddrV4::new(Ipv4Addr::new(192, 168, 0, 33), 443);
-        let expected = [
-            0x0d, 0x0a, 0x0d, 0x0a, 0x00, 0x0d, 0x0a, 0x51, 0x55, 0x49, 0x54, 0x0a, 0x21, 0x11, 0x00, 0x0c, 192, 168,
-            0, 7, 192, 168, 0, 33, 0xc8, 0x22, 0x01, 0xbb,
-        ];
-        assert_eq!(encode_v2(client, vip), expected);
+/// Why bytes that begin like a header are none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Malformed {
+    /// A line without its end, or with words that version 1 does not have (§2.1).
+    Line,
+    /// A version other than 2 behind the signature of version 2.
+    Version,
+    /// A command that is neither LOCAL nor PROXY.
+    Command,
+    /// A family or a transport that does not exist.
+    Family,
+    /// Fewer bytes than the addresses of its family take.
+    TooShort,
+    /// Over [`LONGEST`].
+    TooLong,
+    /// An extension that reaches beyond the header (§2.2).
+    Tlv,
+    /// The checksum of an extension is another one (§2.2.3).
+    Checksum,
+}
+
+/// What stands at the beginning of a connection. `bytes` is all that has come so far.
+///
+/// # Errors
+/// It begins as a header does, and breaks a rule: §2.1 and §2.2 want such a connection ended.
+pub fn decode(bytes: &[u8]) -> Result<Reading, Malformed> {
+    match likeness(bytes) {
+        Likeness::No => Ok(Reading::NoHeader),
+        Likeness::Perhaps => Ok(Reading::NeedMore),
+        Likeness::Version1 => v1::decode(bytes),
+        Likeness::Version2 => v2::decode(bytes),
     }
+}
 
-    proptest! {
-        #[test]
-        fn an_independent_decoder_reads_what_we_wrote(a in any::<u32>(), ap in any::<u16>(), b in any::<u32>(), bp in any::<u16>()) {
-            let source = SocketAddrV4::new(a.into(), ap);
-            let destination = SocketAddrV4::new(b.into(), bp);
-            let header = encode_v2(source, destination);
-            let (decoded, length) = ProxyHeader::parse(&header, ParseConfig::default()).unwrap();
-            let addresses = decoded.proxied_address().unwrap();
-            prop_assert_eq!(length, V2_TCP4_LEN);
-            prop_assert_eq!(addresses.source, SocketAddr::V4(source));
-            prop_assert_eq!(addresses.destination, SocketAddr::V4(destination));
+/// Whether bytes begin as a header does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Likeness {
+    /// They cannot be one.
+    No,
+    /// They agree as far as they go.
+    Perhaps,
+    /// `PROXY ` and whatever comes.
+    Version1,
+    /// The whole signature of version 2.
+    Version2,
+}
+
+/// What the first bytes of a connection could be; nobody else's protocol begins like either version (§2).
+pub fn likeness(bytes: &[u8]) -> Likeness {
+    let begins = |signature: &[u8]| bytes.starts_with(signature);
+    let agrees = |signature: &[u8]| signature.starts_with(bytes);
+    match () {
+        () if begins(v1::SIGNATURE) => Likeness::Version1,
+        () if begins(&v2::SIGNATURE) => Likeness::Version2,
+        () if agrees(v1::SIGNATURE) || agrees(&v2::SIGNATURE) => Likeness::Perhaps,
+        () => Likeness::No,
+    }
+}
+
+impl Endpoints {
+    /// Both as IPv4 where both are IPv4 in IPv6's clothes (RFC 4291 §2.5.5.2), as a proxy with one socket for both families tells them.
+    fn canonical(source: SocketAddr, destination: SocketAddr) -> Self {
+        let plain = |address: SocketAddr| SocketAddr::new(address.ip().to_canonical(), address.port());
+        let (plain_source, plain_destination) = (plain(source), plain(destination));
+        match plain_source.is_ipv4() && plain_destination.is_ipv4() {
+            true => Self { source: plain_source, destination: plain_destination },
+            false => Self { source, destination },
         }
     }
 }
+
+impl fmt::Display for Malformed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Line => "not a line of version 1",
+            Self::Version => "an unknown version",
+            Self::Command => "an unknown command",
+            Self::Family => "an unknown family or transport",
+            Self::TooShort => "shorter than its addresses",
+            Self::TooLong => "longer than any header needs",
+            Self::Tlv => "an extension that reaches beyond it",
+            Self::Checksum => "a wrong checksum",
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,115 +1,159 @@
 //! Moving bytes between a client and a server until both have finished or somebody ends it.
 
-mod copy;
+mod direction;
+mod means;
+mod pipes;
+mod socket;
 
-use std::future::poll_fn;
 use std::io;
-use std::sync::Arc;
-use std::task::{Context, Poll, ready};
+use std::os::fd::OwnedFd;
 
 use nix::errno::Errno;
-use tokio::net::TcpStream;
 
 use crate::ended_by::EndedBy;
-use crate::pulse::Pulse;
+use crate::pulse::Ticks;
 use crate::session::{Phase, Session};
 use crate::socket_options;
 
-use copy::{Direction, Fault};
+use direction::{Direction, Fault, Progress};
+pub(crate) use means::Means;
+pub(crate) use pipes::{MOST_PIPES, PipeCounts};
+pub(crate) use socket::{Readiness, Socket};
 
-/// Two sockets, two directions, and the record that others see. Nothing about a relay lives elsewhere.
+/// Two sockets and two directions: a plain record. Who it belongs to is in its [`Session`].
 #[derive(Debug)]
 pub(crate) struct Relay {
-    client: TcpStream,
-    server: TcpStream,
+    client: Socket,
+    server: Socket,
     to_server: Direction,
     to_client: Direction,
-    session: Arc<Session>,
+    is_due: bool,
 }
 
-#[derive(Debug, Clone, Copy)]
-enum Side {
+/// One of the two ends of a relay.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Side {
     Client,
     Server,
 }
 
+/// How a turn of a relay ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Turn {
+    /// Until one of its sockets is ready again, there is nothing to do.
+    Waiting,
+    /// There is more to move; others have their turn first.
+    Spent,
+    /// It is over.
+    Ended(EndedBy),
+}
+
 impl Relay {
-    /// A relay that has moved nothing yet.
-    pub(crate) fn new(client: TcpStream, server: TcpStream, session: Arc<Session>) -> Self {
-        Self { client, server, to_server: Direction::default(), to_client: Direction::default(), session }
+    /// A relay that has moved nothing yet. Both sockets must be non-blocking.
+    pub(crate) fn new(client: OwnedFd, server: OwnedFd) -> Self {
+        Self {
+            // By the time the server has accepted, the client has spoken in most protocols: worth a look without being told.
+            client: Socket::new(client, Readiness::Both),
+            server: Socket::new(server, Readiness::Writable),
+            to_server: Direction::default(),
+            to_client: Direction::default(),
+            is_due: false,
+        }
     }
 
-    /// Moves bytes until the relay has ended, and says who ended it.
+    /// Each of its sockets.
+    pub(crate) fn socket(&self, side: Side) -> &Socket {
+        match side {
+            Side::Client => &self.client,
+            Side::Server => &self.server,
+        }
+    }
+
+    /// Each of its sockets, to be told that it is ready.
+    pub(crate) fn socket_mut(&mut self, side: Side) -> &mut Socket {
+        match side {
+            Side::Client => &mut self.client,
+            Side::Server => &mut self.server,
+        }
+    }
+
+    /// Notes that its turn will come; false when that is noted already.
+    pub(crate) fn make_due(&mut self) -> bool {
+        !std::mem::replace(&mut self.is_due, true)
+    }
+
+    /// Moves what can be moved now, up to a bound in each direction.
     ///
     /// FIN of one side becomes FIN to the other once every byte before it is written; the other direction stays open.
-    /// Cancel safe: what was read and not yet written stays in the relay.
-    pub(crate) async fn run(&mut self, pulse: &Pulse) -> EndedBy {
-        poll_fn(|context| self.poll(context, pulse)).await
+    pub(crate) fn turn(&mut self, session: &Session, means: &mut Means, now: Ticks) -> Turn {
+        self.is_due = false;
+        self.turn_both(session, means, now).unwrap_or_else(Turn::Ended)
     }
 
     /// Closes both sockets, with RST when the streams were cut: also when an idle end leaves bytes that were never delivered.
     pub(crate) fn close(self, ended_by: EndedBy) {
-        if ended_by.resets() || self.to_client.has_rest() || self.to_server.has_rest() {
+        if ended_by.resets() || self.is_holding() {
             socket_options::reset_on_close(&self.client);
             socket_options::reset_on_close(&self.server);
         }
     }
 
-    fn poll(&mut self, context: &mut Context<'_>, pulse: &Pulse) -> Poll<EndedBy> {
-        let polled = self.poll_sides(context, pulse);
-        self.session.set_holding(self.to_server.is_holding() || self.to_client.is_holding());
-        polled
+    /// Bytes were read that their receiver has not taken.
+    fn is_holding(&self) -> bool {
+        self.to_client.is_holding() || self.to_server.is_holding()
     }
 
-    fn poll_sides(&mut self, context: &mut Context<'_>, pulse: &Pulse) -> Poll<EndedBy> {
-        if let Poll::Ready(reason) = self.session.poll_end(context) {
-            return Poll::Ready(reason);
-        }
+    fn turn_both(&mut self, session: &Session, means: &mut Means, now: Ticks) -> Result<Turn, EndedBy> {
         // The server's bytes first: those it sent before a reset still reach the client.
-        let to_client = self.poll_to_client(context, pulse);
-        if self.to_client.is_spent() || self.to_server.is_spent() {
-            // A loop that ends turns does turn, however long the queue of relays is before the pulse's own task.
-            pulse.beat();
+        let to_client = self.turn_to_client(session, means, now)?;
+        let to_server = self.turn_to_server(session, means, now)?;
+        match (to_client, to_server) {
+            // Closing sends whichever FIN is still due.
+            (Progress::Finished, Progress::Finished) => return Ok(Turn::Ended(self.finished_by(session))),
+            (Progress::Finished, _) => self.client.finish().map_err(|e| blame(Side::Client, &e))?,
+            (_, Progress::Finished) => self.server.finish().map_err(|e| blame(Side::Server, &e))?,
+            _ => {}
         }
-        if let Poll::Ready(Err(ended_by)) = to_client {
-            return Poll::Ready(ended_by);
+        let is_spent = [to_client, to_server].contains(&Progress::Spent);
+        Ok(if is_spent { Turn::Spent } else { Turn::Waiting })
+    }
+
+    fn turn_to_client(&mut self, session: &Session, means: &mut Means, now: Ticks) -> Result<Progress, EndedBy> {
+        let (was_running, mut moved) = (self.to_client.is_running(), 0);
+        let progress = self.to_client.turn(&mut self.server, &mut self.client, means, &mut moved);
+        session.left_for_client(self.to_client.is_holding(), moved, now);
+        if moved > 0 {
+            // In this order: whoever sees the bytes sees that the relay is not quiet.
+            session.touch(now);
+            session.moved_to_client(moved);
         }
-        if let Err(ended_by) = ready!(self.poll_to_server(context, pulse)) {
-            return Poll::Ready(ended_by);
+        if was_running && !self.to_client.is_running() {
+            session.finished_by(Phase::ServerFinished);
+            session.touch(now);
         }
-        ready!(to_client).ok();
-        Poll::Ready(match self.session.phase() {
+        progress.map_err(|fault| fault.ended_by(Side::Server, Side::Client))
+    }
+
+    fn turn_to_server(&mut self, session: &Session, means: &mut Means, now: Ticks) -> Result<Progress, EndedBy> {
+        let (was_running, mut moved) = (self.to_server.is_running(), 0);
+        let progress = self.to_server.turn(&mut self.client, &mut self.server, means, &mut moved);
+        session.left_for_server(self.to_server.is_holding(), moved, now);
+        if moved > 0 {
+            session.touch(now);
+            session.moved_to_server(moved);
+        }
+        if was_running && !self.to_server.is_running() {
+            session.finished_by(Phase::ClientFinished);
+            session.touch(now);
+        }
+        progress.map_err(|fault| fault.ended_by(Side::Client, Side::Server))
+    }
+
+    fn finished_by(&self, session: &Session) -> EndedBy {
+        match session.phase() {
             Phase::ServerFinished => EndedBy::ServerClosed,
             Phase::Connecting | Phase::Open | Phase::ClientFinished => EndedBy::ClientClosed,
-        })
-    }
-
-    fn poll_to_client(&mut self, context: &mut Context<'_>, pulse: &Pulse) -> Poll<Result<(), EndedBy>> {
-        let Self { client, server, to_client, session, .. } = self;
-        let was_running = to_client.is_running();
-        let polled = to_client.poll(context, server, client, |bytes| {
-            session.moved_to_client(bytes);
-            session.touch(pulse.now());
-        });
-        if was_running && !to_client.is_running() {
-            session.finished_by(Phase::ServerFinished);
-            session.touch(pulse.now());
         }
-        polled.map_err(|fault| fault.ended_by(Side::Server, Side::Client))
-    }
-
-    fn poll_to_server(&mut self, context: &mut Context<'_>, pulse: &Pulse) -> Poll<Result<(), EndedBy>> {
-        let Self { client, server, to_server, session, .. } = self;
-        let was_running = to_server.is_running();
-        let polled = to_server.poll(context, client, server, |bytes| {
-            session.moved_to_server(bytes);
-            session.touch(pulse.now());
-        });
-        if was_running && !to_server.is_running() {
-            session.finished_by(Phase::ClientFinished);
-            session.touch(pulse.now());
-        }
-        polled.map_err(|fault| fault.ended_by(Side::Client, Side::Server))
     }
 }
 
@@ -133,3 +177,6 @@ fn blame(side: Side, error: &io::Error) -> EndedBy {
         (Side::Server, false) => EndedBy::ServerLost,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -10,6 +10,7 @@ use fmc_config::model;
 use fmc_config::model::name::ServerName;
 
 use crate::dial::Failure;
+use crate::durations::{Counted, Durations};
 use crate::pool::Queue;
 use crate::pulse::Ticks;
 use crate::trouble::Trouble;
@@ -27,8 +28,7 @@ pub struct Server {
     address: Ipv4Addr,
     port: Option<NonZeroU16>,
     in_flight: AtomicU32,
-    connections: AtomicU64,
-    connect_microseconds: AtomicU64,
+    connect_times: Durations,
     failures: [AtomicU64; Failure::ALL.len()],
     credit: AtomicI64,
     suspicion: Suspicion,
@@ -46,8 +46,7 @@ impl Server {
             address: server.address,
             port: server.port,
             in_flight: AtomicU32::new(0),
-            connections: AtomicU64::new(0),
-            connect_microseconds: AtomicU64::new(0),
+            connect_times: Durations::default(),
             failures: Default::default(),
             credit: AtomicI64::new(0),
             suspicion: Suspicion::default(),
@@ -85,12 +84,12 @@ impl Server {
 
     /// Connections that it accepted since the start.
     pub fn connections(&self) -> u64 {
-        self.connections.load(Ordering::Relaxed)
+        self.connect_times().total()
     }
 
-    /// The sum of the time its accepted connections took to open.
-    pub fn connect_time(&self) -> Duration {
-        Duration::from_micros(self.connect_microseconds.load(Ordering::Relaxed))
+    /// How long its accepted connections took to open.
+    pub fn connect_times(&self) -> Counted {
+        self.connect_times.counted()
     }
 
     /// Dials that failed in this way since the start.
@@ -115,8 +114,7 @@ impl Server {
     }
 
     pub(crate) fn accepted(&self, took: Duration) {
-        self.connections.fetch_add(1, Ordering::Relaxed);
-        self.connect_microseconds.fetch_add(took.as_micros() as u64, Ordering::Relaxed);
+        self.connect_times.record(took);
         self.suspicion.clear();
     }
 

@@ -1,7 +1,9 @@
 //! One connection as others see it: a plain record of facts, counters and states.
 
-use std::net::SocketAddrV4;
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
+mod waiting;
+
+use std::net::{SocketAddr, SocketAddrV4};
+use std::sync::atomic::{AtomicU8, AtomicU16, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
@@ -10,8 +12,11 @@ use fmc_config::model::frontend::PortRoute;
 
 use crate::ended_by::EndedBy;
 use crate::frontend::Frontend;
+use crate::pool::Pool;
 use crate::pulse::Ticks;
 use crate::server::Server;
+
+use waiting::Waiting;
 
 /// No end was asked for.
 const NO_END: u8 = u8::MAX;
@@ -22,15 +27,19 @@ pub struct Session {
     id: u64,
     frontend: Arc<Frontend>,
     route: PortRoute,
-    client: SocketAddrV4,
+    peer: SocketAddrV4,
+    /// As a trusted proxy told it.
+    told: OnceLock<Box<SocketAddr>>,
     started: Instant,
     reached: OnceLock<Reached>,
     to_server: AtomicU64,
     to_client: AtomicU64,
     last_activity: AtomicU64,
+    waiting_for_server: Waiting,
+    waiting_for_client: Waiting,
     phase: AtomicU8,
-    /// Bytes were read and not yet written.
-    holding: AtomicBool,
+    /// Which of the frontend's pools it goes to.
+    pool: AtomicU16,
     end: AtomicU8,
     /// The task to wake when the end is asked for. A lock, because it is taken once a turn by its owner and once a life by
     /// somebody else; no atomic protocol of our own.
@@ -63,19 +72,22 @@ pub enum Phase {
 }
 
 impl Session {
-    pub(crate) fn new(id: u64, frontend: Arc<Frontend>, route: PortRoute, client: SocketAddrV4, now: Ticks) -> Self {
+    pub(crate) fn new(id: u64, frontend: Arc<Frontend>, route: PortRoute, peer: SocketAddrV4, now: Ticks) -> Self {
         Self {
             id,
             frontend,
             route,
-            client,
+            peer,
+            told: OnceLock::new(),
             started: Instant::now(),
             reached: OnceLock::new(),
             to_server: AtomicU64::new(0),
             to_client: AtomicU64::new(0),
             last_activity: AtomicU64::new(now.0),
+            waiting_for_server: Waiting::nothing(),
+            waiting_for_client: Waiting::nothing(),
+            pool: AtomicU16::new(0),
             phase: AtomicU8::new(Phase::Connecting as u8),
-            holding: AtomicBool::new(false),
             end: AtomicU8::new(NO_END),
             task: Mutex::new(None),
         }
@@ -96,9 +108,24 @@ impl Session {
         self.route
     }
 
+    /// Who it is for: who connected, or whom a trusted proxy named.
+    pub fn client(&self) -> SocketAddr {
+        self.told.get().map_or(self.peer.into(), |told| **told)
+    }
+
     /// Who connected.
-    pub fn client(&self) -> SocketAddrV4 {
-        self.client
+    pub fn peer(&self) -> SocketAddrV4 {
+        self.peer
+    }
+
+    /// The trusted proxy that it came through.
+    pub fn via(&self) -> Option<SocketAddrV4> {
+        self.told.get().map(|_| self.peer)
+    }
+
+    /// Notes whom the trusted proxy named. One header stands in front of a connection; a second call would be a defect.
+    pub(crate) fn is_for(&self, client: SocketAddr) {
+        let _ = self.told.set(Box::new(client));
     }
 
     /// What it connected to.
@@ -111,6 +138,18 @@ impl Session {
         self.started
     }
 
+    /// Where it goes: the pool of the first route that it fits, else the frontend's own.
+    pub fn pool(&self) -> &Arc<Pool> {
+        let at = usize::from(self.pool.load(Ordering::Relaxed));
+        self.frontend.pools().get(at).unwrap_or_else(|| self.frontend.pool())
+    }
+
+    /// It goes by the route at this place.
+    pub(crate) fn take_route(&self, place: usize) {
+        // More routes than this do not fit a file that anybody could read; those beyond would lead to the frontend's own pool.
+        self.pool.store(u16::try_from(place + 1).unwrap_or(0), Ordering::Relaxed);
+    }
+
     /// The server that accepted; `None` while one is being looked for.
     pub fn reached(&self) -> Option<&Reached> {
         self.reached.get()
@@ -119,7 +158,7 @@ impl Session {
     /// True when it goes to that server of that backend.
     pub fn goes_to(&self, backend: &str, server: &str) -> bool {
         let named = |reached: &Reached| reached.server.name().as_str() == server;
-        self.frontend.pool().name().as_str() == backend && self.reached().is_some_and(named)
+        self.pool().name().as_str() == backend && self.reached().is_some_and(named)
     }
 
     /// Bytes written to the server.
@@ -140,13 +179,14 @@ impl Session {
     /// True when both directions are open, nothing that was read waits to be written, no byte moved for `quiet`, and nobody
     /// asked for its end: closing it now with FIN loses nothing that was read from either side.
     pub fn is_idle(&self, now: Ticks, quiet: Duration) -> bool {
-        let at_rest = self.phase() == Phase::Open && !self.holding.load(Ordering::Relaxed);
+        let at_rest = self.phase() == Phase::Open && self.stuck_since().is_none();
         at_rest && now.since(self.last_activity()) >= quiet && self.end.load(Ordering::Relaxed) == NO_END
     }
 
-    /// True when bytes that were read wait to be written, and none has moved for `quiet`.
-    pub fn is_stuck(&self, now: Ticks, quiet: Duration) -> bool {
-        self.holding.load(Ordering::Relaxed) && now.since(self.last_activity()) >= quiet
+    /// Since when bytes that were read wait for one of the two receivers, and it takes none of them; the longer of the two waits.
+    pub fn stuck_since(&self) -> Option<Ticks> {
+        let waits = [self.waiting_for_server.since(), self.waiting_for_client.since()];
+        waits.into_iter().flatten().min_by_key(|ticks| ticks.0)
     }
 
     /// How far it has come.
@@ -190,9 +230,14 @@ impl Session {
         self.last_activity.store(now.0, Ordering::Relaxed);
     }
 
-    /// Notes whether bytes wait for a full socket.
-    pub(crate) fn set_holding(&self, holding: bool) {
-        self.holding.store(holding, Ordering::Relaxed);
+    /// Notes whether bytes are left for the server after a turn in which it took so many.
+    pub(crate) fn left_for_server(&self, are_left: bool, taken: usize, now: Ticks) {
+        self.waiting_for_server.note(are_left, taken, now);
+    }
+
+    /// The same for the client.
+    pub(crate) fn left_for_client(&self, are_left: bool, taken: usize, now: Ticks) {
+        self.waiting_for_client.note(are_left, taken, now);
     }
 
     pub(crate) fn moved_to_server(&self, bytes: usize) {
@@ -203,6 +248,7 @@ impl Session {
     pub(crate) fn moved_to_client(&self, bytes: usize) {
         self.to_client.fetch_add(bytes as u64, Ordering::Relaxed);
         self.frontend.traffic().to_client.fetch_add(bytes as u64, Ordering::Relaxed);
+        self.frontend.first().answered(self.started);
     }
 
     /// Notes which side sent FIN first.

@@ -111,11 +111,12 @@ impl Sessions {
         self: &Arc<Self>,
         frontend: &Arc<Frontend>,
         route: PortRoute,
-        client: SocketAddrV4,
+        peer: SocketAddrV4,
     ) -> Registration {
         let id = self.next_id.fetch_add(1, Ordering::Relaxed);
-        let session = Arc::new(Session::new(id, Arc::clone(frontend), route, client, self.pulse.now()));
+        let session = Arc::new(Session::new(id, Arc::clone(frontend), route, peer, self.pulse.now()));
         frontend.traffic().open.fetch_add(1, Ordering::Relaxed);
+        frontend.first().accepted();
         self.lock().insert(id, Arc::clone(&session));
         Registration { sessions: Arc::clone(self), session, ended_by: None }
     }

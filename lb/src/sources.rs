@@ -6,13 +6,14 @@
 //! it is said ([`Admission::Uncounted`]).
 
 use std::collections::HashMap;
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 
 use fmc_config::model::frontend::PerSource;
+use ipnet::IpNet;
 
 use crate::rate::{Meter, Micros};
 
-/// Addresses known at once: some 40 octets each.
+/// Addresses known at once: some 56 octets each.
 pub(crate) const MOST: usize = 16_384;
 
 /// One word about a source that is over its bound in this time.
@@ -24,7 +25,7 @@ const SWEPT_EVERY: Micros = 100_000;
 /// The addresses that matter now.
 #[derive(Debug, Default)]
 pub(crate) struct Sources {
-    known: HashMap<Ipv4Addr, Source>,
+    known: HashMap<IpAddr, Source>,
     swept_at: Micros,
 }
 
@@ -56,8 +57,10 @@ pub(crate) enum Admission {
 
 impl Sources {
     /// Takes one more connection of `source` in, or does not.
-    pub(crate) fn admit(&mut self, source: Ipv4Addr, bounds: &PerSource, now: Micros) -> Admission {
-        if bounds.exempt.iter().any(|network| network.contains(&source)) || !self.has_room_for(source, now) {
+    pub(crate) fn admit(&mut self, source: IpAddr, bounds: &PerSource, now: Micros) -> Admission {
+        let source = subscriber(source);
+        let is_exempt = bounds.exempt.iter().any(|network| IpNet::from(*network).contains(&source));
+        if is_exempt || !self.has_room_for(source, now) {
             return Admission::Uncounted;
         }
         let known = self.known.entry(source).or_default();
@@ -72,7 +75,8 @@ impl Sources {
     }
 
     /// A connection that was counted has ended.
-    pub(crate) fn leave(&mut self, source: Ipv4Addr, now: Micros) {
+    pub(crate) fn leave(&mut self, source: IpAddr, now: Micros) {
+        let source = subscriber(source);
         if let Some(known) = self.known.get_mut(&source) {
             known.open = known.open.saturating_sub(1);
             if !known.matters(now) {
@@ -81,7 +85,7 @@ impl Sources {
         }
     }
 
-    fn has_room_for(&mut self, source: Ipv4Addr, now: Micros) -> bool {
+    fn has_room_for(&mut self, source: IpAddr, now: Micros) -> bool {
         if self.known.len() < MOST || self.known.contains_key(&source) {
             return true;
         }
@@ -90,6 +94,14 @@ impl Sources {
             self.known.retain(|_, known| known.matters(now));
         }
         self.known.len() < MOST
+    }
+}
+
+/// Who is behind an address: an IPv6 host chooses among the 2^64 of its network as it likes (RFC 8981), so the network is what counts.
+fn subscriber(source: IpAddr) -> IpAddr {
+    match source {
+        IpAddr::V4(_) => source,
+        IpAddr::V6(address) => IpAddr::from((u128::from(address) >> 64 << 64).to_be_bytes()),
     }
 }
 
@@ -123,8 +135,8 @@ mod tests {
         }
     }
 
-    fn address(number: usize) -> Ipv4Addr {
-        Ipv4Addr::from(0xc0a8_0000 + u32::try_from(number).unwrap())
+    fn address(number: usize) -> IpAddr {
+        std::net::Ipv4Addr::from(0xc0a8_0000 + u32::try_from(number).unwrap()).into()
     }
 
     #[test]
@@ -152,9 +164,21 @@ mod tests {
     }
 
     #[test]
+    fn the_addresses_of_one_ipv6_network_are_one_source() {
+        let (mut sources, bounds) = (Sources::default(), bounds(2, 0));
+        let host = |text: &str| text.parse::<IpAddr>().unwrap();
+        assert_eq!(sources.admit(host("2001:db8::1"), &bounds, 0), Admission::Counted);
+        assert_eq!(sources.admit(host("2001:db8::2:1"), &bounds, 0), Admission::Counted);
+        assert!(matches!(sources.admit(host("2001:db8::3"), &bounds, 0), Admission::TooMany { .. }));
+        assert_eq!(sources.admit(host("2001:db8:0:1::3"), &bounds, 0), Admission::Counted);
+        sources.leave(host("2001:db8::9"), 0);
+        assert_eq!(sources.admit(host("2001:db8::3"), &bounds, 0), Admission::Counted);
+    }
+
+    #[test]
     fn who_is_exempt_has_no_bound_and_takes_no_place() {
         let (mut sources, bounds) = (Sources::default(), bounds(1, 1));
-        let edge = Ipv4Addr::new(10, 1, 2, 3);
+        let edge = IpAddr::from([10, 1, 2, 3]);
         assert!((0..100).all(|_| sources.admit(edge, &bounds, 0) == Admission::Uncounted));
         assert!(sources.known.is_empty());
     }

@@ -1,5 +1,7 @@
 //! A firewall with state beside the balancer: what it remembers of connections stays far under what it has room for.
 
+use std::io::Write;
+use std::net::{Shutdown, TcpStream};
 use std::path::Path;
 use std::time::Duration;
 
@@ -65,6 +67,44 @@ fn the_shipped_rules_keep_clients_out_of_the_table_and_short_times_empty_it() {
     assert!(without.kept * 10 >= without.connections * 17, "{without:?}: there is no tracking to be spared of");
 }
 
+/// A client behind a tunnel, who has said nothing of its MTU: the router before it tells the balancer how long a packet may be (RFC 1191).
+#[test]
+fn a_client_behind_a_smaller_mtu_gets_long_answers_through_the_firewall() {
+    let lab = Lab::flatcar_micro_cloud();
+    let _masters = Server::masters(&lab, &Authority::new());
+    let _workers = Server::workers(&lab);
+    let balancer = Balancer::start(&lab, NODES[0], &Configuration::flatcar_micro_cloud().with_streams());
+    lab.machine(NODES[0]).expect("nft", &[FIREWALL]);
+    lab.machine(NODES[0]).expect("nft", &["-f", &shipped("nftables/fmc-lb-notrack.nft")]);
+    let echo = "192.168.0.33 . 7";
+    lab.machine(NODES[0]).expect("nft", &[&format!("add element inet fmc_lb_notrack services {{ {echo} }}")]);
+    lab.machine(NODES[0]).expect("nft", &["add rule inet firewall input tcp dport 7 ct state untracked accept"]);
+    balancer.wait_until_ready();
+    let (client, via) = (lab.machine("master3"), lab.address("master3").to_string());
+    let routes = client.expect("ip", &["route", "show", "default"]);
+    let router = routes.split_whitespace().nth(2).expect("a default route");
+    client.expect("ip", &["address", "add", "203.0.113.9/32", "dev", "lo"]);
+    client.expect("ip", &["route", "add", "192.168.0.33", "via", router, "src", "203.0.113.9"]);
+    lab.hypervisor().expect("ip", &["route", "add", "203.0.113.9", "via", &via, "mtu", "lock", "1300"]);
+
+    let sent = vec![7; 300_000];
+    let heard = client.run(|| echoed(&sent));
+    assert_eq!(heard.expect("the answer arrives"), sent.len());
+    let learned = lab.machine(NODES[0]).expect("ip", &["route", "get", "203.0.113.9"]);
+    assert!(learned.contains("mtu 1300"), "the path's MTU was learned, so the answer had to be cut shorter: {learned}");
+}
+
+/// Sends `bytes` to the workers' echo service and counts those that come back.
+fn echoed(bytes: &[u8]) -> std::io::Result<usize> {
+    let mut stream = TcpStream::connect("192.168.0.33:7")?;
+    stream.set_read_timeout(Some(Duration::from_secs(5)))?;
+    let mut sending = stream.try_clone()?;
+    std::thread::scope(|scope| {
+        scope.spawn(move || sending.write_all(bytes).and_then(|()| sending.shutdown(Shutdown::Write)));
+        std::io::copy(&mut stream, &mut std::io::sink()).map(|count| count as usize)
+    })
+}
+
 #[test]
 fn the_shipped_table_has_room_for_twice_what_two_thousand_connections_a_second_leave_in_it() {
     let shipped = |key: &str| -> u64 {
@@ -97,8 +137,11 @@ impl Run {
         std::thread::sleep(span);
         let record = load.stop();
         record.assert_all_served();
+        // A tenth of it is still a load that fills a table; less would show nothing.
+        let connections = record.attempts().len() as u64;
+        assert!(connections * 10 >= RATE * span.as_secs(), "only {connections} connections in {span:?}");
         let kept = entries(machine).saturating_sub(before);
-        Self { connections: record.attempts().len() as u64, kept }
+        Self { connections, kept }
     }
 }
 

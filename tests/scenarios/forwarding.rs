@@ -2,12 +2,14 @@
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpStream};
+use std::sync::Arc;
 use std::time::Duration;
 
 use fmc_api::word::Health;
 use fmc_tests::balancer::Role;
 use fmc_tests::certificate::Authority;
 use fmc_tests::configuration::Configuration;
+use fmc_tests::eventually::eventually;
 use fmc_tests::exchange::Target;
 use fmc_tests::figure::{figure, figure_count};
 use fmc_tests::lab::Lab;
@@ -80,6 +82,57 @@ fn each_side_of_a_stream_closes_by_itself_and_an_idle_one_stays_open() {
     std::thread::sleep(Duration::from_secs(5));
     let ends = idle.close();
     assert!(ends.iter().all(|end| end.cut.is_none() && end.echoes >= 2), "{ends:?}");
+}
+
+/// The service's user may have 1,024 pipes of the usual size; we make far fewer, and each receiver that takes nothing holds one.
+#[test]
+fn bulk_is_spliced_under_the_services_own_user_and_without_a_pipe_it_is_copied() {
+    const SLOW: usize = 140;
+    const BYTES: usize = 3_000_000;
+    let lab = Lab::flatcar_micro_cloud();
+    let _masters = Server::masters(&lab, &Authority::new());
+    let _workers = Server::workers(&lab);
+    let pair = Pair::start(&lab, &Configuration::flatcar_micro_cloud().with_streams());
+    let metric = |name: &str| {
+        let text = lab.machine(pair.first.node()).expect("curl", &["-fsS", "http://127.0.0.1:9109/metrics"]);
+        let line = text.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_else(|| panic!("no {name}: {text}"));
+        line.trim().parse::<f64>().expect("a number") as usize
+    };
+
+    send_then_listen(&lab, 50_000_000);
+    assert!(metric("fmc_spliced_bytes_total") > 25_000_000, "{} bytes spliced", metric("fmc_spliced_bytes_total"));
+    assert_eq!((metric("fmc_splice_pipes"), metric("fmc_splice_pipe_shortages_total")), (1, 0));
+
+    let bytes: Arc<[u8]> = (0..BYTES).map(byte_at).collect();
+    let slow: Vec<TcpStream> = lab.client().run(|| (0..SLOW).map(|_| echo_that_nobody_reads(&bytes)).collect());
+    eventually("more want a pipe than there are", Duration::from_secs(30), || {
+        metric("fmc_splice_pipe_shortages_total") > 0
+    });
+    assert!(metric("fmc_splice_pipes") <= 128);
+    figure_count("pipes held by receivers that take nothing", metric("fmc_splice_pipes"));
+    for mut stream in slow {
+        let mut received = Vec::with_capacity(BYTES);
+        stream.read_to_end(&mut received).expect("what was sent comes back");
+        assert!(received == *bytes, "{} bytes came back of {BYTES}", received.len());
+    }
+    eventually("pipes are given back", Duration::from_secs(5), || metric("fmc_splice_pipes") <= 16);
+}
+
+/// Sends from a thread of its own, for the echo fills every buffer on the way back until somebody reads.
+fn echo_that_nobody_reads(bytes: &Arc<[u8]>) -> TcpStream {
+    let stream = TcpStream::connect("192.168.0.33:7").expect("a connection");
+    stream.set_read_timeout(Some(Duration::from_secs(30))).expect("a timeout");
+    let (mut sender, bytes) = (stream.try_clone().expect("a second handle"), Arc::clone(bytes));
+    std::thread::spawn(move || {
+        sender.write_all(&bytes).expect("the bytes are sent");
+        sender.shutdown(Shutdown::Write).expect("our side closes");
+    });
+    stream
+}
+
+/// Tells every place from its neighbours, and from those a buffer or a pipe further on.
+fn byte_at(position: usize) -> u8 {
+    (position.wrapping_mul(2_654_435_761) >> 16) as u8
 }
 
 /// Closes its sending side after `bytes`, and only then hears the answer.

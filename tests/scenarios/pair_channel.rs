@@ -93,6 +93,7 @@ fn what_was_asked_while_a_node_was_dead_is_in_force_when_it_returns() {
     pair.second.expect_ctl(&["drain", "workers/worker1", "--yes"]);
     let later = pair.second.expect_ctl(&["maint", "node", NODES[0], "--yes"]);
     assert!(later.contains("loadbalancer1 will do it once it is reached"), "{later}");
+    pair.second.expect_ctl(&["pin", "1h"]);
 
     let returned = Instant::now();
     pair.first = Balancer::start(&lab, NODES[0], &configuration);
@@ -108,6 +109,8 @@ fn what_was_asked_while_a_node_was_dead_is_in_force_when_it_returns() {
     }
     let events = pair.first.expect_ctl(&["events"]);
     assert!(events.contains("taken over from loadbalancer2"), "{events}");
+    let pins = pair.first.expect_ctl(&["explain", "vip", "web"]).matches("pinned").count();
+    assert_eq!(pins, 2, "the pin was of all nodes, of the one that was away too");
 }
 
 #[test]
@@ -201,6 +204,7 @@ fn a_configuration_on_trial_goes_by_itself_unless_it_is_confirmed() {
     let tried = hashes(&pair);
     assert!(tried[0] == tried[1] && tried[0] != before[0]);
     assert!(apply(&lab, &pair.second, &shipped, &[]).is_err(), "one trial at a time");
+    assert_eq!(hashes(&pair), tried, "whoever is refused a second one ends nobody's first");
     let back = eventually("both go back by themselves", Duration::from_secs(8), || hashes(&pair) == before);
     assert!(back > Duration::from_secs(1), "{back:?}: that was not the end of the trial");
 

@@ -15,6 +15,9 @@ use fmc_tests::server::Server;
 
 const PACE: Duration = Duration::from_millis(2);
 
+/// A SYN that nobody answers is sent again after this long (RFC 6298 §2).
+const SYN_AGAIN: Duration = Duration::from_secs(1);
+
 #[test]
 fn a_planned_failover_and_the_way_back_cost_no_new_connection() {
     let lab = Lab::flatcar_micro_cloud();
@@ -39,6 +42,35 @@ fn a_planned_failover_and_the_way_back_cost_no_new_connection() {
     figure("planned failover: worst exchange", moved.latency(1.0));
     assert_only_open_ones_failed(&pair, &record);
     assert!(moved.longest_gap() < Duration::from_millis(300), "{:?}", moved.longest_gap());
+}
+
+/// What the profiles are about is how soon a death is noticed; a move that was asked for waits for none of it.
+#[test]
+fn a_planned_failover_costs_no_new_connection_of_a_thousand_a_second_in_any_profile() {
+    for profile in ["standard", "fast", "compat"] {
+        let lab = Lab::flatcar_micro_cloud();
+        let _masters = Server::masters(&lab, &Authority::new());
+        let _workers = Server::workers(&lab);
+        let election = format!("[election]\nprofile = \"{profile}\"\n");
+        let pair = Pair::start(&lab, &Configuration::flatcar_micro_cloud().with(&election));
+        let began = Instant::now();
+        let load = Load::start(lab.client(), Target::http("192.168.0.33:80"), Duration::from_millis(1));
+        std::thread::sleep(Duration::from_millis(500));
+        let asked = Instant::now();
+        pair.first.expect_ctl(&["failover", "all", "--yes"]);
+        pair.wait_for(NODES[1]);
+        std::thread::sleep(Duration::from_millis(500));
+        let record = load.stop();
+
+        let moved = record.between(asked, Instant::now());
+        let rate = record.attempts().len() * 1000 / began.elapsed().as_millis().max(1) as usize;
+        figure_count(&format!("planned failover, {profile}: connections a second, about"), rate);
+        figure(&format!("planned failover, {profile}: longest gap between served connections"), moved.longest_gap());
+        figure(&format!("planned failover, {profile}: worst exchange"), moved.latency(1.0));
+        assert_only_open_ones_failed(&pair, &record);
+        let resent = moved.attempts().iter().filter(|attempt| attempt.latency() >= SYN_AGAIN).count();
+        assert_eq!(resent, 0, "{profile}: connections waited for a second SYN");
+    }
 }
 
 #[test]

@@ -9,20 +9,29 @@ use fmc_tests::certificate::Authority;
 use fmc_tests::configuration::Configuration;
 use fmc_tests::eventually::eventually;
 use fmc_tests::exchange::{Target, fetch};
-use fmc_tests::figure::figure;
+use fmc_tests::figure::{figure, figure_count};
 use fmc_tests::lab::Lab;
-use fmc_tests::load::Load;
+use fmc_tests::load::{Load, Record};
 use fmc_tests::pair::{API, NODES, Pair, WEB};
+use fmc_tests::process::{Process, Spawn};
 use fmc_tests::server::Server;
 use fmc_tests::stream::Streams;
 use nix::sys::signal::Signal;
 
-/// Reloads of one scenario.
+/// Rounds of one scenario, a reload on each node; `FMC_RELOAD_ROUNDS` asks for more.
 const ROUNDS: usize = 100;
+
+/// Clients that open a connection each 4 ms; `FMC_RELOAD_CLIENTS` asks for more.
+const CLIENTS: usize = 1;
+
+const KEY: &str = "0123456789abcdef0123456789abcdef";
 
 /// Two intervals of the shipped configuration: a virtual machine may be stalled for a moment, an election that begins anew is
 /// silent for longer.
 const SILENCE: Duration = Duration::from_millis(200);
+
+/// Between two advertisements, by the shipped configuration.
+const INTERVAL: Duration = Duration::from_millis(100);
 
 #[test]
 fn reloads_under_load_lose_nobody_cut_no_stream_and_disturb_no_advertisement() {
@@ -40,10 +49,12 @@ fn reloads_under_load_lose_nobody_cut_no_stream_and_disturb_no_advertisement() {
         .with("[election]\nfailback = \"after 10m\"\n");
     let capture = Capture::start(&lab, "br0");
     let streams = Streams::open(lab.client(), "192.168.0.33:7", 6, Duration::from_millis(50));
-    let load = Load::start(lab.client(), Target::http("192.168.0.33:80"), Duration::from_millis(4));
+    let clients = asked("FMC_RELOAD_CLIENTS").unwrap_or(CLIENTS);
+    let client = |_| Load::start(lab.client(), Target::http("192.168.0.33:80"), Duration::from_millis(4));
+    let load: Vec<Load> = (0..clients).map(client).collect();
     let (begun, claims) = (Instant::now(), [API, WEB].map(|address| pair.ownership.claims(address)));
 
-    for round in 0..ROUNDS {
+    for round in 0..asked("FMC_RELOAD_ROUNDS").unwrap_or(ROUNDS) {
         let next = if round % 2 == 0 { &changed } else { &shipped };
         for balancer in [&pair.first, &pair.second] {
             reload(&lab, balancer, next);
@@ -52,10 +63,17 @@ fn reloads_under_load_lose_nobody_cut_no_stream_and_disturb_no_advertisement() {
         assert_eq!(is_served, round % 2 == 0, "port 8080 is there when it is configured, and only then");
     }
 
-    load.stop().assert_all_served();
+    let took = begun.elapsed();
+    let served: Vec<Record> = load.into_iter().map(Load::stop).collect();
+    served.iter().for_each(Record::assert_all_served);
+    let connections: usize = served.iter().map(|record| record.attempts().len()).sum();
+    figure_count("reloads: connections a second", connections / took.as_secs().max(1) as usize);
     assert_eq!(streams.alive(), 6, "a reload cuts nobody");
     assert_eq!([API, WEB].map(|address| pair.ownership.claims(address)), claims, "an address moved");
-    let silence = longest_silence(&capture, begun);
+    let silences = silences(&capture, begun);
+    let late = silences.iter().filter(|silence| **silence > INTERVAL * 6 / 5).count();
+    figure_count(&format!("reloads: of {} times between two advertisements, over 1.2 intervals", silences.len()), late);
+    let silence = silences.into_iter().max().unwrap_or_default();
     figure("reloads: longest time between two advertisements of the owner, at 100 ms", silence);
     assert!(silence < SILENCE, "{silence:?}");
 }
@@ -69,11 +87,12 @@ fn a_file_that_is_wrong_or_cannot_be_served_changes_nothing_and_says_why() {
     let pair = Pair::start(&lab, &shipped);
     let hash = || pair.first.status().expect("a status").config.hash;
     let before = hash();
-    let taken = lab.machine(NODES[0]).spawn(
-        fmc_tests::process::Spawn::new("socat", lab.path("socat.log"))
-            .args(["tcp-listen:8080,reuseaddr,fork", "stdout"]),
-    );
+    let taken = occupy(&lab, NODES[0], 8080);
+    let key = lab.write("pair.key", KEY);
+    let on_8080 = format!("[pair]\nkey_file = \"{}\"\nport = 8080\n", key.display());
     for (next, says) in [
+        (shipped.clone().with("[admin]\nlisten = [\"127.0.0.1:8080\"]\n"), "cannot be served at 127.0.0.1:8080"),
+        (shipped.clone().with(&on_8080), "192.168.0.30:8080: free it, or change [pair] port"),
         (shipped.clone().replace("profile = \"k8s-api\"", "profile = \"k8s\""), "k8s-api"),
         (shipped.clone().replace("[vips.web]\n", "[vips.web]\ninterface = \"eth9\"\n"), "eth9"),
         (shipped.clone().replace("loadbalancer1", "balancer1"), "which this node is"),
@@ -208,6 +227,43 @@ fn a_start_with_a_wrong_file_works_by_the_last_configuration_that_was_in_force_a
     eventually("the alarm is over", Duration::from_secs(3), || alarm().is_none());
 }
 
+#[test]
+fn a_start_finds_ports_taken_raises_alarms_and_serves_them_once_they_are_free() {
+    let lab = Lab::flatcar_micro_cloud();
+    let _masters = Server::masters(&lab, &Authority::new());
+    let _workers = Server::workers(&lab);
+    let configuration = Configuration::flatcar_micro_cloud().with_key(&lab, KEY);
+    let taken = [9109, 1112].map(|port| occupy(&lab, NODES[0], port));
+    let [first, second] = NODES.map(|node| Balancer::start(&lab, node, &configuration));
+    first.wait_until_up();
+    second.wait_until_ready();
+    let alarms = || first.status().expect("a status").alarms;
+    for says in ["the status page cannot be served at 127.0.0.1:9109", "there is no channel to the other nodes"] {
+        eventually(says, Duration::from_secs(3), || alarms().iter().any(|alarm| alarm.text.contains(says)));
+    }
+
+    drop(taken);
+    eventually("the alarms are over", Duration::from_secs(5), || alarms().is_empty());
+    lab.machine(NODES[0]).expect("curl", &["-fsS", "http://127.0.0.1:9109/healthz"]);
+    let there = second.expect_ctl(&["--node", NODES[0], "status"]);
+    assert!(there.starts_with(NODES[0]), "the channel works: {there}");
+}
+
+/// A stranger listens on a port of a node.
+fn occupy(lab: &Lab, node: &str, port: u16) -> Process {
+    let process = lab.machine(node).spawn(
+        Spawn::new("socat", lab.path(&format!("socat-{port}.log")))
+            .args([&format!("tcp-listen:{port},reuseaddr,fork"), "stdout"]),
+    );
+    let listens = || !lab.machine(node).expect("ss", &["-Hltn", &format!("sport = :{port}")]).is_empty();
+    eventually("the port is taken", Duration::from_secs(3), listens);
+    process
+}
+
+fn asked(variable: &str) -> Option<usize> {
+    std::env::var(variable).ok().map(|number| number.parse().expect("a number"))
+}
+
 fn reload(lab: &Lab, balancer: &Balancer<'_>, next: &Configuration) {
     next.write(lab, &format!("{}.toml", balancer.node()));
     balancer.expect_ctl(&["reload", "--yes"]);
@@ -217,10 +273,11 @@ fn serves(lab: &Lab, address: &str) -> bool {
     fetch(lab.client(), &Target::http(address)).outcome.is_ok()
 }
 
-fn longest_silence(capture: &Capture, since: Instant) -> Duration {
+/// The times between the owner's advertisements.
+fn silences(capture: &Capture, since: Instant) -> Vec<Duration> {
     let owner: Ipv4Addr = "192.168.0.30".parse().expect("an address");
     let adverts = capture.adverts_since(since, 33).into_iter().filter(|(_, source, _)| *source == owner);
     let moments: Vec<Instant> = adverts.map(|(at, ..)| at).collect();
     assert!(moments.len() > 10, "{} advertisements", moments.len());
-    moments.windows(2).map(|pair| pair[1] - pair[0]).max().unwrap_or_default()
+    moments.windows(2).map(|pair| pair[1] - pair[0]).collect()
 }

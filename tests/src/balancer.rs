@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use fmc_api::backends::BackendList;
 use fmc_api::status::Status;
-use fmc_api::word::Health;
+use fmc_api::word::{Answerer, Health};
 use nix::sys::signal::Signal;
 
 use crate::binaries::product;
@@ -83,12 +83,13 @@ impl<'lab> Balancer<'lab> {
         });
     }
 
-    /// Waits until it answers its tool, whether or not there is a server to forward to.
+    /// Waits until its proxy answers its tool, whether or not there is a server to forward to.
     ///
     /// # Panics
     /// When that takes more than 5 s.
     pub fn wait_until_up(&self) {
-        eventually(&format!("{} answers", self.node), Duration::from_secs(5), || self.status().is_some());
+        let by_proxy = |status: Status| status.answered_by == Answerer::Proxy;
+        eventually(&format!("{} answers", self.node), Duration::from_secs(5), || self.status().is_some_and(by_proxy));
     }
 
     /// Runs `fmc-lbctl` against this node.

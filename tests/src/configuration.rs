@@ -5,6 +5,9 @@ use std::path::{Path, PathBuf};
 use crate::lab::Lab;
 use crate::server::{COUNT_PORT, ECHO_PORT};
 
+/// A key of signed adverts, number 1: that of the draft's appendix, and of `tests/peers/keepalived-v3-signed.conf`.
+pub const ADVERT_KEY: &str = "1 hex:000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f\n";
+
 /// A configuration file in the making.
 #[derive(Debug, Clone)]
 pub struct Configuration {
@@ -57,6 +60,12 @@ impl Configuration {
     pub fn with_key(self, lab: &Lab, keys: &str) -> Self {
         let file = lab.write("pair.key", keys);
         self.with(&format!("[pair]\nkey_file = \"{}\"\n", file.display()))
+    }
+
+    /// With signed adverts, whose keys are the lines of `keys`, for example [`ADVERT_KEY`]; the file is `adverts.key` of the lab.
+    pub fn with_signed_adverts(self, lab: &Lab, keys: &str, mode: &str) -> Self {
+        let file = lab.write("adverts.key", keys);
+        self.with(&format!("[election.auth_hmac]\nkey_file = \"{}\"\nmode = \"{mode}\"\n", file.display()))
     }
 
     /// Its text.

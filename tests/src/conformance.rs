@@ -156,7 +156,7 @@ const HEAD: &str = "# VRRP conformance
 
 What the RFCs of VRRP ask, what this program makes of it, and the tests that hold it to that. Written by
 `UPDATE_GOLDEN=1 cargo test -p fmc-tests --test conformance` from `vrrp/conformance.toml` and the tests that name a rule; a rule without a test, or a
-page that is behind, fails the gate. `tests/mutations/run` takes thirteen of the rules out of the code, one after the other, and shows the test of each fail.
+page that is behind, fails the gate. `tests/mutations/run` takes fourteen of the rules out of the code, one after the other, and shows the test of each fail.
 
 ";
 
@@ -172,8 +172,13 @@ fn link(proof: &Proof) -> String {
 fn of_file(file: &Path) -> Vec<(Number, Proof)> {
     let text = fs::read_to_string(file).expect("a source file");
     let lines: Vec<&str> = text.lines().map(str::trim).collect();
-    let tagged = lines.iter().enumerate().filter_map(|(at, line)| Some((at, line.strip_prefix("/// Proves ")?)));
+    let tagged = lines.iter().enumerate().filter_map(|(at, line)| Some((at, tag(line)?)));
     tagged.flat_map(|(at, numbers)| of_line(file, at + 1, numbers, &lines[at + 1..])).collect()
+}
+
+/// The numbers of a tag; other sentences may begin with the same word.
+fn tag(line: &str) -> Option<&str> {
+    line.strip_prefix("/// Proves ").filter(|numbers| numbers.starts_with("V-"))
 }
 
 fn of_line(file: &Path, line: usize, numbers: &str, below: &[&str]) -> Vec<(Number, Proof)> {

@@ -29,6 +29,21 @@ pub fn send(rate: u32, span: Duration) -> usize {
     sent
 }
 
+/// Claims 192.168.0.33 with priority 255 from where the calling thread is, each 100 ms for `span`: adverts that break no rule.
+///
+/// # Panics
+/// When the kernel refuses a raw socket.
+pub fn claim_web(span: Duration) {
+    let socket = Socket::new(Domain::IPV4, Type::RAW, Some(Protocol::from(112))).expect("a raw socket needs root");
+    socket.set_multicast_ttl_v4(255).expect("a TTL");
+    let started = Instant::now();
+    while started.elapsed() < span {
+        let claim = [0x31, 33, 255, 1, 0, 10, 0x0f, 0x09, 192, 168, 0, 33];
+        socket.send_to(&claim, &SockAddr::from(GROUP)).expect("the forger sends");
+        std::thread::sleep(Duration::from_millis(100));
+    }
+}
+
 /// TTL and VRRP message. Priority 255 for 192.168.0.33 with VRID 33 (or priority 0), but for one fault.
 const JUNK: [(u32, &[u8]); 7] = [
     // TTL 64: from another network (§5.1.1.3).

@@ -17,6 +17,7 @@
 
 pub mod balancer;
 pub mod binaries;
+pub mod browser;
 pub mod capture;
 pub mod certificate;
 pub mod configuration;
@@ -24,6 +25,7 @@ pub mod conformance;
 mod directory;
 pub mod eventually;
 pub mod exchange;
+pub mod exposition;
 pub mod figure;
 pub mod frr;
 pub mod junk;

@@ -23,6 +23,11 @@ pub enum Speaks {
     Version2,
     /// VRRPv3 at 100 ms.
     Version3,
+    /// VRRPv3 at 100 ms, signed; Keepalived 2.4 compares the time of a signature with its clock, or only asks that it grows.
+    Signed {
+        /// `anti_replay`.
+        anti_replay: &'static str,
+    },
 }
 
 /// The programs of a peer, by their process's name.
@@ -68,8 +73,13 @@ impl<'lab> Peer<'lab> {
         let template = match speaks {
             Speaks::Version2 => include_str!("../peers/keepalived-v2.conf"),
             Speaks::Version3 => include_str!("../peers/keepalived-v3.conf"),
+            Speaks::Signed { .. } => include_str!("../peers/keepalived-v3-signed.conf"),
         };
         let configuration = template.replace("@PRIORITY@", &priority.to_string());
+        let configuration = match speaks {
+            Speaks::Signed { anti_replay } => configuration.replace("@ANTI_REPLAY@", anti_replay),
+            Speaks::Version2 | Speaks::Version3 => configuration,
+        };
         let command = keepalived_command(lab, node, &configuration);
         Self::start(lab, node, &command)
     }

@@ -1,4 +1,4 @@
-//! The only reading of a clock in this crate.
+//! The only reading of clocks in this crate.
 
 use std::time::Duration;
 
@@ -10,6 +10,12 @@ use crate::boot_instant::BootInstant;
 pub fn now() -> BootInstant {
     let time = clock_gettime(ClockId::CLOCK_BOOTTIME).expect("every kernel since 2.6.39 has CLOCK_BOOTTIME");
     BootInstant::from_nanos(Duration::from(time).as_nanos() as u64)
+}
+
+/// The date, as the time since 1970, on CLOCK_REALTIME. It jumps, and two machines have two of it: nothing waits for it, and nothing
+/// of another machine is measured with it. The sequence of signed advertisements begins there.
+pub fn utc() -> Duration {
+    clock_gettime(ClockId::CLOCK_REALTIME).expect("every kernel has CLOCK_REALTIME").into()
 }
 
 #[cfg(test)]

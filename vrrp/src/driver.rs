@@ -13,6 +13,7 @@
 //! and what is logged or reported goes through [`Control`], which must not wait either. Each turn stamps the tick that lets the
 //! address thread renew leases. Dropping a [`Keeper`] removes its addresses, without a word to the other nodes.
 
+mod advert_keys;
 mod control;
 mod discards;
 mod hear;
@@ -33,11 +34,12 @@ use std::time::Duration;
 
 use arrayvec::ArrayVec;
 
+pub use advert_keys::{AdvertKey, AdvertKeyError, AdvertKeys};
 pub use control::{Command, Control, LogLevel, Report};
-pub use lateness::LatenessSummary;
+pub use lateness::{BOUNDS as LATENESS_BOUNDS, LatenessSummary};
 pub use mismatch::{Difference, Mismatch};
 pub use reload::Change;
-pub use settings::{KeeperSettings, PairKeys, PeerSettings, UnknownNode, VipSettings};
+pub use settings::{KeeperSettings, PairKeys, PeerSettings, Secrets, UnknownNode, VipSettings};
 pub use snapshot::{InterfaceSnapshot, LastHeard, PeerSnapshot, PeerVip, Snapshot, VipSnapshot};
 pub use start::{StartError, check};
 
@@ -46,6 +48,8 @@ use crate::clock;
 use crate::heartbeat::MAX_VIRTUAL_ROUTERS;
 use crate::kernel::Events;
 use crate::lease::{AddressThread, Tick};
+use crate::packet::auth_hmac::Authenticator;
+use crate::packet::sequence::{Sequence, Sequences};
 use crate::realtime::{self, Realtime};
 use lateness::Lateness;
 use pair::Pair;
@@ -66,6 +70,9 @@ const REMOVAL_WITHIN: Duration = Duration::from_secs(2);
 #[derive(Debug)]
 pub struct Keeper {
     settings: KeeperSettings,
+    /// Of `settings`: what signs adverts and verifies them.
+    authenticator: Option<Authenticator>,
+    sequences: Sequences,
     vips: Vec<VirtualAddress>,
     ports: Vec<Port>,
     pair: Pair,
@@ -125,7 +132,7 @@ impl Keeper {
         self.hear_heartbeats(now, control);
         self.hear_commands(now, control);
         self.run_deadlines(clock::now(), control);
-        self.pair.send_due(|| reports(&self.vips), now);
+        self.pair.send_due(|| reports(&self.vips), |rank| accepted_from(&self.vips, rank), now);
     }
 
     fn next_turn(&self, control: BootInstant, now: BootInstant) -> BootInstant {
@@ -165,6 +172,12 @@ impl Keeper {
             sends_failed: self.sends_failed + self.pair.sends_failed,
         }
     }
+}
+
+/// The newest signed advert that counted of the node of `rank`; heartbeats tell it, so that a node that was restarted goes on after it.
+fn accepted_from(vips: &[VirtualAddress], rank: u8) -> Option<Sequence> {
+    let of = |vip: &VirtualAddress| vip.accepted.of(vip.router.source_of(rank)?.into());
+    vips.iter().filter_map(of).reduce(|newest, other| if other.is_after(newest) { other } else { newest })
 }
 
 fn reports(vips: &[VirtualAddress]) -> pair::Reports {

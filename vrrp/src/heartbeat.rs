@@ -10,6 +10,7 @@
 //! |                   session that is echoed                      |   the receiver's, 0 = none heard yet
 //! |                  sequence that is echoed                      |   the newest heard of it
 //! |                     configuration hash                        |
+//! |   the receiver's newest signed advertisement that counted     |   0 = none
 //! +-------+-------+-------+-------+-------+-------+-------+-------+
 //! |  VRID | state | prio  | claim |            address            |   × count; claim: rank asked to take over, 255 = nobody
 //! |            source             |                                   state: role | tier << 2 | serving << 4
@@ -30,6 +31,7 @@ use arrayvec::ArrayVec;
 use fmc_config::model::vip::VirtualRouterId;
 use serde::{Deserialize, Serialize};
 
+use crate::packet::sequence::Sequence;
 use crate::priority::Priority;
 use crate::router::role::Role;
 use crate::tier::Tier;
@@ -76,6 +78,8 @@ pub struct Heartbeat {
     pub rank: u8,
     /// Hash of the sender's configuration; different hashes are worth a warning.
     pub config_hash: u64,
+    /// The newest of our signed advertisements that counted there. Only a signed heartbeat says it.
+    pub accepted: Option<Sequence>,
     /// Its virtual routers.
     pub virtual_routers: ArrayVec<PeerReport, MAX_VIRTUAL_ROUTERS>,
 }

@@ -15,11 +15,13 @@
 //! +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
 //! ```
 //!
-//! RFC 9568 §5.1, RFC 3768 §5.1. All nodes speak one version: a packet of the other is [`Discarded::Version`]. Not implemented:
+//! RFC 9568 §5.1, RFC 3768 §5.1; a signed one has a trailer behind it ([`auth_hmac`]). All nodes speak one version: a packet of the other is [`Discarded::Version`]. Not implemented:
 //! IPv6 (§5.2.9), which never reaches this socket.
 
+pub mod auth_hmac;
 mod authentication;
 mod checksum;
+pub mod sequence;
 
 use std::net::Ipv4Addr;
 use std::ops::Range;
@@ -30,6 +32,7 @@ use fmc_config::model::vip::VirtualRouterId;
 use serde::{Deserialize, Serialize};
 
 use crate::priority::Priority;
+use auth_hmac::SignatureFault;
 
 /// Where advertisements go (RFC 9568 §5.1.1.2).
 pub const MULTICAST_GROUP: Ipv4Addr = Ipv4Addr::new(224, 0, 0, 18);
@@ -39,8 +42,8 @@ pub const IP_PROTOCOL: u8 = 112;
 pub const TTL: u8 = 255;
 /// The count of addresses is one octet (RFC 9568 §5.2.5).
 pub const MAX_ADDRESSES: usize = 255;
-/// The longest advertisement: the header, [`MAX_ADDRESSES`] and the authentication data of version 2.
-pub const MAX_LEN: usize = HEADER_LEN + 4 * MAX_ADDRESSES + authentication::LENGTH;
+/// The longest advertisement: the header, [`MAX_ADDRESSES`], the authentication data of version 2 and a signature.
+pub const MAX_LEN: usize = HEADER_LEN + 4 * MAX_ADDRESSES + authentication::LENGTH + auth_hmac::LENGTH;
 
 const VERSION_TYPE: usize = 0;
 const VIRTUAL_ROUTER_ID: usize = 1;
@@ -152,11 +155,14 @@ pub enum Discarded {
     /// Our own packet looped back, or another host uses our address.
     #[error("it came from our own address")]
     OwnAddress,
+    /// Its signature, or that it has none (draft-cassen-vrrp-auth-hmac).
+    #[error(transparent)]
+    Signature(#[from] SignatureFault),
 }
 
 impl Discarded {
     /// Every counter that [`Self::counter`] can name, for a metrics table that shows zeros too.
-    pub const COUNTERS: [&str; 13] = [
+    pub const COUNTERS: [&str; 19] = [
         "ip-ttl-errors",
         "version-errors",
         "invalid-type-pkts-rcvd",
@@ -170,6 +176,12 @@ impl Discarded {
         "auth-type-errors",
         "auth-failures",
         "stranger-errors",
+        "auth-hmac-missing",
+        "auth-hmac-not-awaited",
+        "auth-hmac-malformed",
+        "auth-hmac-unknown-key",
+        "auth-hmac-wrong",
+        "auth-hmac-replayed",
     ];
 
     /// Place of this reason in [`Self::COUNTERS`].
@@ -188,6 +200,12 @@ impl Discarded {
             Self::AuthenticationType { .. } => 10,
             Self::Password => 11,
             Self::Stranger => 12,
+            Self::Signature(SignatureFault::Missing) => 13,
+            Self::Signature(SignatureFault::NotAwaited) => 14,
+            Self::Signature(SignatureFault::Malformed) => 15,
+            Self::Signature(SignatureFault::UnknownKey(_)) => 16,
+            Self::Signature(SignatureFault::Wrong) => 17,
+            Self::Signature(SignatureFault::Replayed) => 18,
         }
     }
 
@@ -258,7 +276,7 @@ impl Advertisement {
             return Err(Discarded::Ttl(ip.ttl));
         }
         let (header, rest) = split_header(version, bytes)?;
-        check_length(version, header, bytes)?;
+        check_length(version, bytes)?;
         let checksum = checksum::recognise(ip.source, ip.destination, bytes)
             .filter(|found| matches!(version, Version::V3(_)) || *found == ChecksumForm::Message)
             .ok_or(Discarded::Checksum)?;
@@ -314,9 +332,14 @@ fn split_header(version: Version, bytes: &[u8]) -> Result<(&[u8; HEADER_LEN], &[
     bytes.split_first_chunk().ok_or(length)
 }
 
-fn check_length(version: Version, header: &[u8; HEADER_LEN], bytes: &[u8]) -> Result<(), Discarded> {
-    let announced = HEADER_LEN + 4 * usize::from(header[ADDRESS_COUNT]) + trailer(version);
-    if bytes.len() == announced { Ok(()) } else { Err(Discarded::Length(bytes.len() as u16)) }
+fn check_length(version: Version, bytes: &[u8]) -> Result<(), Discarded> {
+    let is_whole = announced_len(version, bytes) == Some(bytes.len());
+    if is_whole { Ok(()) } else { Err(Discarded::Length(bytes.len() as u16)) }
+}
+
+/// How long it is by its count of addresses, without a signature.
+fn announced_len(version: Version, bytes: &[u8]) -> Option<usize> {
+    bytes.get(ADDRESS_COUNT).map(|&count| HEADER_LEN + 4 * usize::from(count) + trailer(version))
 }
 
 fn interval(version: Version, header: &[u8; HEADER_LEN]) -> Result<Centiseconds, Discarded> {

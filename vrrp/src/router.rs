@@ -305,6 +305,11 @@ impl VirtualRouter {
         Advertisement::of_one(virtual_router_id, priority, interval, address)
     }
 
+    /// Where the advertisements of the node of `rank` come from.
+    pub fn source_of(&self, rank: u8) -> Option<Ipv4Addr> {
+        self.peers.source_of(rank)
+    }
+
     /// Its line of this node's heartbeat.
     pub fn report(&self) -> PeerReport {
         let claim = match self.state {

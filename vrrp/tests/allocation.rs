@@ -86,9 +86,9 @@ fn a_signed_heartbeat_allocates_nothing() {
     let mut accepted = 0;
     let counted = measure(|| {
         for _ in 0..10 {
-            let length = a.encode(1, &[router.report()], &mut wire);
+            let length = a.encode(1, None, &[router.report()], &mut wire);
             accepted += u32::from(b.accept(&wire[..length]).is_ok());
-            let length = b.encode(1, &[router.report()], &mut wire);
+            let length = b.encode(1, None, &[router.report()], &mut wire);
             accepted += u32::from(a.accept(&wire[..length]).is_ok());
         }
     });

@@ -148,6 +148,16 @@ codes! {
     CommandNotAllowed Error "command-not-allowed",
     /// The Web is bounded by source address, and no address is exempt.
     PerSourceWithoutExempt Warning "per-source-without-exempt",
+    /// Anybody may say who he is.
+    ProxyFromAnyone Warning "proxy-from-anyone",
+    /// A route that every connection would take.
+    RouteWithoutCondition Error "route-without-condition",
+    /// A name that an earlier route takes already.
+    RouteNeverTaken Warning "route-never-taken",
+    /// Not the name of a protocol.
+    BadAlpn Error "bad-alpn",
+    /// A time for what nobody waits for.
+    PrefaceUnused Warning "preface-unused",
     /// Two services end at one server port.
     PortsShareServerPort Error "ports-share-server-port",
     /// A frontend's port map and a server's own port disagree.

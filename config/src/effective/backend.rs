@@ -64,7 +64,7 @@ pub(super) fn write(text: &mut Text, backend: &Backend, frontends: &[Frontend]) 
 /// Only said where the frontends differ: all its effects are written out below it.
 fn profile(text: &mut Text, backend: &Backend, frontends: &[Frontend]) {
     let mut profiles =
-        frontends.iter().filter(|frontend| frontend.backend == backend.name).map(|frontend| frontend.profile);
+        frontends.iter().filter(|frontend| frontend.leads_to(&backend.name)).map(|frontend| frontend.profile);
     if let Some(first) = profiles.next()
         && profiles.any(|other| other != first)
     {

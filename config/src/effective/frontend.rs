@@ -4,6 +4,7 @@ use std::num::NonZeroU32;
 
 use super::text::{Text, key, list, quoted};
 use crate::model::frontend::{Frontend, Keepalive, PerSource, PortRoute};
+use crate::model::route::Route;
 use crate::span_of_time::format as span;
 use crate::words;
 
@@ -15,6 +16,9 @@ pub(super) fn write(text: &mut Text, frontend: &Frontend) {
         ports,
         profile,
         allow,
+        accept_proxy,
+        preface_timeout,
+        routes,
         backend,
         max_connections,
         max_per_second,
@@ -29,6 +33,22 @@ pub(super) fn write(text: &mut Text, frontend: &Frontend) {
         text.remark("allow: everyone");
     } else {
         text.line("allow", list(allow.iter().map(quoted)), "");
+    }
+    if accept_proxy.is_empty() {
+        text.remark("accept_proxy: nobody is believed");
+    } else {
+        text.line(
+            "accept_proxy",
+            list(accept_proxy.iter().map(quoted)),
+            "their PROXY headers are required and believed",
+        );
+    }
+    if frontend.looks_at_prefaces() {
+        text.line("preface_timeout", quoted(span(*preface_timeout)), "for what a connection begins with");
+    }
+    match routes.is_empty() {
+        true => text.remark("routes: all connections go to one backend"),
+        false => self::routes(text, routes),
     }
     text.line("backend", quoted(backend), "");
     text.line("max_connections", max_connections.to_string(), "further clients wait");
@@ -56,6 +76,23 @@ fn times(text: &mut Text, frontend: &Frontend) {
     text.line("user_timeout", quoted(span(*user_timeout)), "data that a server does not take ends the connection");
     text.line("client_user_timeout", quoted(span(*client_user_timeout)), "the same for clients, who may pause");
     text.line("when_no_server", quoted(words::word(words::WHEN_NO_SERVER, *when_no_server)), "");
+}
+
+/// One a line: which comes first matters.
+fn routes(text: &mut Text, routes: &[Route]) {
+    let condition =
+        |key: &str, values: Vec<String>| (!values.is_empty()).then(|| format!("{key} = {}", list(values.into_iter())));
+    let one = |Route { server_names, alpn, sources, backend }: &Route| {
+        let conditions = [
+            condition("server_names", server_names.iter().map(quoted).collect()),
+            condition("alpn", alpn.iter().map(quoted).collect()),
+            condition("sources", sources.iter().map(quoted).collect()),
+            Some(format!("backend = {}", quoted(backend))),
+        ];
+        format!("    {{ {} }},\n", conditions.into_iter().flatten().collect::<Vec<_>>().join(", "))
+    };
+    let lines: String = routes.iter().map(one).collect();
+    text.line("routes", format!("[\n{lines}]"), "");
 }
 
 fn per_source(PerSource { max_connections, max_per_second, exempt }: &PerSource) -> String {

@@ -5,11 +5,11 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use crate::diagnostic::Code;
 use crate::findings::{Findings, Located};
 use crate::model::frontend::Frontend;
-use crate::model::service::Admin;
+use crate::model::service::{Admin, Listen};
 use crate::toml::service::RawAdmin;
 
 /// Beside the node exporter's 9100, where a Prometheus looks for exporters.
-const LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 9109);
+const LISTEN: Listen = Listen::Address(SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 9109));
 
 /// The status page with every default filled in.
 pub(super) fn lower(raw: &RawAdmin, frontends: &[Frontend], findings: &mut Findings) -> Admin {
@@ -28,16 +28,19 @@ pub(super) fn lower(raw: &RawAdmin, frontends: &[Frontend], findings: &mut Findi
     }
 }
 
-fn report_open(listen: &Located<SocketAddr>, raw: &RawAdmin, findings: &mut Findings) {
-    if !listen.value.ip().is_loopback() && !raw.allow_typed {
+fn report_open(listen: &Located<Listen>, raw: &RawAdmin, findings: &mut Findings) {
+    let loopback = matches!(listen.value, Listen::Address(address) if address.ip().is_loopback());
+    if !loopback && !raw.allow_typed {
         let problem = format!("everyone who reaches {} could read the state of the balancer", listen.value);
         let fix = "add `allow = [\"192.168.0.0/24\"]` with the networks that may look";
         findings.add(Code::AdminOpen, &listen.place, problem, fix);
     }
 }
 
-fn report_port(listen: &Located<SocketAddr>, frontends: &[Frontend], findings: &mut Findings) {
-    let (ip, port) = (listen.value.ip(), listen.value.port());
+fn report_port(listen: &Located<Listen>, frontends: &[Frontend], findings: &mut Findings) {
+    // No frontend listens on a node's own address.
+    let Listen::Address(address) = listen.value else { return };
+    let (ip, port) = (address.ip(), address.port());
     let meets = |frontend: &&Frontend| {
         let ports = frontend.ports.iter().any(|route| route.listen.get() == port);
         ports && (ip.is_unspecified() || ip == IpAddr::V4(frontend.address))
@@ -45,12 +48,12 @@ fn report_port(listen: &Located<SocketAddr>, frontends: &[Frontend], findings: &
     if let Some(frontend) = frontends.iter().find(meets) {
         let problem =
             format!("port {port} is already listened on by frontends.{} on {}", frontend.name, frontend.address);
-        let fix = "use another port, for example 9109, or the node's own address";
+        let fix = "use another port, for example 9109, or each node's own address, for example \"node:9109\"";
         findings.add(Code::AdminPortTaken, &listen.place, problem, fix);
     }
 }
 
-fn report_twice(listen: &Located<SocketAddr>, earlier: &[Located<SocketAddr>], findings: &mut Findings) {
+fn report_twice(listen: &Located<Listen>, earlier: &[Located<Listen>], findings: &mut Findings) {
     if let Some(first) = earlier.iter().find(|other| other.value == listen.value) {
         let problem = format!("{} is already listened on by the status page", listen.value);
         findings.add(Code::ListenAddressTaken, &listen.place, problem, "write each address once");

@@ -4,7 +4,7 @@ use std::num::NonZeroU32;
 
 use super::{check, frontend, limit, name, port, track};
 use crate::diagnostic::Code;
-use crate::findings::{Findings, Place};
+use crate::findings::{Findings, Located, Place};
 use crate::model::backend::{Agent, Backend, Balance, Observe, Queue, Server, Weight};
 use crate::model::frontend::{Frontend, Profile};
 use crate::model::service::Limits;
@@ -19,7 +19,8 @@ pub(super) fn lower(raw: &RawConfig, frontends: &[Frontend], limits: Limits, fin
     let mut backends = Vec::new();
     for backend in &raw.backends {
         let users: Vec<_> = raw.frontends.iter().filter(|frontend| leads_to(frontend, backend)).collect();
-        port::report(backend, &users, findings);
+        let by_port: Vec<_> = users.iter().copied().filter(|user| leads_by_port(user, backend)).collect();
+        port::report(backend, &by_port, findings);
         check::report_not_allowed(&backend.check, limits, findings);
         let lowered = one(backend, &users, frontends, findings);
         if users.is_empty() {
@@ -35,7 +36,13 @@ pub(super) fn lower(raw: &RawConfig, frontends: &[Frontend], limits: Limits, fin
 }
 
 fn leads_to(frontend: &RawFrontend, backend: &RawBackend) -> bool {
-    frontend.backend.as_ref().is_some_and(|name| name.value == backend.name.value)
+    frontend.backends().any(|name| name.value == backend.name.value)
+}
+
+/// False where only TLS leads: which of a frontend's ports it came by says nothing then.
+fn leads_by_port(frontend: &RawFrontend, backend: &RawBackend) -> bool {
+    let is_it = |name: &Option<Located<String>>| name.as_ref().is_some_and(|name| name.value == backend.name.value);
+    is_it(&frontend.backend) || frontend.routes.iter().any(|route| is_it(&route.backend) && !route.is_of_tls())
 }
 
 fn one(raw: &RawBackend, users: &[&RawFrontend], frontends: &[Frontend], findings: &mut Findings) -> Option<Backend> {
@@ -50,8 +57,10 @@ fn one(raw: &RawBackend, users: &[&RawFrontend], frontends: &[Frontend], finding
     let balance = raw.balance.as_ref().map_or(balance, |typed| typed.value);
     let servers = raw.servers.as_ref().map(|servers| self::servers(servers, balance, findings));
     let (name, servers) = (name?, servers?);
-    let leading: Vec<_> = frontends.iter().filter(|frontend| frontend.backend == name).collect();
-    limit::report_under_frontends(raw, &servers, &leading, findings);
+    // What a route takes of its frontend's connections, nobody can tell.
+    let own: Vec<_> = frontends.iter().filter(|frontend| frontend.backend == name).collect();
+    limit::report_under_frontends(raw, &servers, &own, findings);
+    let leading: Vec<_> = frontends.iter().filter(|frontend| frontend.leads_to(&name)).collect();
     Some(Backend {
         attempts: raw.attempts.as_ref().map_or(every_one(servers.len()), |typed| typed.value),
         servers: servers.into_iter().map(|server| port::with_serving_ports(server, &leading)).collect(),

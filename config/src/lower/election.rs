@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use crate::diagnostic::Code;
 use crate::findings::{Findings, Located, Place};
-use crate::model::election::{Centiseconds, ChecksumForm, Election, Failback, Transport, Version};
+use crate::model::election::{AuthHmac, AuthMode, Centiseconds, ChecksumForm, Election, Failback, Transport, Version};
 use crate::span_of_time;
-use crate::toml::election::RawElection;
+use crate::toml::election::{RawAuthHmac, RawElection};
 use crate::words::ElectionProfile;
 
 /// Three missed advertisements are 300 ms: longer than the short stalls of a virtual machine.
@@ -33,7 +33,25 @@ pub(super) fn lower(raw: &RawElection, findings: &mut Findings) -> Election {
         priority: raw.priority.unwrap_or(PRIORITY),
         version,
         transport: raw.transport.as_ref().map_or(Transport::Multicast, |transport| transport.value),
+        auth_hmac: auth_hmac(raw, findings),
     }
+}
+
+/// Keepalived too has either the one or the other.
+fn auth_hmac(raw: &RawElection, findings: &mut Findings) -> Option<AuthHmac> {
+    let typed = raw.auth_hmac.as_ref()?;
+    if let Some(password) = raw.password.as_ref().filter(|_| is_compat(raw)) {
+        let problem = "an advertisement has a password or a signature, not both";
+        let fix = "remove the password: signed advertisements keep out whoever has no key, a password keeps out nobody";
+        findings.add(Code::EitherOr, &password.place, problem, fix);
+        findings.because(&typed.place, "signed here");
+    }
+    let RawAuthHmac { key_file, mode } = &typed.value;
+    Some(AuthHmac { key_file: key_file.clone(), mode: mode.unwrap_or(AuthMode::Enforce) })
+}
+
+fn is_compat(raw: &RawElection) -> bool {
+    raw.profile.as_ref().is_some_and(|profile| profile.value == ElectionProfile::Compat)
 }
 
 const fn of(profile: ElectionProfile) -> Centiseconds {
@@ -47,8 +65,8 @@ const fn of(profile: ElectionProfile) -> Centiseconds {
 /// The checksum: what Keepalived and FRR send and want; our own nodes take both.
 fn version_3(raw: &RawElection, findings: &mut Findings) -> Version {
     if let Some(password) = &raw.password {
-        let fix = "remove it; heartbeats are signed by the key file of [pair]";
-        other_version(&password.place, "VRRPv3 has no authentication", fix, findings);
+        let fix = "remove it; `auth_hmac` signs advertisements of either version";
+        other_version(&password.place, "VRRPv3 has no password", fix, findings);
     }
     Version::V3(raw.checksum.as_ref().map_or(ChecksumForm::PseudoHeader, |checksum| checksum.value))
 }

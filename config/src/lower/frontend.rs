@@ -3,7 +3,7 @@
 use std::net::Ipv4Addr;
 use std::num::NonZeroU32;
 
-use super::name;
+use super::{name, preface, route};
 use crate::diagnostic::Code;
 use crate::findings::{Findings, Located, Place};
 use crate::model::frontend::{Frontend, Keepalive, PerSource, PortRoute, Profile};
@@ -32,11 +32,12 @@ pub(super) fn profile_of(raw: &RawFrontend) -> Option<Profile> {
 fn one(raw: &RawFrontend, all: &RawConfig, vips: &[Vip], limits: Limits, findings: &mut Findings) -> Option<Frontend> {
     let name = name::lower(&raw.name, findings);
     resolve(raw, all, findings);
+    let routes = route::lower(raw, all, findings);
     let profile = profile_of(raw).unwrap_or(Profile::Tcp);
     let defaults = profile::frontend(profile);
     let max_connections = max_connections(raw, &defaults, limits, findings);
     let vip = vips.iter().find(|vip| raw.vip.as_ref().is_some_and(|typed| typed.value == vip.name.as_str()))?;
-    let route = |port: &crate::toml::frontends::RawPort| PortRoute {
+    let port_route = |port: &crate::toml::frontends::RawPort| PortRoute {
         listen: port.listen.value,
         server: port.server.as_ref().map(|server| server.value),
     };
@@ -44,9 +45,12 @@ fn one(raw: &RawFrontend, all: &RawConfig, vips: &[Vip], limits: Limits, finding
         name: name?,
         vip: vip.name.clone(),
         address: vip.address,
-        ports: raw.ports.iter().map(route).collect(),
+        ports: raw.ports.iter().map(port_route).collect(),
         profile,
         allow: raw.allow.clone(),
+        accept_proxy: raw.accept_proxy.iter().map(|typed| typed.value).collect(),
+        preface_timeout: preface::timeout(raw, findings),
+        routes,
         backend: raw.backend.as_ref()?.value.parse().ok()?,
         max_connections,
         max_per_second: raw.max_per_second.as_ref().and_then(|typed| NonZeroU32::new(typed.value)),

@@ -82,10 +82,8 @@ fn report_strangers(follower: &RawBackend, leader: &RawBackend, track: &Located<
 
 /// A backend without a frontend is left out of the model; one that is wrong is reported elsewhere.
 fn report_unchecked(raw: &RawConfig, leader: &RawBackend, track: &Located<String>, findings: &mut Findings) {
-    let used = raw
-        .frontends
-        .iter()
-        .any(|frontend| frontend.backend.as_ref().is_some_and(|backend| backend.value == leader.name.value));
+    let used =
+        raw.frontends.iter().any(|frontend| frontend.backends().any(|backend| backend.value == leader.name.value));
     if !used {
         let problem = format!("no frontend leads to {}, so its servers are not checked", leader.name.value);
         let fix = "track a backend that a frontend leads to, or write the check here";

@@ -1,6 +1,7 @@
 //! How the owner of a VIP is elected.
 
 use std::fmt;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -18,6 +19,28 @@ pub struct Election {
     pub version: Version,
     /// To whom.
     pub transport: Transport,
+    /// Whether advertisements are signed; `None`: they are not, and signed ones are not understood.
+    pub auth_hmac: Option<AuthHmac>,
+}
+
+/// Advertisements with an authentication trailer (draft-cassen-vrrp-auth-hmac), Keepalived's `auth_hmac`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AuthHmac {
+    /// The keys, a line each: the first signs, every one is accepted.
+    pub key_file: PathBuf,
+    /// How far a network has come on its way to signed advertisements.
+    pub mode: AuthMode,
+}
+
+/// What is sent, and what is accepted beside signed advertisements. A signed one is verified in every mode.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum AuthMode {
+    /// Sends unsigned and accepts unsigned: every router learns the keys before the first one signs.
+    ReceiveOnly,
+    /// Signs, and accepts unsigned: until the last router signs.
+    Permissive,
+    /// Signs, and discards what is not signed.
+    Enforce,
 }
 
 /// The version of VRRP that every node speaks, with what only that version has.

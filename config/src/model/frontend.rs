@@ -7,6 +7,7 @@ use std::time::Duration;
 use ipnet::Ipv4Net;
 
 use super::name::{BackendName, FrontendName, VipName};
+use super::route::Route;
 
 /// One service on a VIP, every default filled in.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,7 +24,14 @@ pub struct Frontend {
     pub profile: Profile,
     /// Who may connect; empty: everyone.
     pub allow: Vec<Ipv4Net>,
-    /// Where connections go.
+    /// Proxies whose connections begin with a PROXY header, which says who the client is; nobody else's may. Empty: a header is nothing
+    /// special.
+    pub accept_proxy: Vec<Ipv4Net>,
+    /// What a connection begins with, where that is looked at, is whole by then.
+    pub preface_timeout: Duration,
+    /// The first one that a connection fits says where it goes.
+    pub routes: Vec<Route>,
+    /// Where the others go.
     pub backend: BackendName,
     /// Relays alive at once on this frontend; further clients wait in the listen queue.
     pub max_connections: u32,
@@ -44,6 +52,23 @@ pub struct Frontend {
     pub client_user_timeout: Duration,
     /// What a new client gets when no server accepts.
     pub when_no_server: WhenNoServer,
+}
+
+impl Frontend {
+    /// Every backend that its connections may go to, its own first; one may stand there more than once.
+    pub fn backends(&self) -> impl Iterator<Item = &BackendName> {
+        std::iter::once(&self.backend).chain(self.routes.iter().map(|route| &route.backend))
+    }
+
+    /// True when some of its connections go to `backend`.
+    pub fn leads_to(&self, backend: &BackendName) -> bool {
+        self.backends().any(|name| name == backend)
+    }
+
+    /// True when what a connection begins with is looked at.
+    pub fn looks_at_prefaces(&self) -> bool {
+        !self.accept_proxy.is_empty() || self.routes.iter().any(Route::is_of_tls)
+    }
 }
 
 /// What one source address may have of a frontend; more is reset.

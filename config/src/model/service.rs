@@ -1,6 +1,7 @@
 //! What concerns the whole appliance: the pair's channel, the status addresses, the bounds.
 
-use std::net::SocketAddr;
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::num::{NonZeroU16, NonZeroU32};
 use std::path::PathBuf;
 
@@ -18,10 +19,38 @@ pub struct Pair {
 /// Status page, metrics and read-only JSON over TCP.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Admin {
-    /// Listening addresses.
-    pub listen: Vec<SocketAddr>,
+    /// Where it listens.
+    pub listen: Vec<Listen>,
     /// Who may connect to addresses that are not loopback; loopback may always.
     pub allow: Vec<IpNet>,
+}
+
+/// Where the status page listens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Listen {
+    /// There, on every node.
+    Address(SocketAddr),
+    /// On each node's own address: one file for all nodes, and no virtual address answers.
+    Node(NonZeroU16),
+}
+
+impl Listen {
+    /// What it is on the node that owns `node`.
+    pub fn on(self, node: Ipv4Addr) -> SocketAddr {
+        match self {
+            Self::Address(address) => address,
+            Self::Node(port) => SocketAddr::new(IpAddr::V4(node), port.get()),
+        }
+    }
+}
+
+impl fmt::Display for Listen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Address(address) => address.fmt(f),
+            Self::Node(port) => write!(f, "node:{port}"),
+        }
+    }
 }
 
 /// Bounds of the process.

@@ -10,6 +10,7 @@ use super::table::Value;
 use crate::diagnostic::Code;
 use crate::findings::{Findings, Located, Place};
 use crate::model::node::InterfaceName;
+use crate::model::service::Listen;
 
 /// The address of a machine: what an interface can own.
 pub(crate) fn owned(value: &Value<'_>, findings: &mut Findings) -> Option<Located<Ipv4Addr>> {
@@ -106,14 +107,20 @@ pub(crate) fn prefix(value: &Value<'_>, findings: &mut Findings) -> Option<IpNet
     Some(prefix)
 }
 
-/// Where the status page listens: either family, with a port.
-pub(crate) fn listen(value: &Value<'_>, findings: &mut Findings) -> Option<Located<SocketAddr>> {
+/// Where the status page listens: either family with a port, or the word for each node's own address.
+pub(crate) fn listen(value: &Value<'_>, findings: &mut Findings) -> Option<Located<Listen>> {
     let typed = value.string(findings)?;
+    if let Some(port) = typed.strip_prefix("node:") {
+        let port = port_of_text(port, &value.place, findings)?;
+        return Some(Located { value: Listen::Node(port), place: value.place.clone() });
+    }
     match typed.parse::<SocketAddr>() {
-        Ok(address) if address.port() != 0 => Some(Located { value: address, place: value.place.clone() }),
+        Ok(address) if address.port() != 0 => {
+            Some(Located { value: Listen::Address(address), place: value.place.clone() })
+        }
         _ => {
             let problem = format!("{typed:?} is not an address with a port");
-            let fix = "write both, for example \"127.0.0.1:9109\" or \"[::1]:9109\"";
+            let fix = "write both, for example \"127.0.0.1:9109\", \"[::1]:9109\" or, for each node's own address, \"node:9109\"";
             findings.add(Code::BadListenAddress, &value.place, problem, fix);
             None
         }

@@ -1,13 +1,14 @@
 //! `[election]` as typed.
 
 use std::ops::RangeInclusive;
+use std::path::PathBuf;
 use std::time::Duration;
 
-use super::scalar;
 use super::table::{Table, Value};
+use super::{scalar, shape};
 use crate::diagnostic::Code;
 use crate::findings::{Findings, Located};
-use crate::model::election::{ChecksumForm, Failback, Password, Transport};
+use crate::model::election::{AuthMode, ChecksumForm, Failback, Password, Transport};
 use crate::span_of_time;
 use crate::words::{self, ElectionProfile};
 
@@ -26,6 +27,14 @@ pub(crate) struct RawElection {
     pub(crate) checksum: Option<Located<ChecksumForm>>,
     pub(crate) password: Option<Located<Password>>,
     pub(crate) transport: Option<Located<Transport>>,
+    pub(crate) auth_hmac: Option<Located<RawAuthHmac>>,
+}
+
+/// `[election.auth_hmac]`.
+#[derive(Debug)]
+pub(crate) struct RawAuthHmac {
+    pub(crate) key_file: PathBuf,
+    pub(crate) mode: Option<AuthMode>,
 }
 
 impl RawElection {
@@ -38,8 +47,17 @@ impl RawElection {
             checksum: table.take("checksum").and_then(|value| scalar::word(&value, words::CHECKSUM, findings)),
             password: table.take("password").and_then(|value| password(&value, findings)),
             transport: table.take("transport").and_then(|value| scalar::word(&value, words::TRANSPORT, findings)),
+            auth_hmac: table.take("auth_hmac").and_then(|value| auth_hmac(&value, findings)),
         }
     }
+}
+
+fn auth_hmac(value: &Value<'_>, findings: &mut Findings) -> Option<Located<RawAuthHmac>> {
+    let table = value.table(&shape::AUTH_HMAC, findings)?;
+    let key_file = table.require("key_file", "\"/etc/fmc-lb/adverts.key\"", findings);
+    let mode = table.take("mode").and_then(|value| scalar::word(&value, words::AUTH_MODE, findings));
+    let key_file = key_file.and_then(|value| scalar::path(&value, findings))?.value;
+    Some(Located { value: RawAuthHmac { key_file, mode: mode.map(|mode| mode.value) }, place: value.place.clone() })
 }
 
 /// What is wrong with it is not shown: it may be somebody's password.

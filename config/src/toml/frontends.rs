@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use ipnet::Ipv4Net;
 
+use super::routes::{self, RawRoute};
 use super::table::{Entry, Table, Value};
 use super::{address, scalar, shape};
 use crate::diagnostic::Code;
@@ -19,6 +20,8 @@ pub(crate) const MAX_CONNECTIONS: RangeInclusive<u32> = 1..=1_000_000;
 const MAX_PER_SECOND: RangeInclusive<u32> = 1..=100_000;
 const WEEK: Duration = Duration::from_secs(7 * 24 * 3600);
 const IDLE_TIMEOUT: RangeInclusive<Duration> = Duration::from_secs(1)..=WEEK;
+/// Below a retransmission of a lost segment a client would be cut that is only unlucky; beyond a minute nobody is there.
+const PREFACE_TIMEOUT: RangeInclusive<Duration> = Duration::from_millis(500)..=Duration::from_secs(60);
 const CLOSING_TIMEOUT: RangeInclusive<Duration> = Duration::from_millis(100)..=WEEK;
 /// `MAX_TCP_KEEPIDLE` and `MAX_TCP_KEEPINTVL` of the kernel (include/net/tcp.h).
 const KEEPALIVE_SPAN: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(32_767);
@@ -36,6 +39,9 @@ pub(crate) struct RawFrontend {
     /// The key stands there, right or wrong.
     pub(crate) profile_typed: bool,
     pub(crate) allow: Vec<Ipv4Net>,
+    pub(crate) accept_proxy: Vec<Located<Ipv4Net>>,
+    pub(crate) preface_timeout: Option<Located<Duration>>,
+    pub(crate) routes: Vec<RawRoute>,
     pub(crate) backend: Option<Located<String>>,
     pub(crate) max_connections: Option<Located<u32>>,
     pub(crate) max_per_second: Option<Located<u32>>,
@@ -75,6 +81,11 @@ pub(crate) struct RawPerSource {
 }
 
 impl RawFrontend {
+    /// Every backend that it names, its own first.
+    pub(crate) fn backends(&self) -> impl Iterator<Item = &Located<String>> {
+        self.backend.iter().chain(self.routes.iter().filter_map(|route| route.backend.as_ref()))
+    }
+
     /// `None`: not a table.
     pub(crate) fn read(entry: Entry<'_>, findings: &mut Findings) -> Option<Self> {
         let table = entry.value.table(&shape::FRONTEND, findings)?;
@@ -89,6 +100,9 @@ impl RawFrontend {
             profile: table.take("profile").and_then(|value| scalar::word(&value, words::PROFILE, findings)),
             profile_typed: table.take("profile").is_some(),
             allow: table.take("allow").map_or_else(Vec::new, |value| allow(&value, findings)),
+            accept_proxy: table.take("accept_proxy").map_or_else(Vec::new, |value| accept_proxy(&value, findings)),
+            preface_timeout: span("preface_timeout", PREFACE_TIMEOUT, findings),
+            routes: table.take("routes").map_or_else(Vec::new, |value| routes::read(&value, findings)),
             backend: backend.and_then(|value| scalar::text(&value, findings)),
             max_connections: table
                 .take("max_connections")
@@ -168,6 +182,20 @@ fn allow(value: &Value<'_>, findings: &mut Findings) -> Vec<Ipv4Net> {
         findings.add(Code::EmptyList, &value.place, "an empty list would let nobody in", fix);
     }
     items.iter().filter_map(|item| address::prefix_v4(item, findings)).collect()
+}
+
+/// Whose headers are believed.
+fn accept_proxy(value: &Value<'_>, findings: &mut Findings) -> Vec<Located<Ipv4Net>> {
+    let Some(items) = value.list("[\"10.8.0.1\"]", findings) else { return Vec::new() };
+    if items.is_empty() {
+        let fix = "name the proxies whose headers are believed, or remove `accept_proxy`";
+        findings.add(Code::EmptyList, &value.place, "an empty list believes nobody", fix);
+    }
+    let network = |item: &Value<'_>| {
+        let value = address::prefix_v4(item, findings)?;
+        Some(Located { value, place: item.place.clone() })
+    };
+    items.iter().filter_map(network).collect()
 }
 
 fn per_source(value: &Value<'_>, findings: &mut Findings) -> Option<RawPerSource> {

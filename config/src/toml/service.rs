@@ -1,6 +1,5 @@
 //! `[pair]`, `[admin]` and `[limits]` as typed.
 
-use std::net::SocketAddr;
 use std::num::NonZeroU16;
 use std::path::PathBuf;
 
@@ -11,6 +10,7 @@ use super::table::{Table, Value};
 use super::{address, scalar};
 use crate::diagnostic::Code;
 use crate::findings::{Findings, Located};
+use crate::model::service::Listen;
 
 /// `[pair]`.
 #[derive(Debug, Default)]
@@ -31,7 +31,7 @@ impl RawPair {
 /// `[admin]`.
 #[derive(Debug, Default)]
 pub(crate) struct RawAdmin {
-    pub(crate) listen: Option<Vec<Located<SocketAddr>>>,
+    pub(crate) listen: Option<Vec<Located<Listen>>>,
     pub(crate) allow: Vec<IpNet>,
     /// The key stands there, right or wrong.
     pub(crate) allow_typed: bool,
@@ -49,7 +49,7 @@ impl RawAdmin {
 }
 
 /// One address or a list; an empty list closes the TCP side, the unix socket stays.
-fn listen(value: &Value<'_>, findings: &mut Findings) -> Option<Vec<Located<SocketAddr>>> {
+fn listen(value: &Value<'_>, findings: &mut Findings) -> Option<Vec<Located<Listen>>> {
     if value.is_string() {
         return Some(vec![address::listen(value, findings)?]);
     }

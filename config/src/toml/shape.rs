@@ -18,8 +18,19 @@ pub(crate) static NODE: Shape = Shape { name: "nodes.NAME", keys: &["address", "
 
 pub(crate) static ELECTION: Shape = Shape {
     name: "election",
-    keys: &["profile", "advertisement_interval", "failback", "priority", "checksum", "password", "transport"],
+    keys: &[
+        "profile",
+        "advertisement_interval",
+        "failback",
+        "priority",
+        "checksum",
+        "password",
+        "transport",
+        "auth_hmac",
+    ],
 };
+
+pub(crate) static AUTH_HMAC: Shape = Shape { name: "election.auth_hmac", keys: &["key_file", "mode"] };
 
 pub(crate) static VIP: Shape = Shape { name: "vips.NAME", keys: &["address", "virtual_router_id", "interface"] };
 
@@ -31,6 +42,9 @@ pub(crate) static FRONTEND: Shape = Shape {
         "ports",
         "profile",
         "allow",
+        "accept_proxy",
+        "preface_timeout",
+        "routes",
         "backend",
         "max_connections",
         "max_per_second",
@@ -45,6 +59,9 @@ pub(crate) static FRONTEND: Shape = Shape {
 };
 
 pub(crate) static KEEPALIVE: Shape = Shape { name: "frontends.NAME.keepalive", keys: &["idle", "interval", "count"] };
+
+pub(crate) static ROUTE: Shape =
+    Shape { name: "frontends.NAME.routes", keys: &["server_names", "alpn", "sources", "backend"] };
 
 pub(crate) static PER_SOURCE: Shape =
     Shape { name: "frontends.NAME.per_source", keys: &["max_connections", "max_per_second", "exempt"] };
@@ -114,7 +131,7 @@ mod tests {
     use super::*;
 
     const PAGE: &str = include_str!("../../../docs/reference/configuration.md");
-    const TABLES: [&Shape; 15] = [
+    const TABLES: [&Shape; 16] = [
         &ROOT,
         &NODE,
         &ELECTION,
@@ -122,6 +139,7 @@ mod tests {
         &FRONTEND,
         &KEEPALIVE,
         &PER_SOURCE,
+        &ROUTE,
         &BACKEND,
         &OBSERVE,
         &AGENT,

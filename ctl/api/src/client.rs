@@ -7,6 +7,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use fmc_config::model::name::{BackendName, VipName};
 use http_body_util::Full;
 use hyper::body::Bytes;
 use hyper::{Method, Request, Response, header};
@@ -20,9 +21,11 @@ use crate::command::{
     Failover, FailoverAnswer, Kill, KillAnswer, Pin, PinAnswer, SetState, SetWeight, StateAnswer, Undo, UndoAnswer,
     WeightAnswer,
 };
-use crate::configure::{ConfigurationText, Configure, ConfigureAnswer, Confirm, ConfirmAnswer};
+use crate::configure::{ConfigurationText, Configure, ConfigureAnswer, Confirm, ConfirmAnswer, Rollback};
 use crate::events::{EventList, EventQuery};
 use crate::exchange::{BoxedError, exchange};
+use crate::explain::{BackendExplanation, VipExplanation};
+use crate::failovers::FailoverList;
 use crate::nodes::{NODES_HEADER, Nodes};
 use crate::probe::{Probe, ProbeAnswer};
 use crate::rebalance::{Rebalance, RebalanceAnswer};
@@ -191,6 +194,30 @@ impl Client {
         self.get(&format!("{}?{query}", path::EVENTS)).await
     }
 
+    /// Why a VIP is where it is.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn explain_vip(&self, vip: &VipName) -> Result<VipExplanation, ClientError> {
+        self.get(&format!("{}{vip}", path::EXPLAIN_VIP)).await
+    }
+
+    /// Why a backend's clients go where they go.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn explain_backend(&self, backend: &BackendName) -> Result<BackendExplanation, ClientError> {
+        self.get(&format!("{}{backend}", path::EXPLAIN_BACKEND)).await
+    }
+
+    /// What each move of a VIP measured of itself.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn failovers(&self) -> Result<FailoverList, ClientError> {
+        self.get(path::FAILOVERS).await
+    }
+
     /// Brings a target into `state`.
     ///
     /// # Errors
@@ -281,7 +308,7 @@ impl Client {
     /// # Errors
     /// See [`ClientError`].
     pub async fn rollback(&self) -> Result<ConfirmAnswer, ClientError> {
-        self.post(path::ROLLBACK, &Confirm::default()).await
+        self.post(path::ROLLBACK, &Rollback::default()).await
     }
 
     /// What is in force, as a text.

@@ -97,12 +97,15 @@ pub struct WeightChange {
 }
 
 /// Body of `POST /v1/undo`: take back the last `drain`, `ready`, `maint` or `weight`.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Undo {
     /// Only if the last act is this one, as a dry run has numbered it; `null`: whichever is.
     #[serde(default)]
     pub act: Option<u64>,
+    /// And if it was asked on this node: two nodes may have counted alike.
+    #[serde(default)]
+    pub by: Option<NodeName>,
     /// Say what would be taken back, and change nothing.
     #[serde(default)]
     pub dry_run: bool,
@@ -111,8 +114,10 @@ pub struct Undo {
 /// One `drain`, `ready`, `maint` or `weight` that changed something.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Act {
-    /// Counts up from 1 over the node's life.
+    /// Counts up over the pair's life.
     pub number: u64,
+    /// The node on which it was asked.
+    pub by: NodeName,
     /// When.
     pub at: Moment,
     /// By which user id.
@@ -150,6 +155,9 @@ pub struct UndoAnswer {
 pub struct Pin {
     /// For so long, at most a week; 0 ends an earlier pin.
     pub for_ms: u64,
+    /// Of every node of the configuration, also of those that are not reached now; otherwise of the one that is asked.
+    #[serde(default)]
+    pub all_nodes: bool,
 }
 
 impl Pin {
@@ -222,6 +230,9 @@ pub struct FailoverAnswer {
     pub dry_run: bool,
     /// One for each VIP asked for; empty when all were asked for and this node owns none.
     pub moves: Vec<Move>,
+    /// Nodes that were asked to move theirs and did not say that they have.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub others: Vec<Elsewhere<Self>>,
 }
 
 /// One VIP's planned move.

@@ -57,7 +57,16 @@ pub struct ConfigureAnswer {
     pub others: Vec<Elsewhere<Self>>,
 }
 
-/// Body of `POST /v1/confirm` and `POST /v1/rollback`: the end of a trial.
+/// Body of `POST /v1/rollback`: what was in force before the trial comes back.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Rollback {
+    /// Only from the trial that this very order began, as a node asks that could not put it on trial everywhere.
+    #[serde(default)]
+    pub own: bool,
+}
+
+/// Body of `POST /v1/confirm`: what is on trial stays.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Confirm {

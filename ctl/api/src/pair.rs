@@ -5,13 +5,15 @@
 
 use std::fmt;
 
-use fmc_config::model::name::{BackendName, NodeName, ServerName};
+use fmc_config::model::name::{BackendName, NodeName, ServerName, VipName};
 use serde::{Deserialize, Serialize};
 
 use crate::Moment;
 use crate::events::EventList;
+use crate::failovers::FailoverReport;
 use crate::query::{QueryError, QueryPairs, pairs};
-use crate::word::Health;
+use crate::status::Fitness;
+use crate::word::{Health, Role};
 
 /// Answer to `GET /v1/pair`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -27,6 +29,9 @@ pub struct PairReport {
     /// That configuration waits to be confirmed.
     #[serde(default)]
     pub on_trial: bool,
+    /// The last trial that was confirmed there; `null`: none since its proxy started.
+    #[serde(default)]
+    pub confirmed: Option<TrialId>,
     /// Hexadecimal digest of what operators asked of any node and server; equal on nodes that agree.
     pub administrative: String,
     /// Relays open now.
@@ -34,8 +39,40 @@ pub struct PairReport {
     /// Every server.
     #[serde(default)]
     pub servers: Vec<Opinion>,
+    /// Its part in every VIP.
+    #[serde(default)]
+    pub vips: Vec<Part>,
+    /// Its newest reports of VIPs that came or went.
+    #[serde(default)]
+    pub failovers: Vec<FailoverReport>,
     /// What happened on that node, the next of it.
     pub events: EventList,
+}
+
+/// A trial, by the order that began it: its place among all orders.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TrialId {
+    /// Counts up over the pair's life.
+    pub count: u64,
+    /// The node on which it was asked: two nodes may have counted alike.
+    pub by: NodeName,
+}
+
+/// A node's part in a VIP, with what heartbeats are too short to tell.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Part {
+    /// Which VIP.
+    pub vip: VipName,
+    /// What it is there.
+    pub role: Role,
+    /// For how long.
+    pub for_ms: u64,
+    /// Why it became that.
+    pub reason: String,
+    /// What it advertises, or would.
+    pub priority: u8,
+    /// How well it could serve it.
+    pub fitness: Fitness,
 }
 
 /// What a node thinks of a server.

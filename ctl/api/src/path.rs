@@ -10,6 +10,12 @@ pub const BACKENDS: &str = "/v1/backends";
 pub const SESSIONS: &str = "/v1/sessions";
 /// [`crate::events::EventList`]; takes an [`crate::events::EventQuery`].
 pub const EVENTS: &str = "/v1/events";
+/// [`crate::history::HistoryList`].
+pub const HISTORY: &str = "/v1/history";
+/// Server-sent events `status`, `backends`, `events` and `history`, each with what is answered at the path of that name.
+pub const LIVE: &str = "/v1/live";
+/// [`crate::failovers::FailoverList`].
+pub const FAILOVERS: &str = "/v1/failovers";
 /// `POST` [`crate::command::SetState`], answered by [`crate::command::StateAnswer`].
 pub const DRAIN: &str = "/v1/drain";
 /// `POST` [`crate::command::SetState`], answered by [`crate::command::StateAnswer`].
@@ -42,3 +48,7 @@ pub const CONFIRM: &str = "/v1/confirm";
 pub const ROLLBACK: &str = "/v1/rollback";
 /// [`crate::configure::ConfigurationText`]. Not on the status addresses.
 pub const CONFIGURATION: &str = "/v1/configuration";
+/// Followed by a name: [`crate::explain::VipExplanation`].
+pub const EXPLAIN_VIP: &str = "/v1/explain/vip/";
+/// Followed by a name: [`crate::explain::BackendExplanation`].
+pub const EXPLAIN_BACKEND: &str = "/v1/explain/backend/";

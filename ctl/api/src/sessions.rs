@@ -55,6 +55,9 @@ pub struct Session {
     pub state: SessionState,
     /// The client.
     pub client: SocketAddr,
+    /// The trusted proxy that it came through and that named the client; `null`: the client itself.
+    #[serde(default)]
+    pub via: Option<SocketAddr>,
     /// The VIP it came to.
     pub vip: VipName,
     /// The service it came to.

@@ -187,8 +187,11 @@ pub struct PeerStatus {
 pub struct FrontendStatus {
     /// As in `[frontends.NAME]`.
     pub name: FrontendName,
-    /// Where its connections go.
+    /// Where its connections go that no route takes.
     pub backend: BackendName,
+    /// Where others go, the first that fits.
+    #[serde(default)]
+    pub routes: Vec<RouteStatus>,
     /// Ports on the VIP.
     pub ports: Vec<u16>,
     /// Are all of them listened on?
@@ -199,6 +202,19 @@ pub struct FrontendStatus {
     pub connections_total: u64,
     /// Refused since the proxy started: not in the allow list, or no server accepted.
     pub refused_total: u64,
+}
+
+/// Where a frontend's connections go for which every condition holds; an empty one always does.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RouteStatus {
+    /// Whom a TLS client asks for: `grafana.lab`, `*.apps.lab`.
+    pub server_names: Vec<String>,
+    /// What a TLS client offers to speak: `h2`.
+    pub alpn: Vec<String>,
+    /// Networks that the client is in.
+    pub sources: Vec<String>,
+    /// Where they go.
+    pub backend: BackendName,
 }
 
 /// May this node be stopped now without clients losing the service?

@@ -3,7 +3,7 @@
 macro_rules! words {
     ($(#[$doc:meta])* $type:ident { $($(#[$variant_doc:meta])* $variant:ident = $word:literal,)+ }) => {
         $(#[$doc])*
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
         pub enum $type {
             $($(#[$variant_doc])* #[serde(rename = $word)] $variant,)+
         }
@@ -75,6 +75,29 @@ words!(
 );
 
 words!(
+    /// What was seen of a server for a while, from the best to the worst.
+    Seen {
+        /// It passed its check, and took new connections.
+        Healthy = "healthy",
+        /// It passed its check, and an operator let it take no new connections.
+        Drain = "drain",
+        /// An operator had it out of service.
+        Maint = "maint",
+        /// Not enough answers yet.
+        Unknown = "unknown",
+        /// It failed its check.
+        Unhealthy = "unhealthy",
+    }
+);
+
+impl Seen {
+    /// The worse of two.
+    pub fn worse(self, other: Self) -> Self {
+        if other as u8 > self as u8 { other } else { self }
+    }
+}
+
+words!(
     /// What an operator has asked of a server or a node; kept apart from what is configured and from what is observed.
     AdminState {
         /// In service.
@@ -111,6 +134,30 @@ words!(
         Relaying = "relaying",
         /// One side has closed, the other still sends.
         HalfClosed = "half-closed",
+    }
+);
+
+words!(
+    /// What a new connection would find in a server.
+    Prospect {
+        /// It gets it, or it is one of equals that get it in turn.
+        Next = "next",
+        /// It may get it: by weight, by chance or by the client's address.
+        Candidate = "candidate",
+        /// Only if all of those cannot be connected to.
+        LastResort = "last-resort",
+        /// It does not get it.
+        Never = "never",
+    }
+);
+
+words!(
+    /// Which half of a VIP's move a node has measured.
+    Half {
+        /// The VIP came to it.
+        Came = "came",
+        /// The VIP left it.
+        Left = "left",
     }
 );
 

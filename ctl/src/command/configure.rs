@@ -11,7 +11,7 @@ use fmc_config::model::Config;
 
 use super::confirm;
 use crate::exit::Exit;
-use crate::render::{self, Output};
+use crate::render::{self, Output, others};
 use crate::span::Span;
 
 /// Every node prepares everything before it answers, one after the other; a keeper alone may take three seconds.
@@ -93,7 +93,7 @@ async fn put_in_force(client: &Client, request: Configure, yes: bool, output: &m
     let answer = client.configure(&Configure { dry_run: false, ..request }).await?;
     output.answer(&answer, render::configure::done)?;
     output.unsaved(answer.unsaved.as_deref())?;
-    Ok(Exit::Done)
+    Ok(Exit::Done.and(others::all_done(&answer.others)))
 }
 
 fn is_nothing(plan: &ConfigureAnswer) -> bool {

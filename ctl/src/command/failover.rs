@@ -56,5 +56,6 @@ fn moves_away(outcome: &MoveOutcome) -> bool {
 }
 
 fn exit(answer: &FailoverAnswer) -> Exit {
-    if all_move(&answer.moves) { Exit::Done } else { Exit::No }
+    // A node that was to move its VIPs and was not reached has not moved them.
+    if all_move(&answer.moves) && answer.others.is_empty() { Exit::Done } else { Exit::No }
 }

@@ -11,7 +11,7 @@ use crate::render::{self, Output, others};
 
 pub(super) async fn run(client: &Client, asked: &Undo, output: &mut Output) -> anyhow::Result<Exit> {
     let client = client.clone().with_deadline(DEADLINE);
-    let plan = client.undo(Request { act: None, dry_run: true }).await?;
+    let plan = client.undo(Request { dry_run: true, ..Request::default() }).await?;
     if asked.dry_run {
         output.answer(&plan, render::change::undone)?;
         return Ok(exit(&plan.moves));
@@ -22,7 +22,8 @@ pub(super) async fn run(client: &Client, asked: &Undo, output: &mut Output) -> a
         return Ok(Exit::No);
     }
     // What was shown, and nothing that somebody else has done meanwhile.
-    let answer = client.undo(Request { act: Some(plan.act.number), dry_run: false }).await?;
+    let answer =
+        client.undo(Request { act: Some(plan.act.number), by: Some(plan.act.by.clone()), dry_run: false }).await?;
     output.answer(&answer, render::change::undone)?;
     output.unsaved(answer.unsaved.as_deref())?;
     Ok(exit(&answer.moves).and(others::all_agree(&answer.others)))

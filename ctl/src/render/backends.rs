@@ -68,7 +68,7 @@ pub(super) fn health_tone(health: Health) -> Tone {
     }
 }
 
-fn admin_tone(admin: AdminState) -> Tone {
+pub(super) fn admin_tone(admin: AdminState) -> Tone {
     match admin {
         AdminState::Ready => Tone::Plain,
         AdminState::Drain | AdminState::Maint => Tone::Warn,
@@ -103,11 +103,16 @@ fn check(server: &ServerStatus, now: Moment) -> String {
 
 /// What of a server is an operator's and not the configuration's: `masters/master3: drain for 3 m by uid 0`.
 fn asked(backend: &BackendStatus, server: &ServerStatus, now: Moment) -> Option<String> {
+    asked_of(server, now).map(|said| format!("{}/{}: {said}\n", backend.name, server.name))
+}
+
+/// `drain for 3 m by uid 0, weight 5 for 1 h by uid 0`; `None`: nobody asked for anything.
+pub(super) fn asked_of(server: &ServerStatus, now: Moment) -> Option<String> {
     let signed = |what: String, Asked { at, uid }: Asked| format!("{what} for {} by uid {uid}", span(at, now));
     let state = server.admin_asked.map(|asked| signed(server.admin.to_string(), asked));
     let weight = server.weight_asked.map(|asked| signed(format!("weight {}", server.weight), asked));
     let said: Vec<String> = [state, weight].into_iter().flatten().collect();
-    (!said.is_empty()).then(|| format!("{}/{}: {}\n", backend.name, server.name, said.join(", ")))
+    (!said.is_empty()).then(|| said.join(", "))
 }
 
 fn note(backend: &BackendStatus, paint: Paint) -> Option<String> {

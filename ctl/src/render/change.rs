@@ -113,10 +113,10 @@ fn taken_back(answer: &UndoAnswer) -> String {
     if changes.is_empty() { nothing.to_owned() } else { changes }
 }
 
-/// `drain masters/master2, asked by uid 0, 3 m ago`.
+/// `drain masters/master2, asked by uid 0 on loadbalancer1 3 m ago`.
 fn act(answer: &UndoAnswer) -> String {
-    let Act { number: _, at, uid, what } = &answer.act;
-    format!("{what}, asked by uid {uid} {} ago", span(*at, answer.now))
+    let Act { number: _, by, at, uid, what } = &answer.act;
+    format!("{what}, asked by uid {uid} on {by} {} ago", span(*at, answer.now))
 }
 
 pub(crate) fn killed(answer: &KillAnswer, _: Paint) -> String {

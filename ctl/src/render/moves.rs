@@ -5,15 +5,16 @@ use std::time::Duration;
 use fmc_api::command::{FailoverAnswer, Move, MoveOutcome};
 
 use super::fact::{connections, owner};
+use super::others;
 use super::paint::Paint;
 use crate::span::Span;
 
 /// What will be moved and cut, or what was.
 pub(crate) fn answer(answer: &FailoverAnswer, paint: Paint) -> String {
-    if answer.moves.is_empty() {
+    if answer.moves.is_empty() && answer.others.is_empty() {
         return "this node owns no VIP: nothing to move\n".to_owned();
     }
-    lines(&answer.moves, paint)
+    lines(&answer.moves, paint) + &others::lines(&answer.others, paint, |_| None)
 }
 
 /// A line for each VIP.

@@ -19,6 +19,11 @@ fn line<T>(other: &Elsewhere<T>, paint: Paint, done: impl Fn(&T) -> Option<Strin
     }
 }
 
+/// Whether every other node that was asked has done it.
+pub(crate) fn all_done<T>(others: &[Elsewhere<T>]) -> bool {
+    !others.iter().any(|other| matches!(other.outcome, Outcome::Refused(_) | Outcome::Later(_)))
+}
+
 /// Whether no other node refuses.
 pub(crate) fn all_agree<T>(others: &[Elsewhere<T>]) -> bool {
     !others.iter().any(|other| matches!(other.outcome, Outcome::Refused(_)))

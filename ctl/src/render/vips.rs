@@ -1,6 +1,6 @@
 //! `vips`: a paragraph for each VIP.
 
-use fmc_api::status::{FrontendStatus, VipList, VipStatus};
+use fmc_api::status::{FrontendStatus, RouteStatus, VipList, VipStatus};
 
 use super::fact::{connections, fitness, owner, span, tier_tone};
 use super::paint::Paint;
@@ -17,7 +17,10 @@ fn paragraph(vip: &VipStatus, list: &VipList, paint: Paint) -> String {
     let mut lines =
         vec![("owner".to_owned(), owner(&vip.owner, paint)), (list.node.to_string(), here(vip, list, paint))];
     lines.extend(peers(vip, paint));
-    lines.extend(vip.frontends.iter().map(|one| (one.name.to_string(), frontend(one, paint))));
+    for one in &vip.frontends {
+        lines.push((one.name.to_string(), frontend(one, paint)));
+        lines.extend(one.routes.iter().map(|one| (String::new(), route(one))));
+    }
     head + &labelled("  ", &lines)
 }
 
@@ -49,4 +52,12 @@ fn frontend(frontend: &FrontendStatus, paint: Paint) -> String {
         frontend.connections_total,
         frontend.refused_total
     )
+}
+
+/// `to grafana: server name grafana.lab or *.apps.lab, from 10.8.0.0/24`.
+fn route(RouteStatus { server_names, alpn, sources, backend }: &RouteStatus) -> String {
+    let condition =
+        |what: &str, values: &[String]| (!values.is_empty()).then(|| format!("{what} {}", values.join(" or ")));
+    let all = [condition("server name", server_names), condition("ALPN", alpn), condition("from", sources)];
+    format!("to {backend}: {}", all.into_iter().flatten().collect::<Vec<_>>().join(", "))
 }

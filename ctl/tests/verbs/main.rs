@@ -45,6 +45,12 @@ fn every_view_is_shown_as_its_golden_file_has_it() {
         ("sessions", "/v1/sessions", "sessions"),
         ("sessions", "/v1/sessions", "sessions_none"),
         ("events", "/v1/events", "events"),
+        ("explain vip api", "/v1/explain/vip/api", "explain_vip"),
+        ("explain backend masters", "/v1/explain/backend/masters", "explain_backend"),
+        ("report list", "/v1/failovers", "report_list"),
+        ("report last", "/v1/failovers", "report_last"),
+        ("report last web", "/v1/failovers", "report_web"),
+        ("report last", "/v1/failovers", "report_none"),
         ("kill 17", "/v1/kill", "kill"),
         ("weight masters/master2 0", "/v1/weight", "weight"),
     ] {

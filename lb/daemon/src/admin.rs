@@ -7,21 +7,20 @@
 
 mod command;
 mod exposition;
+mod live;
 mod order;
 mod page;
 mod pass_on;
 mod read;
 mod response;
+pub(crate) mod status_address;
 
 use std::convert::Infallible;
-use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 use std::time::Duration;
 
 use fmc_api::configure::Configure;
-use fmc_api::events::EventKind;
 use fmc_api::path;
-use fmc_api::word::Severity;
 use fmc_api::{Nodes, RefusalKind};
 use fmc_config::model::name::NodeName;
 use http_body_util::{BodyExt, Limited};
@@ -30,10 +29,8 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Method, Request};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use ipnet::IpNet;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpListener, UnixListener};
-use tokio::task::AbortHandle;
+use tokio::net::UnixListener;
 
 use crate::proxy::appliance::Shared;
 use order::Authority;
@@ -80,60 +77,6 @@ pub(crate) use read::health_of;
 
 /// Installs the recorder behind `/metrics`.
 pub(crate) use exposition::install as install_recorder;
-
-/// An address of `[admin] listen` that is served, until dropped.
-#[derive(Debug)]
-pub(crate) struct Served {
-    address: SocketAddr,
-    task: AbortHandle,
-}
-
-impl Drop for Served {
-    fn drop(&mut self) {
-        self.task.abort();
-    }
-}
-
-/// Serves the TCP addresses of the configuration, each on a task of its own, and no others. One that cannot be bound is an
-/// error in the log, not the end of the service: VIPs and relays do not depend on it.
-pub(crate) async fn serve_addresses(shared: &Shared) {
-    let wanted = shared.borrow().config.admin.listen.clone();
-    shared.borrow_mut().served.retain(|served| wanted.contains(&served.address));
-    for address in wanted {
-        if shared.borrow().served.iter().any(|served| served.address == address) {
-            continue;
-        }
-        match TcpListener::bind(address).await {
-            Ok(listener) => {
-                tracing::info!("status page at http://{address}/");
-                let task = tokio::task::spawn_local(serve_tcp(listener, shared.clone())).abort_handle();
-                shared.borrow_mut().served.push(Served { address, task });
-            }
-            Err(error) => {
-                let text = format!("cannot serve the status page at {address}: {error}; change [admin] listen");
-                shared.borrow_mut().note(Severity::Error, EventKind::Limit, None, text);
-            }
-        }
-    }
-}
-
-/// Serves one TCP address for ever, to loopback and to the allow list.
-async fn serve_tcp(listener: TcpListener, shared: Shared) {
-    let open = Rc::new(());
-    loop {
-        match listener.accept().await {
-            Ok((stream, client)) if may_read(client.ip(), &shared.borrow().config.admin.allow) => {
-                spawn(stream, Caller::Network, &shared, &open);
-            }
-            Ok((_, client)) => tracing::debug!(%client, "not in [admin] allow"),
-            Err(error) => pause("status address", &error).await,
-        }
-    }
-}
-
-fn may_read(client: IpAddr, allow: &[IpNet]) -> bool {
-    client.is_loopback() || allow.iter().any(|net| net.contains(&client))
-}
 
 pub(crate) async fn pause(what: &str, error: &std::io::Error) {
     tracing::warn!(%error, "cannot accept on the {what}");
@@ -192,7 +135,7 @@ async fn command(request: Request<Incoming>, authority: Authority, nodes: Nodes,
     match Limited::new(request.into_body(), longest).collect().await {
         Ok(body) => {
             // Not before: an order's place among the others is that of the moment in which it is carried out.
-            let order = authority.order(&shared.borrow());
+            let order = authority.order(&mut shared.borrow_mut());
             command::answer(&path, body.to_bytes(), &order, nodes, shared).await
         }
         Err(_) => {

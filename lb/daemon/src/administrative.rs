@@ -108,9 +108,10 @@ pub(crate) struct Undone {
 }
 
 impl Administrative {
-    /// The stamp of a command that is asked on `node` now.
-    pub(crate) fn next_stamp(&self, node: &NodeName) -> Stamp {
-        Stamp { count: self.journal.count + 1, by: node.clone() }
+    /// The stamp of a command that is asked on `node` now. No other gets it, also when this one changes nothing, or not yet.
+    pub(crate) fn next_stamp(&mut self, node: &NodeName) -> Stamp {
+        self.journal.count += 1;
+        Stamp { count: self.journal.count, by: node.clone() }
     }
 
     /// Takes a command in. Its effects are those of every subject, of one that is in that state already too: a command

@@ -30,6 +30,8 @@ pub(crate) enum Scarce {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct BackendCount {
     pub(crate) name: String,
+    /// Only routes lead there: without it the service is there for most.
+    pub(crate) is_side: bool,
     /// No backup, in service, and healthy or not yet known.
     pub(crate) healthy: usize,
     /// In service, backups too, and taking connections, whatever the rest of their check says: fail-open serves by them.
@@ -70,11 +72,14 @@ pub(crate) fn judge(facts: &Facts) -> Judgement {
     if !facts.loop_alive {
         return judgement(Tier::Unfit, Cause::Local, Reason::DeadLoop);
     }
-    if let Some(empty) = facts.backends.iter().find(|backend| backend.accepting == 0) {
+    if let Some(empty) = facts.backends.iter().find(|backend| backend.accepting == 0 && !backend.is_side) {
         return judgement(Tier::Unfit, Cause::Backend, Reason::NoServer(empty.name.clone()));
     }
     if let Some(scarce) = facts.scarce {
         return judgement(Tier::Degraded, Cause::Local, Reason::Scarce(scarce));
+    }
+    if let Some(empty) = facts.backends.iter().find(|backend| backend.accepting == 0) {
+        return judgement(Tier::Degraded, Cause::Backend, Reason::NoServer(empty.name.clone()));
     }
     match facts.backends.iter().find(|backend| backend.healthy * 2 < backend.all) {
         Some(few) => judgement(Tier::Degraded, Cause::Backend, Reason::FewServers(few.clone())),
@@ -102,7 +107,7 @@ mod tests {
     use super::*;
 
     fn well() -> Facts {
-        let masters = BackendCount { name: "masters".to_owned(), healthy: 3, accepting: 3, all: 3 };
+        let masters = BackendCount { name: "masters".to_owned(), is_side: false, healthy: 3, accepting: 3, all: 3 };
         Facts { maintenance: false, dead_listener: None, loop_alive: true, scarce: None, backends: vec![masters] }
     }
 
@@ -111,6 +116,21 @@ mod tests {
         facts.backends[0].healthy = healthy;
         facts.backends[0].accepting = healthy;
         facts
+    }
+
+    #[test]
+    fn a_backend_that_only_routes_lead_to_degrades_and_gives_nothing_away() {
+        let mut facts = well();
+        facts.backends.push(BackendCount {
+            name: "grafana".to_owned(),
+            is_side: true,
+            healthy: 0,
+            accepting: 0,
+            all: 1,
+        });
+        let judged = judge(&facts);
+        assert_eq!((judged.tier, judged.cause), (Tier::Degraded, Cause::Backend));
+        assert_eq!(judged.reason.to_string(), "no server of grafana accepts");
     }
 
     #[test]

@@ -2,13 +2,18 @@
 
 mod admin;
 mod administrative;
+mod advert_key_file;
 mod backoff;
 mod channel;
 mod check;
+mod cli;
 mod event_log;
 mod exit;
+mod explanation;
+mod failover_history;
 mod fitness;
 mod headroom;
+mod history;
 mod instance;
 mod keeper;
 mod keygen;
@@ -21,6 +26,7 @@ mod pair;
 mod privilege;
 mod proxy;
 mod runtime_dir;
+mod secret_file;
 mod state_dir;
 mod supervisor;
 mod text_file;
@@ -30,70 +36,14 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use clap::{Parser, Subcommand};
-
+use clap::Parser;
+use cli::{Cli, Command};
+use keygen::Purpose;
 use message::Begin;
 use nix::sys::signalfd::SignalFd;
 use runtime_dir::RuntimeDir;
 use state_dir::StateDir;
 use supervisor::sketch::Sketch;
-
-/// L4 load balancer with health checks and VRRP for a small Kubernetes site.
-#[derive(Debug, Parser)]
-#[command(name = "fmc-lb", version)]
-struct Cli {
-    #[command(subcommand)]
-    command: Command,
-}
-
-#[derive(Debug, Subcommand)]
-enum Command {
-    /// Run the balancer: own the virtual addresses, forward what arrives at them.
-    Run {
-        /// The configuration, the same file on every node.
-        #[arg(long, value_name = "FILE", default_value = "/etc/fmc-lb/fmc-lb.toml")]
-        config: PathBuf,
-        /// Which node of the configuration this is; by default the one whose address this machine has.
-        #[arg(long, value_name = "NAME")]
-        node: Option<String>,
-        /// Lock, admin socket and record of addresses.
-        #[arg(long, value_name = "DIR", default_value = "/run/fmc-lb")]
-        runtime_dir: PathBuf,
-        /// What must outlive the service: what operators have asked.
-        #[arg(long, value_name = "DIR", default_value = "/var/lib/fmc-lb")]
-        state_dir: PathBuf,
-    },
-    /// Check a configuration; exit 0 when it is valid, 1 with every error shown when not.
-    Check {
-        /// The configuration to check.
-        #[arg(long, value_name = "FILE", default_value = "/etc/fmc-lb/fmc-lb.toml")]
-        config: PathBuf,
-        /// Print the configuration with every default filled in.
-        #[arg(long)]
-        effective: bool,
-    },
-    /// Remove every address that is ours and was left behind.
-    Cleanup {
-        /// The runtime directory of the instance that left it.
-        #[arg(long, value_name = "DIR", default_value = "/run/fmc-lb")]
-        runtime_dir: PathBuf,
-    },
-    /// Make the secret that the nodes sign their heartbeats with; never replaces a file.
-    Keygen {
-        /// Where to; as `key_file` in the configuration.
-        #[arg(value_name = "FILE", default_value = "/etc/fmc-lb/pair.key")]
-        file: PathBuf,
-        /// Add a key to the file, as the first step of replacing the one in it: it is accepted, the one before it signs.
-        #[arg(long)]
-        add: bool,
-    },
-    /// Started by `run`.
-    #[command(hide = true)]
-    Keeper,
-    /// Started by `run`.
-    #[command(hide = true)]
-    Proxy,
-}
 
 fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
@@ -109,8 +59,11 @@ fn main() -> ExitCode {
         }
         Command::Check { config, effective } => Ok(check::check(&config, effective)),
         Command::Cleanup { runtime_dir } => cleanup(runtime_dir),
-        Command::Keygen { file, add: false } => keygen::keygen(&file),
-        Command::Keygen { file, add: true } => keygen::add(&file),
+        Command::Keygen { file, adverts, add } => {
+            let purpose = if adverts { Purpose::Adverts } else { Purpose::Pair };
+            let file = file.unwrap_or_else(|| purpose.usual_file().into());
+            if add { keygen::add(purpose, &file) } else { keygen::keygen(purpose, &file) }
+        }
         Command::Keeper => keeper::main(),
         Command::Proxy => proxy::main(),
     };

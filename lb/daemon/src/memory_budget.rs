@@ -3,15 +3,16 @@
 //! | used | what is done |
 //! |---|---|
 //! | under 90 % | nothing |
-//! | 90 % | nobody new: clients wait in the listen queues; the node is degraded, so that the other one takes over if it is better off |
-//! | all of it | relays whose receiver takes nothing are ended, the longest stuck first, until it is under 90 % again |
+//! | 90 % | nobody new: clients wait in the listen queues |
+//! | all of it, or 90 % for two seconds | relays whose receiver takes nothing are ended, the longest stuck first, until newcomers can be let in again, under 80 % |
+//! | either for five seconds | the node is degraded, so that the other one takes over if it is better off: it would have cut everybody, so this comes last |
 //!
 //! In this order, because newcomers lose least, and because of those who are here a stuck relay holds the most: both its sockets are
 //! full. An idle relay holds next to nothing, and ending it would free next to nothing: a watch of the Kubernetes API is never shed.
 
 use std::fs::read_to_string;
 use std::num::NonZeroU32;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Above this share of the budget nobody new comes in.
 const FULL_PERCENT: u64 = 90;
@@ -24,6 +25,12 @@ pub(crate) const STUCK_FOR: Duration = Duration::from_secs(1);
 
 /// Relays that are ended in one turn at most: some, then a look at what that has freed.
 pub(crate) const SHED_A_TURN: usize = 32;
+
+/// Nobody waits for a place longer than this while others hold one and take nothing.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// After this long the means above have not helped.
+const HELPLESS_AFTER: Duration = Duration::from_secs(5);
 
 const MIB: u64 = 1 << 20;
 
@@ -53,12 +60,14 @@ pub(crate) struct MemoryBudget {
     machine: u64,
     pub(crate) used: Used,
     pub(crate) pressure: Pressure,
+    /// Since when there has been some.
+    since: Option<Instant>,
 }
 
 impl MemoryBudget {
     /// Reads once what the service may have: `MemoryMax=` of its unit, or the machine's memory.
     pub(crate) fn new() -> Self {
-        Self { machine: available(), used: Used::default(), pressure: Pressure::None }
+        Self { machine: available(), used: Used::default(), pressure: Pressure::None, since: None }
     }
 
     /// In bytes; half of what there is unless the configuration says otherwise: the kernel, the keeper and the page cache need theirs.
@@ -70,7 +79,20 @@ impl MemoryBudget {
     pub(crate) fn observe(&mut self, configured: Option<NonZeroU32>) -> Pressure {
         self.used = used();
         self.pressure = next(self.pressure, self.used.user + self.used.sockets, self.limit(configured));
+        self.since = (self.pressure != Pressure::None).then(|| self.since.unwrap_or_else(Instant::now));
+        if self.has_lasted(PATIENCE) {
+            self.pressure = Pressure::Over;
+        }
         self.pressure
+    }
+
+    fn has_lasted(&self, span: Duration) -> bool {
+        self.since.is_some_and(|since| since.elapsed() >= span)
+    }
+
+    /// Neither the closed door nor the end of stuck relays has made room.
+    pub(crate) fn is_helpless(&self) -> bool {
+        self.has_lasted(HELPLESS_AFTER)
     }
 }
 
@@ -80,7 +102,7 @@ fn next(before: Pressure, used: u64, limit: u64) -> Pressure {
     match percent {
         100.. => Pressure::Over,
         // What was over goes on shedding until there is room again.
-        FULL_PERCENT.. if before == Pressure::Over => Pressure::Over,
+        EASY_PERCENT.. if before == Pressure::Over => Pressure::Over,
         percent if percent >= full => Pressure::Full,
         _ => Pressure::None,
     }
@@ -132,7 +154,7 @@ mod tests {
     #[test]
     fn first_the_door_closes_then_the_stuck_go_and_then_it_opens_again() {
         let mut pressure = Pressure::None;
-        let seen: Vec<Pressure> = [89, 90, 85, 100, 95, 90, 89, 80, 79]
+        let seen: Vec<Pressure> = [89, 90, 85, 100, 95, 85, 79, 85, 90, 80, 79]
             .into_iter()
             .map(|used| {
                 pressure = next(pressure, used, 100);
@@ -140,7 +162,7 @@ mod tests {
             })
             .collect();
         use Pressure::{Full, None, Over};
-        assert_eq!(seen, [None, Full, Full, Over, Over, Over, Full, Full, None]);
+        assert_eq!(seen, [None, Full, Full, Over, Over, Over, None, None, Full, Full, None]);
     }
 
     #[test]

@@ -8,7 +8,7 @@ use fmc_config::model::election::{Centiseconds, Version};
 use fmc_config::model::name::VipName;
 use fmc_config::model::node::InterfaceName;
 use fmc_config::model::vip::VirtualRouterId;
-use fmc_vrrp::driver::{Change, Command, KeeperSettings, Report};
+use fmc_vrrp::driver::{AdvertKeys, Change, Command, KeeperSettings, Report};
 use fmc_vrrp::router::role::Role;
 use serde::{Deserialize, Serialize};
 
@@ -102,6 +102,7 @@ pub(crate) struct VipRole {
     pub(crate) interval: Centiseconds,
     pub(crate) version: Version,
     pub(crate) destinations: Vec<Ipv4Addr>,
+    pub(crate) auth_hmac: Option<AdvertKeys>,
 }
 
 /// Proxy to keeper.

@@ -30,10 +30,11 @@ use anyhow::{Context, Result, bail};
 use fmc_config::model::Config;
 use fmc_config::model::node::Node;
 use fmc_lb::{DataPlane, DialFailed, OnDialFailed};
-use fmc_vrrp::driver::{KeeperSettings, PairKeys};
+use fmc_vrrp::driver::{KeeperSettings, PairKeys, Secrets};
 use fmc_vrrp::realtime;
 use tokio::sync::mpsc;
 
+use crate::advert_key_file;
 use crate::lifeline::{self, Lifeline};
 use crate::message::Order;
 use crate::pair::key_file;
@@ -154,10 +155,12 @@ fn report_failed_dials(sender: mpsc::Sender<FailedClient>) -> OnDialFailed {
     })
 }
 
-/// The keeper's part of a configuration. Errors: what is wrong with the key file.
+/// The keeper's part of a configuration. Errors: what is wrong with a key file.
 pub(crate) fn keeper_settings(config: &Config, node: &Node) -> Result<KeeperSettings> {
-    let keys = config.pair.key_file.as_deref().map_or_else(|| Ok(PairKeys::default()), key_file::read)?;
-    Ok(KeeperSettings::new(config, &node.name, keys, hash_of(config))?)
+    let pair = config.pair.key_file.as_deref().map_or_else(|| Ok(PairKeys::default()), key_file::read)?;
+    let advert_keys = config.election.auth_hmac.as_ref().map(|auth| auth.key_file.as_path());
+    let adverts = advert_keys.map_or_else(|| Ok(Vec::new()), advert_key_file::read)?;
+    Ok(KeeperSettings::new(config, &node.name, Secrets { pair, adverts }, hash_of(config))?)
 }
 
 /// The same on nodes whose configurations mean the same.

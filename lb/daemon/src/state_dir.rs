@@ -16,6 +16,12 @@ use crate::administrative::Administrative;
 /// What is in force, in words.
 const RECORD: &str = "administrative.toml";
 
+/// What the moves of VIPs measured of themselves.
+const FAILOVERS: &str = "failovers.json";
+
+/// One in the making.
+const NEXT_FAILOVERS: &str = "failovers.json.next";
+
 /// A record in the making.
 const NEXT: &str = "administrative.toml.next";
 
@@ -119,17 +125,30 @@ impl StateDir {
         (over == hash(file) && text != file).then(|| text.to_owned())
     }
 
-    /// Has `text` count from the next start on, for as long as the file says `file`. Blocks for as long as the disk takes.
-    pub(crate) fn save_applied(&self, text: &str, file: &str) -> std::io::Result<()> {
-        self.replace(APPLIED, NEXT_APPLIED, &format!("{APPLIED_OVER}{}\n{text}", hash(file)))
+    /// What makes `text` count from the next start on, for as long as the file says `file`.
+    pub(crate) fn applied_record(text: &str, file: &str) -> String {
+        format!("{APPLIED_OVER}{}\n{text}", hash(file))
     }
 
-    /// The file counts again.
-    pub(crate) fn forget_applied(&self) -> std::io::Result<()> {
+    /// Replaces what was applied by an [`Self::applied_record`]; by an empty one: the file counts again. Blocks for as long as the disk takes.
+    pub(crate) fn save_applied(&self, record: &str) -> std::io::Result<()> {
+        if !record.is_empty() {
+            return self.replace(APPLIED, NEXT_APPLIED, record);
+        }
         match std::fs::remove_file(self.0.join(APPLIED)) {
             Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
             _ => Ok(()),
         }
+    }
+
+    /// The history of failovers; `None`: there is none that can be read. It decides nothing, so nobody has to be told.
+    pub(crate) fn failovers(&self) -> Option<String> {
+        read(&self.0.join(FAILOVERS)).ok()
+    }
+
+    /// Replaces it. Blocks for as long as the disk takes; on an error the old one is whole.
+    pub(crate) fn save_failovers(&self, text: &str) -> std::io::Result<()> {
+        self.replace(FAILOVERS, NEXT_FAILOVERS, text)
     }
 
     /// Replaces the record. Blocks for as long as the disk takes; on an error the old one is whole.
@@ -234,15 +253,16 @@ mod tests {
     #[test]
     fn what_was_applied_counts_until_the_file_is_edited_or_says_the_same() {
         let (_scratch, state) = scratch();
+        let apply = |text, file| state.save_applied(&StateDir::applied_record(text, file)).unwrap();
         assert_eq!(state.applied_over("old"), None);
-        state.save_applied("new", "old").unwrap();
+        apply("new", "old");
         assert_eq!(state.applied_over("old").as_deref(), Some("new"));
         assert_eq!(state.applied_over("edited"), None, "whoever edited the file meant it");
-        state.save_applied("new", "new").unwrap();
+        apply("new", "new");
         assert_eq!(state.applied_over("new"), None, "the file says it itself");
-        state.save_applied("new", "old").unwrap();
-        state.forget_applied().unwrap();
-        state.forget_applied().unwrap();
+        apply("new", "old");
+        state.save_applied("").unwrap();
+        state.save_applied("").unwrap();
         assert_eq!(state.applied_over("old"), None);
     }
 

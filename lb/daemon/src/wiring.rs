@@ -12,9 +12,11 @@ mod agent;
 mod alarm;
 pub(crate) mod alarms;
 mod consequences;
+mod failover;
 mod judgement;
 mod mismatch;
 pub(crate) mod operator;
+mod readings;
 mod reason;
 pub(crate) mod reload;
 mod roles;
@@ -31,10 +33,12 @@ use fmc_vrrp::driver::{Command, Report};
 use tokio::sync::mpsc;
 use tokio::time::{MissedTickBehavior, interval};
 
+use crate::admin::status_address;
 use crate::fitness::Scarce;
 use crate::headroom::Headroom;
 use crate::memory_budget::{self, Pressure};
 use crate::message::ToKeeper;
+use crate::pair::channel;
 use crate::proxy::appliance::{Appliance, Shared};
 use crate::proxy::control_pulse::ControlPulse;
 use crate::proxy::link::News;
@@ -44,6 +48,9 @@ pub(crate) use judgement::tell_fitness;
 
 /// How often what is level-triggered is said again: a keeper that was frozen or restarted learns our fitness by it.
 const TURN: Duration = Duration::from_millis(250);
+
+/// What could not be bound is tried again so often.
+const AGAIN: Duration = Duration::from_secs(1);
 
 /// Relays whose VIP left unplanned are kept this long: a short stall gives it back.
 const LOST_RELAYS_KEPT: Duration = Duration::from_secs(10);
@@ -72,6 +79,8 @@ pub(crate) struct Inbox {
 pub(crate) async fn run(shared: Shared, mut inbox: Inbox, pulse: &ControlPulse) {
     let mut turns = interval(TURN);
     turns.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut again = interval(AGAIN);
+    again.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut headroom = Headroom::new();
     loop {
         tokio::select! {
@@ -86,6 +95,10 @@ pub(crate) async fn run(shared: Shared, mut inbox: Inbox, pulse: &ControlPulse) 
             _ = turns.tick() => {
                 pulse.beat(Instant::now());
                 turn(&mut headroom, &mut shared.borrow_mut());
+            }
+            _ = again.tick() => {
+                status_address::try_again(&shared);
+                channel::try_again(&shared);
             }
         }
     }
@@ -167,12 +180,14 @@ fn health(verdict: Verdict) -> Health {
 }
 
 fn turn(headroom: &mut Headroom, appliance: &mut Appliance) {
-    let pressure = keep_within_memory(appliance);
+    keep_within_memory(appliance);
     let scarce = headroom.observe(appliance.data_plane.sessions().len() as u64);
-    appliance.scarce = if pressure == Pressure::None { scarce } else { Some(Scarce::Memory) };
+    appliance.scarce = if appliance.memory.is_helpless() { Some(Scarce::Memory) } else { scarce };
     tell_fitness(appliance);
     appliance.keeper.tell(&ToKeeper::Command(Command::Status));
     alarms::look(appliance);
+    readings::take(appliance);
+    failover::look(appliance);
     // Histograms keep every sample until somebody scrapes, or this is called.
     appliance.recorder.run_upkeep();
     let now = Instant::now();
@@ -187,7 +202,7 @@ fn turn(headroom: &mut Headroom, appliance: &mut Appliance) {
 }
 
 /// Nobody new when the budget is nearly used up; when it is, those go who hold most and move nothing.
-fn keep_within_memory(appliance: &mut Appliance) -> Pressure {
+fn keep_within_memory(appliance: &mut Appliance) {
     let pressure = appliance.memory.observe(appliance.config.limits.max_memory_mib);
     appliance.data_plane.hold_newcomers(pressure != Pressure::None);
     if pressure == Pressure::Over {
@@ -197,7 +212,6 @@ fn keep_within_memory(appliance: &mut Appliance) -> Pressure {
             appliance.note(Severity::Warning, EventKind::Limit, None, text);
         }
     }
-    pressure
 }
 
 /// Ends the relays of addresses that the configuration no longer has.

@@ -7,7 +7,7 @@
 mod table;
 
 use std::hash::Hasher;
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 
 use siphasher::sip::SipHasher24;
 
@@ -30,7 +30,7 @@ enum Purpose {
 /// The server in the client's slot; when that one may not be chosen now, the one in the next slot of the client's own walk.
 ///
 /// So while a server is away its clients spread over the others by their weights, and nobody else moves.
-pub(super) fn choose(candidates: &[Candidate], source: Ipv4Addr, table: &SourceTable) -> Option<usize> {
+pub(super) fn choose(candidates: &[Candidate], source: IpAddr, table: &SourceTable) -> Option<usize> {
     let first = eligible(candidates).next()?.position;
     let may_be_chosen = |position: &usize| eligible(candidates).any(|candidate| candidate.position == *position);
     let on_its_walk = walk(source).map_while(|slot| table.server(slot)).find(may_be_chosen);
@@ -39,10 +39,17 @@ pub(super) fn choose(candidates: &[Candidate], source: Ipv4Addr, table: &SourceT
 }
 
 /// Every slot once: the number of slots is prime, so each step but 0 goes round them all.
-fn walk(source: Ipv4Addr) -> impl Iterator<Item = usize> {
-    let start = hash(Purpose::Source, &source.octets()) % SLOTS as u64;
-    let step = hash(Purpose::Step, &source.octets()) % (SLOTS as u64 - 1) + 1;
+fn walk(source: IpAddr) -> impl Iterator<Item = usize> {
+    let start = hash_of(Purpose::Source, source) % SLOTS as u64;
+    let step = hash_of(Purpose::Step, source) % (SLOTS as u64 - 1) + 1;
     (0..SLOTS as u64).map(move |turn| ((start + turn * step) % SLOTS as u64) as usize)
+}
+
+fn hash_of(purpose: Purpose, source: IpAddr) -> u64 {
+    match source {
+        IpAddr::V4(source) => hash(purpose, &source.octets()),
+        IpAddr::V6(source) => hash(purpose, &source.octets()),
+    }
 }
 
 /// SipHash-2-4 (Aumasson, Bernstein 2012) of bytes in an order we choose, never of a type's own idea of its hash.

@@ -2,7 +2,9 @@
 
 use crate::dial::Attempt;
 use crate::ended_by::EndedBy;
+use crate::preface::Fault;
 use crate::session::Session;
+use crate::sni::ClientHello;
 
 /// The fields are the same at both levels; a level must be known where the line is written.
 macro_rules! line {
@@ -14,8 +16,9 @@ macro_rules! line {
             id = $session.id(),
             frontend = %$session.frontend().settings().name,
             client = %$session.client(),
+            via = $session.via().map(tracing::field::display),
             vip = %$session.vip(),
-            backend = %$session.frontend().pool().name(),
+            backend = %$session.pool().name(),
             server = reached.map(|r| r.server.name().as_str()),
             attempts = reached.map(|r| r.attempts),
             connect_ms = reached.map(|r| r.connect_time.as_secs_f64() * 1000.0),
@@ -43,7 +46,20 @@ pub(super) fn ended(session: &Session, ended_by: EndedBy) {
 /// A line for each attempt that failed before another server accepted, or before none did.
 pub(super) fn failed_attempts(session: &Session, failed: &[Attempt]) {
     for Attempt { server, failure } in failed {
-        let (backend, client) = (session.frontend().pool().name(), session.client());
+        let (backend, client) = (session.pool().name(), session.client());
         tracing::debug!(target: "connection", id = session.id(), %client, %backend, %server, %failure, "dial failed");
     }
+}
+
+/// Whom a client asked for, and where that led it.
+pub(super) fn routed(session: &Session, hello: &ClientHello) {
+    let (id, backend, server_name) = (session.id(), session.pool().name(), hello.server_name.as_deref());
+    let alpn: Vec<_> = hello.alpn.iter().map(|protocol| String::from_utf8_lossy(protocol)).collect();
+    tracing::debug!(target: "connection", id, server_name, ?alpn, %backend, "routed");
+}
+
+/// What was wrong with what it began with.
+pub(super) fn bad_preface(session: &Session, fault: Fault) {
+    let (frontend, peer) = (&session.frontend().settings().name, session.peer());
+    tracing::debug!(target: "connection", id = session.id(), %frontend, %peer, %fault, "bad preface");
 }

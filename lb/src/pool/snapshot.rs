@@ -1,6 +1,6 @@
 //! One consistent set of servers and rules.
 
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
@@ -59,7 +59,7 @@ pub(crate) struct Occasion {
     /// 64 uniform bits, new for each choice.
     pub(crate) entropy: u64,
     /// Who connects.
-    pub(crate) source: Ipv4Addr,
+    pub(crate) source: IpAddr,
     pub(crate) now: Ticks,
 }
 
@@ -135,14 +135,14 @@ pub struct Policy {
 /// Backups are asked only while no other ready server is healthy or unknown, and then before anybody who fails a check; those
 /// who do fail come last, all of them: fail-open.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Rank {
+pub(super) enum Rank {
     Regular(Working),
     Backup(Working),
     FailOpen(Failing, StandIn),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Working {
+pub(super) enum Working {
     Healthy,
     Unknown,
     /// Passing or unknown, but a client's dial failed a moment ago.
@@ -150,7 +150,7 @@ enum Working {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Failing {
+pub(super) enum Failing {
     /// Failing its check.
     Check,
     /// Failing its check and the clients.
@@ -158,7 +158,7 @@ enum Failing {
 }
 
 /// Whether a server is a backup; it comes second.
-type StandIn = bool;
+pub(super) type StandIn = bool;
 
 impl Snapshot {
     pub(super) fn new(backend: &model::backend::Backend, queue: &Arc<Queue>) -> Self {
@@ -268,7 +268,7 @@ impl Snapshot {
 
     /// Whoever may still get a connection that has been to those in `tried`. While one of them works and has only reached its
     /// limit, that does not open the door to those who fail their check: they are for when nobody works.
-    fn left(&self, tried: &[usize], now: Ticks) -> impl Iterator<Item = (Rank, usize, &Member)> {
+    pub(super) fn left(&self, tried: &[usize], now: Ticks) -> impl Iterator<Item = (Rank, usize, &Member)> {
         let backups_too = !self.is_served_regularly();
         let untried = move || {
             let untried = self.members.iter().enumerate().filter(|(position, _)| !tried.contains(position));
@@ -369,7 +369,7 @@ impl Member {
         })
     }
 
-    fn candidate(&self, position: usize) -> Candidate {
+    pub(super) fn candidate(&self, position: usize) -> Candidate {
         let Self { server, weight, agent, .. } = self;
         let weight = agent.of(*weight);
         Candidate { position, weight, in_flight: server.in_flight(), credit: server.credit() }

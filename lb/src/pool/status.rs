@@ -7,6 +7,7 @@ use std::sync::Arc;
 use fmc_config::model::backend::{Balance, Weight};
 use fmc_config::model::name::{BackendName, ServerName};
 
+use super::prospect::Prospect;
 use super::snapshot::{Administrative, Health, Member, Snapshot};
 use crate::dial::Failure;
 use crate::pulse::Ticks;
@@ -53,6 +54,12 @@ pub struct ServerStatus {
     pub in_service: bool,
     /// Put last for a while because a client's dial failed.
     pub suspected: bool,
+    /// It has as many connections as it may.
+    pub full: bool,
+    /// It came back lately and takes less than its share.
+    pub warming_up: bool,
+    /// What a new connection would find in it.
+    pub prospect: Prospect,
 }
 
 impl PoolStatus {
@@ -61,13 +68,18 @@ impl PoolStatus {
             backend: backend.clone(),
             balance: snapshot.policy.balance,
             waiting,
-            servers: snapshot.members.iter().map(|member| ServerStatus::new(member, snapshot, now)).collect(),
+            servers: snapshot
+                .members
+                .iter()
+                .zip(snapshot.prospects(now))
+                .map(|(member, prospect)| ServerStatus::new(member, prospect, snapshot, now))
+                .collect(),
         }
     }
 }
 
 impl ServerStatus {
-    fn new(member: &Member, snapshot: &Snapshot, now: Ticks) -> Self {
+    fn new(member: &Member, prospect: Prospect, snapshot: &Snapshot, now: Ticks) -> Self {
         let Member { server, health, administrative, weight, max_connections, backup, agent: _, warming_since: _ } =
             member;
         let servers_fault = Failure::ALL.into_iter().filter(|f| f.is_the_servers());
@@ -85,6 +97,9 @@ impl ServerStatus {
             backup: *backup,
             in_service: snapshot.in_service().any(|other| Arc::ptr_eq(&other.server, server)),
             suspected: server.is_suspected(now),
+            full: member.is_full(),
+            warming_up: member.is_warming_up(snapshot.policy.slow_start, now),
+            prospect,
         }
     }
 }

@@ -1,4 +1,4 @@
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::num::{NonZeroU16, NonZeroU32};
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use super::*;
 use crate::dial::Failure;
 
 const NOW: Ticks = Ticks(10_000);
-const ASKED: Occasion = Occasion { entropy: 0, source: Ipv4Addr::new(192, 168, 0, 5), now: NOW };
+const ASKED: Occasion = Occasion { entropy: 0, source: IpAddr::V4(Ipv4Addr::new(192, 168, 0, 5)), now: NOW };
 
 #[test]
 fn the_best_health_present_is_chosen_alone() {
@@ -40,6 +40,20 @@ fn a_server_whose_dial_just_failed_comes_after_the_others_and_before_failing_one
     pool.check_passed("s1");
     assert_eq!(order(&pool).len(), 3);
     assert!(!pool.status(NOW).servers[0].suspected, "a passed check ends the suspicion");
+}
+
+#[test]
+fn a_prospect_is_what_the_next_choice_does_and_asking_for_it_changes_nothing() {
+    let pool = pool(4);
+    pool.set_health("s4", Health::Unhealthy);
+    pool.set_administrative("s3", Administrative::Drain);
+    let prospects = || pool.status(NOW).servers.iter().map(|server| server.prospect).collect::<Vec<_>>();
+    assert_eq!(prospects(), [Prospect::Next, Prospect::Next, Prospect::Never, Prospect::LastResort]);
+    let (first, _held) = pool.choose(&pool.snapshot(), &[], ASKED).unwrap();
+    let other = 1 - first;
+    assert_eq!((prospects()[first], prospects()[other]), (Prospect::Candidate, Prospect::Next));
+    assert_eq!(prospects(), prospects());
+    assert_eq!(pool.choose(&pool.snapshot(), &[], ASKED).map(|(position, _)| position), Some(other));
 }
 
 #[test]
@@ -345,7 +359,7 @@ const RULES: [Balance; 5] =
 
 fn asked(number: u32) -> Occasion {
     let entropy = crate::entropy::mixed(u64::from(number).wrapping_mul(crate::entropy::STEP));
-    Occasion { entropy, source: Ipv4Addr::from(0x0a11_0000 + number), now: NOW }
+    Occasion { entropy, source: Ipv4Addr::from(0x0a11_0000 + number).into(), now: NOW }
 }
 
 fn hashing_backend(servers: u8) -> Backend {

@@ -1,13 +1,14 @@
 //! Who ends a connection, and what the other side sees of it.
 
 use std::io::{ErrorKind, Read, Write};
+use std::net::TcpStream;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use fmc_lb::drain::{self, Drained};
 use fmc_lb::{EndedBy, ListenerState, PULSE_INTERVAL, Phase};
 
-use crate::harness::{Setup, echo, end_of, eventually, greeter, manual_server, reset, server};
+use crate::harness::{PATIENCE, Setup, echo, end_of, eventually, greeter, manual_server, reset, server};
 
 #[test]
 fn a_reset_of_the_client_resets_the_server() {
@@ -55,6 +56,40 @@ fn a_server_that_is_gone_ends_quiet_relays_and_no_other() {
     let mut answer = [0];
     busy.read_exact(&mut answer).unwrap();
     assert_eq!(&answer, b"y");
+}
+
+#[test]
+fn a_client_that_takes_nothing_is_shed_however_much_it_says_before_one_that_is_slow() {
+    let running = Setup::with(&[server(flood)]).start();
+    let (mut stuck, mut slow) = (running.connect(), running.connect());
+    let sessions = running.handle.sessions();
+    eventually("both relays are open", || sessions.len() == 2);
+    let session_of = |client: &TcpStream| {
+        let address = client.local_addr().unwrap();
+        sessions.list(|session| session.client() == address).remove(0)
+    };
+    let (of_stuck, of_slow) = (session_of(&stuck), session_of(&slow));
+    eventually("the buffers of both are full", || of_stuck.stuck_since().is_some() && of_slow.stuck_since().is_some());
+    let (began, mut buffer) = (Instant::now(), vec![0; 1 << 20]);
+    while of_slow.stuck_since() < of_stuck.stuck_since().map(|since| since.after(PULSE_INTERVAL * 20)) {
+        assert!(began.elapsed() < PATIENCE, "what it says counts as if it had taken something");
+        slow.read_exact(&mut buffer).unwrap();
+        stuck.write_all(b"still here").unwrap();
+        thread::sleep(PULSE_INTERVAL);
+    }
+    assert!(of_stuck.to_server() > 0, "it has been heard");
+    assert_eq!(running.handle.shed(PULSE_INTERVAL * 10, 1), 1);
+    running.await_end(EndedBy::MemoryShort);
+    eventually("only the other goes on", || sessions.len() == 1);
+    slow.read_exact(&mut buffer).unwrap();
+}
+
+/// Sends without an end, and takes what comes.
+fn flood(stream: TcpStream) {
+    let mut incoming = stream.try_clone().unwrap();
+    thread::spawn(move || std::io::copy(&mut incoming, &mut std::io::sink()));
+    let mut outgoing = stream;
+    while outgoing.write_all(&[7; 65_536]).is_ok() {}
 }
 
 #[test]

@@ -13,6 +13,8 @@ use fmc_config::model::backend::{Backend, Balance, Queue, Server, Weight};
 use fmc_config::model::election::{Centiseconds, ChecksumForm, Election, Failback, Transport, Version};
 use fmc_config::model::frontend::{Frontend, Keepalive, PortRoute, Profile, WhenNoServer};
 use fmc_config::model::health_check::{HealthCheck, Probe};
+use fmc_config::model::name::BackendName;
+use fmc_config::model::route::Route;
 use fmc_config::model::service::{Admin, Limits, Pair};
 use fmc_lb::{DataPlane, EndedBy, Failure, Handle};
 
@@ -34,6 +36,8 @@ pub(crate) fn own_address() -> Ipv4Addr {
 pub(crate) struct Setup {
     pub(crate) frontend: Frontend,
     pub(crate) backend: Backend,
+    /// Backends that only routes lead to.
+    pub(crate) others: Vec<Backend>,
     pub(crate) limits: Limits,
 }
 
@@ -42,8 +46,20 @@ impl Setup {
         Self {
             frontend: frontend(own_address()),
             backend: backend(servers),
+            others: Vec::new(),
             limits: Limits { max_connections: 1000, max_memory_mib: None, check_commands: false },
         }
+    }
+
+    /// With a backend of that name, to which a route leads.
+    pub(crate) fn with_route(mut self, name: &str, server: SocketAddrV4, when: impl FnOnce(&mut Route)) -> Self {
+        let name: BackendName = name.parse().unwrap();
+        let mut route =
+            Route { server_names: Vec::new(), alpn: Vec::new(), sources: Vec::new(), backend: name.clone() };
+        when(&mut route);
+        self.frontend.routes.push(route);
+        self.others.push(Backend { name, ..backend(&[server]) });
+        self
     }
 
     pub(crate) fn config(self) -> Config {
@@ -55,10 +71,11 @@ impl Setup {
                 priority: NonZeroU8::MAX.get() - 1,
                 version: Version::V3(ChecksumForm::PseudoHeader),
                 transport: Transport::Multicast,
+                auth_hmac: None,
             },
             vips: Vec::new(),
             frontends: vec![self.frontend],
-            backends: vec![self.backend],
+            backends: std::iter::once(self.backend).chain(self.others).collect(),
             pair: Pair { port: port(1112), key_file: None },
             admin: Admin { listen: Vec::new(), allow: Vec::new() },
             limits: self.limits,
@@ -268,6 +285,9 @@ fn frontend(address: Ipv4Addr) -> Frontend {
         ports: vec![PortRoute { listen: port(PORT), server: None }],
         profile: Profile::K8sApi,
         allow: Vec::new(),
+        accept_proxy: Vec::new(),
+        preface_timeout: Duration::from_secs(5),
+        routes: Vec::new(),
         backend: "masters".parse().unwrap(),
         max_connections: 1000,
         idle_timeout: None,

@@ -36,7 +36,7 @@ fn fault(rule: Broken, problem: impl Into<String>, fix: impl Into<String>) -> Fa
     Fault { rule, problem: problem.into(), fix: fix.into() }
 }
 
-/// Proves that a text has a form.
+/// Holds a text against a form.
 pub(crate) type Proof = fn(&str) -> Result<(), Fault>;
 
 /// Every form by the name that it has in the schema.

@@ -4,7 +4,8 @@
 
 use std::net::Ipv4Addr;
 
-use fmc_config::model::election::{ChecksumForm, Password, Version};
+use fmc_config::model::election::{AuthMode, ChecksumForm, Password, Version};
+use fmc_vrrp::packet::auth_hmac::{self, Authenticator};
 use fmc_vrrp::packet::{Advertisement, IpMeta, MAX_LEN, MULTICAST_GROUP, TTL};
 use libfuzzer_sys::fuzz_target;
 use pnet::packet::ip::IpNextHeaderProtocols::Vrrp;
@@ -60,5 +61,7 @@ fuzz_target!(|input: &[u8]| {
         judge(input, version);
         judge(&repaired(input, ChecksumForm::PseudoHeader), version);
         judge(&repaired(input, ChecksumForm::Message), version);
+        let keys = Authenticator::new(AuthMode::Enforce, [(1, &[7; 32][..])]);
+        assert!(auth_hmac::decode(&IP, version, Some(&keys), input).is_err(), "nobody has the key");
     }
 });

@@ -78,6 +78,8 @@ pub enum Report {
     AddressInstalled {
         /// Which one.
         vip: VipName,
+        /// When the election heard that the kernel has it.
+        at: BootInstant,
     },
     /// The address left this node, as wanted or not.
     AddressRemoved {

@@ -1,6 +1,8 @@
 //! What comes in: the kernel, the address thread, other routers, other nodes, commands.
 
-use fmc_config::model::election::Version;
+use std::net::IpAddr;
+
+use fmc_config::model::election::{AuthMode, Version};
 use fmc_config::model::name::{NodeName, VipName};
 
 use super::control::{Command, Control, LogLevel, Report};
@@ -11,7 +13,9 @@ use super::{Keeper, REMOVAL_WITHIN};
 use crate::boot_instant::BootInstant;
 use crate::kernel::KernelEvent;
 use crate::lease::{AddressCommand, AddressReport, InterfaceIndex, Outcome, Seen, VipIndex};
-use crate::packet::{self, Advertisement, Discarded, IpMeta};
+use crate::packet::auth_hmac::{self, Authenticator, SignatureFault};
+use crate::packet::sequence::{Accepted, Sequence};
+use crate::packet::{self, Advertisement, Discarded, IpMeta, Received};
 use crate::router::role::Rival;
 use crate::router::{AddressLoss, Linger};
 use crate::tier::Fitness;
@@ -127,7 +131,7 @@ impl Keeper {
         match outcome {
             Outcome::Installed => {
                 self.vips[vip].address = Address::Installed { renewed_at: now, present: true };
-                control.publish(Report::AddressInstalled { vip: name });
+                control.publish(Report::AddressInstalled { vip: name, at: now });
             }
             Outcome::Removed => {
                 self.vips[vip].address = Address::Absent;
@@ -157,8 +161,9 @@ impl Keeper {
         for port in 0..self.ports.len() {
             let (mut budget, mut is_drained) = (PACKETS_A_TURN, false);
             while budget > 0 && !is_drained {
-                let Self { ports, vips, settings, .. } = self;
-                let judge = |ip: &IpMeta, bytes: &[u8]| judge(vips, port, settings.version, ip, bytes, now);
+                let Self { ports, vips, settings, authenticator, .. } = self;
+                let spoken = Spoken { version: settings.version, authenticator: authenticator.as_ref() };
+                let judge = |ip: &IpMeta, bytes: &[u8]| judge(vips, port, spoken, ip, bytes, now);
                 is_drained = ports[port].drain(&mut budget, judge, now, |text| control.publish(warning(text)));
                 self.hand_adverts_over(port, now, control);
             }
@@ -188,6 +193,7 @@ impl Keeper {
 
     pub(super) fn hear_heartbeats(&mut self, now: BootInstant, control: &mut impl Control) {
         while let Some((rank, heartbeat)) = self.pair.receive(now, |text| control.publish(warning(text))) {
+            heartbeat.accepted.into_iter().for_each(|accepted| self.sequences.learn(accepted));
             for report in &heartbeat.virtual_routers {
                 let is_it = |vip: &VirtualAddress| report.is_of(vip.settings.virtual_router_id, vip.settings.address);
                 if let Some(vip) = self.vips.iter().position(is_it) {
@@ -271,22 +277,45 @@ impl Keeper {
     }
 }
 
+/// How adverts are read.
+#[derive(Clone, Copy)]
+struct Spoken<'a> {
+    version: Version,
+    authenticator: Option<&'a Authenticator>,
+}
+
+impl Spoken<'_> {
+    /// Every router should sign by now, though who does not is heard.
+    fn expects_signatures(self) -> bool {
+        self.authenticator.is_some_and(|keys| keys.mode() == AuthMode::Permissive)
+    }
+}
+
 /// What the virtual router that it speaks to would take; and how its sender is configured otherwise.
 fn judge(
     vips: &mut [VirtualAddress],
     on: InterfaceIndex,
-    version: Version,
+    spoken: Spoken<'_>,
     ip: &IpMeta,
     bytes: &[u8],
     now: BootInstant,
 ) -> Result<Advertisement, Discarded> {
-    let received = Advertisement::decode(ip, version, bytes).map(|received| received.advertisement);
+    let read = auth_hmac::decode(ip, spoken.version, spoken.authenticator, bytes);
     let id = packet::virtual_router_id(bytes);
     let is_it = |vip: &&mut VirtualAddress| vip.on == on && Some(vip.settings.virtual_router_id) == id;
-    let Some(VirtualAddress { router, mismatches, .. }) = vips.iter_mut().find(is_it) else {
-        return received.and_then(|other| Err(Discarded::VirtualRouterId(other.virtual_router_id.get())));
+    let Some(VirtualAddress { router, mismatches, accepted, .. }) = vips.iter_mut().find(is_it) else {
+        return read
+            .and_then(|(other, _)| Err(Discarded::VirtualRouterId(other.advertisement.virtual_router_id.get())));
     };
-    let judged = received.and_then(|advertisement| router.accepts(&advertisement, ip).map(|()| advertisement));
+    let judged = read.and_then(|(Received { advertisement, .. }, sequence)| {
+        router.accepts(&advertisement, ip)?;
+        // Last, so that what is discarded for another reason does not make its sender's next one a replay.
+        count_once(accepted, ip.source.into(), sequence)?;
+        if sequence.is_none() && spoken.expects_signatures() {
+            mismatches.not_signed(ip.source, router.parameters(), now);
+        }
+        Ok(advertisement)
+    });
     match &judged {
         Ok(advertisement) => {
             mismatches.accepted(ip.source, advertisement, router.parameters(), router.priority(), now);
@@ -294,6 +323,15 @@ fn judge(
         Err(reason) => mismatches.discarded(ip.source, *reason, router.parameters(), now),
     }
     judged
+}
+
+fn count_once(accepted: &mut Accepted, source: IpAddr, sequence: Option<Sequence>) -> Result<(), SignatureFault> {
+    let Some(sequence) = sequence else { return Ok(()) };
+    if !accepted.is_new(source, sequence) {
+        return Err(SignatureFault::Replayed);
+    }
+    accepted.note(source, sequence);
+    Ok(())
 }
 
 fn of_index(ports: &mut [Port], index: u32) -> impl Iterator<Item = &mut Port> {

@@ -4,14 +4,30 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-/// Upper bounds of the buckets, in microseconds; the last bucket has none.
-const BOUNDS: [u64; 15] =
-    [50, 100, 200, 500, 1_000, 2_000, 5_000, 10_000, 20_000, 50_000, 100_000, 200_000, 500_000, 1_000_000, 5_000_000];
+/// Upper bounds of the buckets; the last bucket has none.
+pub const BOUNDS: [Duration; 15] = [
+    Duration::from_micros(50),
+    Duration::from_micros(100),
+    Duration::from_micros(200),
+    Duration::from_micros(500),
+    Duration::from_millis(1),
+    Duration::from_millis(2),
+    Duration::from_millis(5),
+    Duration::from_millis(10),
+    Duration::from_millis(20),
+    Duration::from_millis(50),
+    Duration::from_millis(100),
+    Duration::from_millis(200),
+    Duration::from_millis(500),
+    Duration::from_secs(1),
+    Duration::from_secs(5),
+];
 
 /// Counts of wake-ups by lateness.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Lateness {
     counts: [u64; BOUNDS.len() + 1],
+    sum: Duration,
     max: Duration,
 }
 
@@ -24,18 +40,28 @@ pub struct LatenessSummary {
     pub max: Duration,
     /// 99 of 100 were not later than this (the bound of a bucket).
     pub p99: Duration,
+    /// In each bucket of [`BOUNDS`], not in those below it; the last is over every bound.
+    pub counts: [u64; BOUNDS.len() + 1],
+    /// All of them together.
+    pub sum: Duration,
 }
 
 impl Lateness {
     pub(super) fn record(&mut self, late: Duration) {
-        let microseconds = late.as_micros() as u64;
-        self.counts[BOUNDS.partition_point(|&bound| bound < microseconds)] += 1;
+        self.counts[BOUNDS.partition_point(|bound| *bound < late)] += 1;
+        self.sum += late;
         self.max = self.max.max(late);
     }
 
     pub(super) fn summary(&self) -> LatenessSummary {
         let wakes: u64 = self.counts.iter().sum();
-        LatenessSummary { wakes, max: self.max, p99: self.quantile(wakes - wakes / 100) }
+        LatenessSummary {
+            wakes,
+            max: self.max,
+            p99: self.quantile(wakes - wakes / 100),
+            counts: self.counts,
+            sum: self.sum,
+        }
     }
 
     fn quantile(&self, rank: u64) -> Duration {
@@ -44,8 +70,7 @@ impl Lateness {
             seen += count;
             seen >= rank
         });
-        let bound = bucket.and_then(|bucket| BOUNDS.get(bucket)).map(|&bound| Duration::from_micros(bound));
-        bound.unwrap_or(self.max).min(self.max)
+        bucket.and_then(|bucket| BOUNDS.get(bucket)).map_or(self.max, |bound| (*bound).min(self.max))
     }
 }
 
@@ -60,6 +85,8 @@ mod tests {
         lateness.record(Duration::from_secs(7));
         let summary = lateness.summary();
         assert_eq!((summary.wakes, summary.max), (100, Duration::from_secs(7)));
+        assert_eq!((summary.counts[1], summary.counts[BOUNDS.len()]), (99, 1));
+        assert_eq!(summary.sum, Duration::from_micros(99 * 80) + Duration::from_secs(7));
         assert_eq!(summary.p99, Duration::from_micros(100));
     }
 

@@ -7,6 +7,7 @@ use arrayvec::ArrayVec;
 use serde::{Deserialize, Serialize};
 
 use crate::boot_instant::BootInstant;
+use crate::packet::auth_hmac::SignatureFault;
 use crate::packet::{Advertisement, Discarded};
 use crate::priority::Priority;
 use crate::router::Parameters;
@@ -51,6 +52,10 @@ pub enum Difference {
     },
     /// Multicast for one, unicast for the other.
     Transport,
+    /// Its signature, so that it is discarded.
+    Signature(SignatureFault),
+    /// It does not sign yet, while this node already does and takes unsigned ones too.
+    NotSignedYet,
     /// Nothing, though it has to: the priority is ours too (RFC 9568 §8.3.2).
     SamePriority(Priority),
     /// Nothing: it uses our own address.
@@ -92,6 +97,11 @@ impl Mismatches {
         }
     }
 
+    /// An advertisement was accepted without a signature, where every router should have one by and by.
+    pub(super) fn not_signed(&mut self, source: Ipv4Addr, ours: &Parameters, now: BootInstant) {
+        self.note(Mismatch { source, difference: Difference::NotSignedYet }, ours, now);
+    }
+
     /// Those that are not mended.
     pub(super) fn standing(&self, ours: &Parameters, now: BootInstant) -> impl Iterator<Item = Mismatch> {
         self.0.iter().filter(move |(_, seen_at)| is_fresh(*seen_at, ours, now)).map(|(mismatch, _)| *mismatch)
@@ -123,6 +133,8 @@ fn of_discarded(reason: Discarded) -> Option<Difference> {
         Discarded::Password => Some(Difference::Password),
         Discarded::Destination(_) => Some(Difference::Transport),
         Discarded::OwnAddress => Some(Difference::SameAddress),
+        Discarded::Signature(SignatureFault::Malformed | SignatureFault::Replayed) => None,
+        Discarded::Signature(fault) => Some(Difference::Signature(fault)),
         Discarded::Version { .. }
         | Discarded::Ttl(_)
         | Discarded::Type(_)

@@ -14,6 +14,7 @@ use crate::boot_instant::BootInstant;
 use crate::clock;
 use crate::heartbeat::session::{Keys, Rejected, Session};
 use crate::heartbeat::{Heartbeat, MAX_LEN, MAX_VIRTUAL_ROUTERS, PeerReport};
+use crate::packet::sequence::Sequence;
 use crate::socket::HeartbeatSocket;
 
 /// Datagrams read in one turn; the deadlines come before a flood.
@@ -122,7 +123,12 @@ impl Pair {
     }
 
     /// Sends a heartbeat to every peer when one is due. Does not allocate.
-    pub(super) fn send_due(&mut self, reports: impl FnOnce() -> Reports, now: BootInstant) {
+    pub(super) fn send_due(
+        &mut self,
+        reports: impl FnOnce() -> Reports,
+        accepted_from: impl Fn(u8) -> Option<Sequence>,
+        now: BootInstant,
+    ) {
         let Some(socket) = &self.socket else { return };
         if now < self.next_at && !self.is_urgent {
             return;
@@ -134,7 +140,7 @@ impl Pair {
         }
         let (reports, mut out) = (reports(), [0; MAX_LEN]);
         for peer in &mut self.peers {
-            let length = peer.session.encode(self.config_hash, &reports, &mut out);
+            let length = peer.session.encode(self.config_hash, accepted_from(peer.settings.rank), &reports, &mut out);
             let to = SocketAddrV4::new(peer.settings.address, self.port);
             self.sends_failed += u64::from(socket.send(&out[..length], to).is_err());
         }

@@ -4,6 +4,7 @@ use super::Keeper;
 use super::control::{Control, LogLevel, Report};
 use super::virtual_address::Address;
 use crate::boot_instant::BootInstant;
+use crate::clock;
 use crate::lease::{AddressCommand, VipIndex};
 use crate::packet::MAX_LEN;
 use crate::priority::Priority;
@@ -41,8 +42,13 @@ impl Keeper {
         let mut message = [0; MAX_LEN];
         let advertisement = virtual_address.router.advertisement(priority);
         let mut failed = None;
+        // One for every copy: the signature leaves the destination out.
+        let sequence = self.authenticator.as_ref().map(|keys| (keys, self.sequences.next(clock::utc())));
         for to in self.settings.destinations() {
-            let length = advertisement.encode(port.primary, to, self.settings.version, &mut message);
+            let mut length = advertisement.encode(port.primary, to, self.settings.version, &mut message);
+            if let Some((keys, sequence)) = sequence {
+                length = keys.sign(port.primary.into(), sequence, length, &mut message);
+            }
             failed = port.send(&message[..length], to, now).err().or(failed);
         }
         if let Some(error) = failed {

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::control::{Control, LogLevel};
 use super::settings::KeeperSettings;
 use super::virtual_address::VirtualAddress;
-use super::{Keeper, VipSettings, start};
+use super::{AdvertKeys, Keeper, VipSettings, start};
 use crate::boot_instant::BootInstant;
 use crate::lease::{AddressCommand, InterfaceIndex, PLACES, Untaken};
 use crate::router::{Linger, Parameters, VirtualRouter};
@@ -39,6 +39,7 @@ impl KeeperSettings {
             failback: next.failback,
             priority: next.priority,
             keys: next.keys.clone(),
+            auth_hmac: next.auth_hmac.clone(),
             version: next.version,
             transport: next.transport,
             config_hash: next.config_hash,
@@ -91,6 +92,7 @@ impl Keeper {
             return self.log(LogLevel::Error, text, control);
         }
         self.pair.retune(&next);
+        self.authenticator = next.auth_hmac.as_ref().map(AdvertKeys::authenticator);
         let before = std::mem::replace(&mut self.settings, next.clone());
         self.give_up_all_but(&next.vips, now, control);
         self.set_parameters(now, control);
@@ -215,13 +217,14 @@ mod tests {
     use std::time::Duration;
 
     use fmc_config::model::Config;
+    use fmc_config::model::election::AuthMode;
 
     use super::*;
-    use crate::driver::PairKeys;
+    use crate::driver::{AdvertKey, PairKeys, Secrets};
 
     fn settings(text: &str) -> KeeperSettings {
         let config = Config::parse(text, "fmc-lb.toml").unwrap();
-        KeeperSettings::new(&config, &config.nodes[0].name, PairKeys::default(), 1).unwrap()
+        KeeperSettings::new(&config, &config.nodes[0].name, Secrets::default(), 1).unwrap()
     }
 
     fn lab() -> String {
@@ -238,6 +241,8 @@ mod tests {
         let mut tuned = settings(&format!("{}\n[election]\nfailback = \"always\"\n", lab()));
         tuned.vips[0].settle = Duration::from_secs(77);
         tuned.keys = PairKeys::new(vec![vec![7; 32]]);
+        let keys = vec![AdvertKey::new(1, vec![7; 32]).unwrap()];
+        tuned.auth_hmac = Some(AdvertKeys { mode: AuthMode::Enforce, keys });
         assert_eq!(before.change_to(&tuned), Change::InPlace);
     }
 

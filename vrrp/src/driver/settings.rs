@@ -14,6 +14,7 @@ use fmc_config::model::node::{InterfaceName, Node};
 use fmc_config::model::vip::{Vip, VirtualRouterId};
 use serde::{Deserialize, Serialize};
 
+use super::advert_keys::{AdvertKey, AdvertKeys};
 use crate::packet::MULTICAST_GROUP;
 
 /// Everything that the keeper needs; it crosses from the proxy, which alone reads files.
@@ -43,6 +44,8 @@ pub struct KeeperSettings {
     pub pair_port: NonZeroU16,
     /// Sign heartbeats; without one only their source is checked.
     pub keys: PairKeys,
+    /// Sign adverts; without, none is signed and signed ones are not understood.
+    pub auth_hmac: Option<AdvertKeys>,
     /// Of the whole configuration; heartbeats carry it, so that nodes that differ are noticed.
     pub config_hash: u64,
     /// Wish for SCHED_FIFO and locked memory.
@@ -109,14 +112,24 @@ impl fmt::Debug for PairKeys {
     }
 }
 
+/// What the files with keys hold; the configuration only names them.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Secrets {
+    /// Of `[pair] key_file`.
+    pub pair: PairKeys,
+    /// Of `[election] auth_hmac.key_file`.
+    pub adverts: Vec<AdvertKey>,
+}
+
 /// The node is none of `[nodes]`.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0} is not in [nodes]")]
 pub struct UnknownNode(pub NodeName);
 
 impl KeeperSettings {
-    /// The part of `config` for `node`. The keys are read by the caller, who also hashes the configuration.
-    pub fn new(config: &Config, node: &NodeName, keys: PairKeys, config_hash: u64) -> Result<Self, UnknownNode> {
+    /// The part of `config` for `node`. The secrets are read by the caller, who also hashes the configuration.
+    pub fn new(config: &Config, node: &NodeName, secrets: Secrets, config_hash: u64) -> Result<Self, UnknownNode> {
+        let Secrets { pair, adverts } = secrets;
         let own = config.nodes.iter().find(|other| other.name == *node).ok_or_else(|| UnknownNode(node.clone()))?;
         let election = &config.election;
         Ok(Self {
@@ -131,7 +144,8 @@ impl KeeperSettings {
             version: election.version,
             transport: election.transport,
             pair_port: config.pair.port,
-            keys,
+            keys: pair,
+            auth_hmac: election.auth_hmac.as_ref().map(|auth| AdvertKeys { mode: auth.mode, keys: adverts }),
             config_hash,
             realtime: true,
             observe: false,

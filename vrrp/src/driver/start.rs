@@ -13,12 +13,13 @@ use super::port::Port;
 use super::settings::{KeeperSettings, VipSettings};
 use super::virtual_address::VirtualAddress;
 use super::wake::Wake;
-use super::{Keeper, MAX_INTERFACES};
+use super::{AdvertKeys, Keeper, MAX_INTERFACES};
 use crate::boot_instant::BootInstant;
 use crate::clock;
 use crate::heartbeat::MAX_VIRTUAL_ROUTERS;
 use crate::kernel::{Address, Events, Interface, Kernel, KernelError};
 use crate::lease::{self, AddressThread, CleanupError, Foreign, LEASE, Outfit, Record, Tick};
+use crate::packet::sequence::Sequences;
 use crate::realtime::{Grant, Realtime};
 use crate::router::{MAX_PEERS, Parameters, Peer, VirtualRouter};
 use crate::socket::{AdvertSocket, ArpSocket, SocketError};
@@ -114,6 +115,8 @@ impl Keeper {
             sends_failed: 0,
             must_verify: false,
             ends_by: None,
+            authenticator: settings.auth_hmac.as_ref().map(AdvertKeys::authenticator),
+            sequences: Sequences::default(),
             settings,
         })
     }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::boot_instant::BootInstant;
 use crate::lease::{Epoch, Holding, InterfaceIndex, LEASE};
+use crate::packet::sequence::Accepted;
 use crate::router::role::Role;
 use crate::router::{AddressLoss, VirtualRouter};
 
@@ -30,6 +31,8 @@ pub(super) struct VirtualAddress {
     /// The settings have it no more: it is given up in good order, and its place is free when it is gone.
     pub(super) is_leaving: bool,
     pub(super) mismatches: Mismatches,
+    /// Signed adverts that have counted: a replay of one does not.
+    pub(super) accepted: Accepted,
     complained_at: Option<BootInstant>,
 }
 
@@ -60,6 +63,7 @@ impl VirtualAddress {
             last_heard: None,
             is_leaving: false,
             mismatches: Mismatches::default(),
+            accepted: Accepted::default(),
             complained_at: None,
         }
     }

@@ -5,11 +5,12 @@ use std::ops::Range;
 
 use super::session::Rejected;
 use super::{Heartbeat, PeerReport};
+use crate::packet::sequence::Sequence;
 use crate::priority::Priority;
 use crate::router::role::Role;
 use crate::tier::Tier;
 
-pub(super) const HEADER_LEN: usize = 48;
+pub(super) const HEADER_LEN: usize = 56;
 pub(super) const ENTRY_LEN: usize = 12;
 /// HMAC-SHA256, not truncated.
 pub(super) const TAG_LEN: usize = 32;
@@ -24,9 +25,10 @@ const SEQUENCE: Range<usize> = 16..24;
 const ECHO_SESSION: Range<usize> = 24..32;
 const ECHO_SEQUENCE: Range<usize> = 32..40;
 const CONFIG_HASH: Range<usize> = 40..48;
+const ACCEPTED: Range<usize> = 48..56;
 
 const THIS_MAGIC: [u8; 4] = *b"fmc+";
-const THIS_VERSION: u8 = 1;
+const THIS_VERSION: u8 = 2;
 const SIGNED: u8 = 1;
 const RECEIVER_SHIFT: u8 = 4;
 const NOBODY: u8 = 255;
@@ -44,6 +46,8 @@ pub(super) struct Header {
     pub(super) echo_session: u64,
     pub(super) echo_sequence: u64,
     pub(super) config_hash: u64,
+    /// Of the receiver's signed advertisements, the newest that counted here.
+    pub(super) accepted: Option<Sequence>,
 }
 
 impl Header {
@@ -68,6 +72,7 @@ impl Header {
         out[ECHO_SESSION].copy_from_slice(&self.echo_session.to_be_bytes());
         out[ECHO_SEQUENCE].copy_from_slice(&self.echo_sequence.to_be_bytes());
         out[CONFIG_HASH].copy_from_slice(&self.config_hash.to_be_bytes());
+        out[ACCEPTED].copy_from_slice(&self.accepted.map_or(0, Sequence::bits).to_be_bytes());
     }
 
     /// Reads a header whose datagram is exactly as long as it says.
@@ -89,14 +94,17 @@ impl Header {
             echo_session: read(bytes, ECHO_SESSION),
             echo_sequence: read(bytes, ECHO_SEQUENCE),
             config_hash: read(bytes, CONFIG_HASH),
+            accepted: Some(read(bytes, ACCEPTED)).filter(|bits| *bits != 0).map(Sequence::from_bits),
         };
         if datagram.len() == header.datagram_len() { Ok(header) } else { Err(Rejected::Length) }
     }
 
     /// The value, from the entries behind the header.
     pub(super) fn heartbeat(&self, entries: &[u8]) -> Result<Heartbeat, Rejected> {
-        let mut heartbeat =
-            Heartbeat { rank: self.rank, config_hash: self.config_hash, virtual_routers: Default::default() };
+        // Unsigned, anybody could say it and have us skip to the end of the sequence.
+        let accepted = self.accepted.filter(|_| self.signed);
+        let virtual_routers = Default::default();
+        let mut heartbeat = Heartbeat { rank: self.rank, config_hash: self.config_hash, accepted, virtual_routers };
         for entry in entries.as_chunks().0 {
             heartbeat.virtual_routers.try_push(decode_entry(entry)?).map_err(|_| Rejected::Malformed)?;
         }

@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 
 use super::codec::{ENTRY_LEN, HEADER_LEN, Header, TAG_LEN, encode_entry};
 use super::{Heartbeat, MAX_VIRTUAL_ROUTERS, PeerReport};
+use crate::packet::sequence::Sequence;
 
 /// How many of our own datagrams ago the echoed one may be. More than a round trip with some datagrams out of turn, and few
 /// enough that a datagram which was held back on its way is stale within seconds.
@@ -172,14 +173,20 @@ impl Session {
         self.keys = keys;
     }
 
-    /// Writes the next datagram to the peer and returns its length. Of more than [`MAX_VIRTUAL_ROUTERS`] reports the first count.
+    /// Writes the next datagram to the peer and returns its length. `accepted`: its newest signed advertisement that counted here. Of more than [`MAX_VIRTUAL_ROUTERS`] reports the first count.
     ///
     /// # Panics
     /// When `out` is too short; [`super::MAX_LEN`] always suffices.
-    pub fn encode(&mut self, config_hash: u64, reports: &[PeerReport], out: &mut [u8]) -> usize {
+    pub fn encode(
+        &mut self,
+        config_hash: u64,
+        accepted: Option<Sequence>,
+        reports: &[PeerReport],
+        out: &mut [u8],
+    ) -> usize {
         self.sequence += 1;
         let reports = &reports[..reports.len().min(MAX_VIRTUAL_ROUTERS)];
-        let header = self.header(config_hash, reports.len() as u8);
+        let header = Header { accepted, ..self.header(config_hash, reports.len() as u8) };
         let out = &mut out[..header.datagram_len()];
         let (body, tag) = out.split_at_mut(header.body_len());
         if let Some((head, entries)) = body.split_first_chunk_mut::<HEADER_LEN>() {
@@ -206,6 +213,7 @@ impl Session {
             echo_session,
             echo_sequence,
             config_hash,
+            accepted: None,
         }
     }
 

@@ -38,7 +38,7 @@ pub(super) fn check(password: Option<Password>, theirs: u8, data: &[u8]) -> Resu
 }
 
 /// Looks at every octet, so that the time it takes says nothing of how many are right.
-fn is_same(ours: &[u8], theirs: &[u8]) -> bool {
+pub(super) fn is_same(ours: &[u8], theirs: &[u8]) -> bool {
     let difference = ours.iter().zip(theirs).fold(0, |difference, (a, b)| difference | (a ^ b));
     ours.len() == theirs.len() && difference == 0
 }

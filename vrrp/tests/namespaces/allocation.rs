@@ -8,9 +8,10 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
+use fmc_config::model::election::AuthMode;
 use fmc_vrrp::boot_instant::BootInstant;
 use fmc_vrrp::clock;
-use fmc_vrrp::driver::{Command, Control, Keeper, Report};
+use fmc_vrrp::driver::{AdvertKey, AdvertKeys, Command, Control, Keeper, KeeperSettings, Report};
 use fmc_vrrp::tier::Fitness;
 
 use crate::keeper::{Running, settings};
@@ -79,11 +80,16 @@ impl Control for Auditor {
     }
 }
 
+fn signed(rank: u8) -> KeeperSettings {
+    let keys = vec![AdvertKey::new(1, vec![7; 32]).unwrap()];
+    KeeperSettings { auth_hmac: Some(AdvertKeys { mode: AuthMode::Enforce, keys }), ..settings(rank) }
+}
+
 #[test]
 fn the_steady_state_of_an_owner_and_of_its_backup_allocates_nothing() {
-    for audited in [0, 1] {
+    for (audited, how) in [(0, settings as fn(u8) -> KeeperSettings), (1, settings), (0, signed), (1, signed)] {
         let pair = pair();
-        let _other = Running::fit(&pair[1 - audited], settings(1 - audited as u8));
+        let _other = Running::fit(&pair[1 - audited], how(1 - audited as u8));
         let scratch = Scratch::new();
         let fit = |name: &str| Command::Fitness { vip: name.parse().unwrap(), fitness: Fitness::FIT };
         let mut auditor = Auditor {
@@ -95,7 +101,7 @@ fn the_steady_state_of_an_owner_and_of_its_backup_allocates_nothing() {
             turns: 0,
         };
         let auditor = pair[audited].enter(move || {
-            Keeper::start(settings(audited as u8), scratch.path()).unwrap().run(&mut auditor);
+            Keeper::start(how(audited as u8), scratch.path()).unwrap().run(&mut auditor);
             auditor
         });
         assert!(auditor.turns > 50, "only {} turns", auditor.turns);

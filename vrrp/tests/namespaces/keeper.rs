@@ -41,6 +41,7 @@ pub(crate) fn settings(rank: u8) -> KeeperSettings {
         transport: Transport::Multicast,
         pair_port: NonZeroU16::new(1112).unwrap(),
         keys: PairKeys::new(vec![b"a key of at least 32 bytes, shared".to_vec()]),
+        auth_hmac: None,
         config_hash: 7,
         // As in service: else the other work of a busy machine decides when adverts leave.
         realtime: true,

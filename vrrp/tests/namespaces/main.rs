@@ -6,6 +6,7 @@
 
 mod allocation;
 mod around;
+mod cadence;
 mod child;
 mod election;
 mod junk;
@@ -15,6 +16,7 @@ mod lease;
 mod links;
 mod realtime;
 mod refusals;
+mod signed;
 mod sniffer;
 mod unanswered;
 mod versions;

@@ -55,7 +55,10 @@ async fn here(path: &str, body: &[u8], order: &Order, shared: &Shared) -> Answer
             Err(refusal) => Err(refusal),
         },
         path::CONFIRM => parse(body).and_then(|wanted| trial::confirm(&wanted, shared)),
-        path::ROLLBACK => trial::roll_back(order, shared).await,
+        path::ROLLBACK => match parse(body) {
+            Ok(wanted) => trial::roll_back(wanted, order, shared).await,
+            Err(refusal) => Err(refusal),
+        },
         path::PIN => match parse(body) {
             Ok(wanted) => pin::pin(wanted, order, shared).await,
             Err(refusal) => Err(refusal),

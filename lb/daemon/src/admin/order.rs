@@ -32,7 +32,7 @@ pub(super) enum Authority {
 
 impl Authority {
     /// An order that is carried out now.
-    pub(super) fn order(self, appliance: &Appliance) -> Order {
+    pub(super) fn order(self, appliance: &mut Appliance) -> Order {
         match self {
             Self::Given(order) => order,
             Self::Local { uid } => Order {

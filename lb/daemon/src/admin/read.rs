@@ -1,9 +1,12 @@
 //! The reading half of the admin API: every `GET`.
 
-mod backends;
+pub(super) mod backends;
+mod explain;
+mod failovers;
+pub(super) mod history;
 mod pair;
 mod sessions;
-mod status;
+pub(super) mod status;
 
 use std::time::SystemTime;
 
@@ -17,7 +20,7 @@ use fmc_api::{Moment, Refusal, RefusalKind, path};
 use hyper::Uri;
 
 use super::response::{Answer, refuse};
-use super::{Caller, exposition, is_command, page};
+use super::{Caller, exposition, is_command, live, page};
 use crate::proxy::appliance::{Appliance, Shared};
 
 pub(crate) use backends::{admin_state, health_of};
@@ -29,7 +32,7 @@ pub(crate) fn answer(uri: &Uri, caller: &Caller, shared: &Shared) -> Answer {
     let query = uri.query().unwrap_or_default();
     match uri.path() {
         "/" => page::answer(),
-        "/metrics" => exposition::answer(&appliance.recorder, &appliance.data_plane),
+        "/metrics" => exposition::answer(&appliance),
         "/healthz" => Answer::probe(true, "alive"),
         "/readyz" => ready(&appliance),
         path::STATUS => Answer::json(&status::status(&appliance)),
@@ -37,12 +40,15 @@ pub(crate) fn answer(uri: &Uri, caller: &Caller, shared: &Shared) -> Answer {
             Answer::json(&VipList { now: now(), node: appliance.node.name.clone(), vips: status::vips(&appliance) })
         }
         path::BACKENDS => Answer::json(&backends::list(&appliance)),
+        path::HISTORY => Answer::json(&history::list(&appliance)),
+        path::LIVE => live::answer(shared),
         path::SESSIONS => {
             SessionQuery::parse(query).map_or_else(bad_query, |query| Answer::json(&sessions::list(&appliance, &query)))
         }
         path::EVENTS => {
             EventQuery::parse(query).map_or_else(bad_query, |query| Answer::json(&events(&appliance, query)))
         }
+        path::FAILOVERS => Answer::json(&failovers::list(&appliance)),
         path::PAIR if *caller != Caller::Network => {
             PairQuery::parse(query).map_or_else(bad_query, |query| Answer::json(&pair::report(&appliance, query)))
         }
@@ -55,9 +61,9 @@ pub(crate) fn answer(uri: &Uri, caller: &Caller, shared: &Shared) -> Answer {
         command if is_command(command) => {
             refuse(RefusalKind::BadRequest, format!("{command} is a command"), "send it with POST, on the unix socket")
         }
-        other => {
+        other => explain::answer(other, &appliance).unwrap_or_else(|| {
             refuse(RefusalKind::NotFound, format!("there is no {other}"), "see docs/reference/api.md for what there is")
-        }
+        }),
     }
 }
 
@@ -77,6 +83,17 @@ fn ready(appliance: &Appliance) -> Answer {
     let unready = unready.or_else(|| appliance.snapshot.is_none().then(|| "the keeper is not running".to_owned()));
     unready.map_or_else(|| Answer::probe(true, "ready"), |why| Answer::probe(false, &why))
 }
+
+/// What the status page shows of the events.
+pub(super) fn events_of_the_page(appliance: &Appliance) -> EventList {
+    let mut list = events(appliance, EventQuery::default());
+    let older = list.events.len().saturating_sub(ON_THE_PAGE);
+    list.events.drain(..older);
+    list
+}
+
+/// The newest are what a person looks for; the rest is behind `fmc-lbctl events`.
+const ON_THE_PAGE: usize = 40;
 
 fn events(appliance: &Appliance, query: EventQuery) -> EventList {
     let since = appliance.events.since(query.after);

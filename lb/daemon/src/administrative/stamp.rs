@@ -4,7 +4,7 @@ use fmc_api::Asked;
 use fmc_config::model::name::NodeName;
 use serde::{Deserialize, Serialize};
 
-/// An act's place among all acts of all nodes. Whoever acts counts one further than everything it has heard of; of two nodes that
+/// An order's place among all orders of all nodes, and so its name: no two have the same. Whoever acts counts one further than everything it has heard of; of two nodes that
 /// count the same at the same moment the name decides, on every node alike.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -35,7 +35,7 @@ fn at(minute: u64, uid: u32) -> Asked {
 }
 
 /// A command asked on loadbalancer1.
-fn order(layer: &Administrative, asked: Asked) -> Order {
+fn order(layer: &mut Administrative, asked: Asked) -> Order {
     Order { asked, stamp: layer.next_stamp(&node()) }
 }
 
@@ -127,7 +127,7 @@ fn one_command_to_many_servers_is_one_act() {
     let mut layer = Administrative::default();
     layer.drain("master2", 1);
     let both = [server("master1"), server("master2")];
-    let order = order(&layer, at(2, 0));
+    let order = order(&mut layer, at(2, 0));
     layer.apply(Wanted::State(AdminState::Drain), &both, "drain all".to_owned(), &order, &config());
     assert_eq!(layer.take_back(), [state_of("master1", AdminState::Ready)], "master2 was drained before");
 }
@@ -258,6 +258,32 @@ fn elsewhere(layer: &mut Administrative, wanted: Wanted, subject: Subject, minut
     let stamp = layer.next_stamp(&"loadbalancer2".parse().unwrap());
     let order = Order { asked: at(minute, 0), stamp };
     layer.apply(wanted, &[subject], format!("act of minute {minute} elsewhere"), &order, &config())
+}
+
+#[test]
+fn two_orders_that_wait_at_the_same_time_are_two_acts() {
+    let mut layer = Administrative::default();
+    let (first, second) = (order(&mut layer, at(1, 0)), order(&mut layer, at(1, 0)));
+    assert_ne!(first.stamp, second.stamp);
+    let drain = Wanted::State(AdminState::Drain);
+    layer.apply(drain, &[server("master2")], "drain masters/master2".to_owned(), &second, &config());
+    layer.apply(drain, &[server("master1")], "drain masters/master1".to_owned(), &first, &config());
+    let mut there = Administrative::default();
+    there.merge(&layer, &config());
+    assert_eq!(there.last_act().unwrap().what, "drain masters/master2");
+    there.take_back();
+    assert_eq!(there.last_act().unwrap().what, "drain masters/master1", "each can be taken back");
+}
+
+#[test]
+fn a_pin_of_all_nodes_reaches_the_one_that_was_away() {
+    let (mut here, mut there) = (Administrative::default(), Administrative::default());
+    let nodes = ["loadbalancer1", "loadbalancer2"].map(|name| Subject::Node(name.parse().unwrap()));
+    let order = order(&mut here, at(1, 0));
+    here.apply(Wanted::Pin(std::time::Duration::from_secs(3600)), &nodes, "pin 3600s".to_owned(), &order, &config());
+    let effects = there.merge(&here, &config());
+    assert!(effects.contains(&Effect::Pin("loadbalancer2".parse().unwrap())), "{effects:?}");
+    assert!(there.pin(&"loadbalancer2".parse().unwrap()).is_some());
 }
 
 #[test]

@@ -224,13 +224,14 @@ impl Desk {
         for known in before {
             let (interval, version) = (settings.interval, settings.version);
             let destinations = settings.destinations().collect();
+            let auth_hmac = settings.auth_hmac.clone();
             let is_it = |role: &&mut VipRole| {
                 (role.address, role.virtual_router_id) == (known.address, known.virtual_router_id)
             };
             match self.roles.iter_mut().find(is_it) {
                 Some(role) => role.role = known.role,
                 None if known.role.holds_address() => {
-                    self.roles.push(VipRole { interval, version, destinations, ..known })
+                    self.roles.push(VipRole { interval, version, destinations, auth_hmac, ..known })
                 }
                 None => {}
             }
@@ -312,6 +313,7 @@ fn backups(settings: &KeeperSettings) -> Vec<VipRole> {
         interval: settings.interval,
         version: settings.version,
         destinations: settings.destinations().collect(),
+        auth_hmac: settings.auth_hmac.clone(),
     };
     settings.vips.iter().map(backup).collect()
 }

@@ -5,18 +5,17 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
-use fmc_api::events::EventKind;
 use fmc_api::pair::{Opinion, PairReport};
-use fmc_api::word::Severity;
 use fmc_config::model::name::{BackendName, NodeName, ServerName};
 use fmc_vrrp::driver::KeeperSettings;
+use tokio::net::TcpListener;
 use tokio::task::AbortHandle;
 
 use super::call::Line;
 use super::identity::Identity;
-use super::listen::Listening;
+use super::listen::{self, Listening};
 use super::watch;
-use crate::proxy::appliance::Shared;
+use crate::proxy::appliance::{Appliance, Shared};
 
 /// A report older than this says nothing of the present.
 const FRESH: Duration = Duration::from_secs(4);
@@ -28,6 +27,8 @@ pub(crate) struct Channel {
     made_from: Option<KeeperSettings>,
     listening: Option<Listening>,
     others: Vec<Other>,
+    /// Why there is none, although there is a key.
+    failed: Option<String>,
 }
 
 /// Another node, over the channel.
@@ -56,6 +57,11 @@ impl Drop for Other {
 }
 
 impl Channel {
+    /// Why there is none, although the pair has a key; it is tried again ([`try_again`]).
+    pub(crate) fn failed(&self) -> Option<&str> {
+        self.failed.as_deref()
+    }
+
     /// The ways to all other nodes.
     pub(crate) fn lines(&self) -> impl Iterator<Item = &Line> {
         self.others.iter().map(|other| &other.line)
@@ -101,23 +107,39 @@ impl Other {
     }
 }
 
-/// Makes the channel what the configuration says; one that says the same is left alone.
-pub(crate) fn renew(shared: &Shared) {
+/// Binds the port of `settings`, unless it is served already or there is nobody to serve.
+///
+/// # Errors
+/// It is taken, or the key file is not as it should be.
+pub(crate) fn bind_new(settings: &KeeperSettings, appliance: &Appliance) -> Result<Option<TcpListener>> {
+    let names: Vec<NodeName> = settings.peers.iter().map(|peer| peer.name.clone()).collect();
+    let address = address_of(settings);
+    let is_served = appliance.channel.listening.as_ref().is_some_and(|listening| listening.address == address);
+    if names.is_empty() || is_served || Identity::new(&settings.keys, &settings.node, &names)?.is_none() {
+        return Ok(None);
+    }
+    listen::bind(address).map(Some)
+}
+
+/// Makes the channel what the configuration says, with a listener that may be `bound` already; one that says the same is left alone.
+pub(crate) fn renew(bound: Option<TcpListener>, shared: &Shared) {
     let settings = shared.borrow().keeper.settings();
     if shared.borrow().channel.made_from.as_ref().is_some_and(|before| is_same(before, &settings)) {
         return;
     }
     let before = std::mem::take(&mut shared.borrow_mut().channel);
-    let made = make(&settings, shared).and_then(|(identity, others)| {
-        let listening = listen(&settings, identity, before.listening, shared)?;
-        Ok(Channel { made_from: Some(settings), listening, others })
+    let made = make(&settings, before.others, shared).and_then(|(identity, others)| {
+        let listening = listen(&settings, identity, before.listening, bound, shared)?;
+        Ok(Channel { made_from: Some(settings), listening, others, failed: None })
     });
-    match made {
-        Ok(channel) => shared.borrow_mut().channel = channel,
-        Err(error) => {
-            let text = format!("there is no channel to the other nodes: {error:#}");
-            shared.borrow_mut().note(Severity::Error, EventKind::Peer, None, text);
-        }
+    let channel = made.unwrap_or_else(|error| Channel { failed: Some(format!("{error:#}")), ..Channel::default() });
+    shared.borrow_mut().channel = channel;
+}
+
+/// Tries once more what has failed.
+pub(crate) fn try_again(shared: &Shared) {
+    if shared.borrow().channel.failed.is_some() {
+        renew(None, shared);
     }
 }
 
@@ -130,7 +152,7 @@ fn is_same(before: &KeeperSettings, next: &KeeperSettings) -> bool {
 }
 
 /// This node's identity, and the ways to the others with somebody who looks at each; nothing without a key.
-fn make(settings: &KeeperSettings, shared: &Shared) -> Result<(Option<Identity>, Vec<Other>)> {
+fn make(settings: &KeeperSettings, mut before: Vec<Other>, shared: &Shared) -> Result<(Option<Identity>, Vec<Other>)> {
     let names: Vec<NodeName> = settings.peers.iter().map(|peer| peer.name.clone()).collect();
     let Some(identity) = Identity::new(&settings.keys, &settings.node, &names)? else { return Ok((None, Vec::new())) };
     let mut others = Vec::new();
@@ -142,7 +164,10 @@ fn make(settings: &KeeperSettings, shared: &Shared) -> Result<(Option<Identity>,
             tls: Arc::new(identity.client(&peer.name)?),
         };
         let watcher = tokio::task::spawn_local(watch::watch(line.clone(), shared.clone())).abort_handle();
-        others.push(Other { line, said: None, trouble: None, newest_event: 0, watcher });
+        // What is known of a node stays known, whichever key it is met with.
+        let known = before.iter_mut().find(|other| other.line.node == peer.name);
+        let (said, newest_event) = known.map_or((None, 0), |other| (other.said.take(), other.newest_event));
+        others.push(Other { line, said, trouble: None, newest_event, watcher });
     }
     Ok((Some(identity), others))
 }
@@ -152,15 +177,20 @@ fn listen(
     settings: &KeeperSettings,
     identity: Option<Identity>,
     before: Option<Listening>,
+    bound: Option<TcpListener>,
     shared: &Shared,
 ) -> Result<Option<Listening>> {
     let Some(identity) = identity.filter(|_| !settings.peers.is_empty()) else { return Ok(None) };
-    let address = SocketAddrV4::new(settings.address, settings.pair_port.get());
+    let address = address_of(settings);
     match before.filter(|before| before.address == address) {
         Some(before) => {
             before.retune(identity)?;
             Ok(Some(before))
         }
-        None => Listening::start(address, identity, shared).map(Some),
+        None => Listening::start(address, identity, bound, shared).map(Some),
     }
+}
+
+fn address_of(settings: &KeeperSettings) -> SocketAddrV4 {
+    SocketAddrV4::new(settings.address, settings.pair_port.get())
 }

@@ -8,31 +8,20 @@ use std::path::Path;
 use anyhow::{Context, Result, bail, ensure};
 use fmc_vrrp::driver::PairKeys;
 
-use crate::privilege::PROXY;
+use crate::secret_file;
 
 /// The shortest secret that is worth signing with (RFC 2104 §3: the length of the hash's output).
 const SHORTEST: usize = 32;
 
-/// The longest file that is read: four keys of a kilobyte.
-const LONGEST: u64 = 4096;
-
 /// The secrets in `path`. Errors: who must be able to read it, how long each must be, how many there may be.
 pub(crate) fn read(path: &Path) -> Result<PairKeys> {
-    let unreadable =
-        || format!("cannot read pair.key_file {}: it must be readable by user {}", path.display(), PROXY.user);
-    // To open a pipe might never end.
-    let metadata = std::fs::metadata(path).with_context(unreadable)?;
-    if !metadata.is_file() {
-        bail!("pair.key_file {} is not a regular file", path.display());
-    }
-    ensure!(metadata.len() <= LONGEST, "pair.key_file {} is over {LONGEST} bytes: it is no key file", path.display());
-    let octets = std::fs::read(path).with_context(unreadable)?;
+    let octets = secret_file::read("pair.key_file", path)?;
     parse(octets).with_context(|| format!("pair.key_file {}", path.display()))
 }
 
 fn parse(octets: Vec<u8>) -> Result<PairKeys> {
     let keys = match std::str::from_utf8(&octets) {
-        Ok(text) => lines(text),
+        Ok(text) => secret_file::lines(text).map(|line| line.as_bytes().to_vec()).collect(),
         // Not a text: random octets, one key as they are.
         Err(_) => vec![octets],
     };
@@ -48,11 +37,6 @@ fn parse(octets: Vec<u8>) -> Result<PairKeys> {
         bail!("key {number} holds {length} bytes, at least {SHORTEST} are needed; make one with 'fmc-lb keygen'");
     }
     Ok(PairKeys::new(keys))
-}
-
-fn lines(text: &str) -> Vec<Vec<u8>> {
-    let lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
-    lines.map(|line| line.as_bytes().to_vec()).collect()
 }
 
 #[cfg(test)]

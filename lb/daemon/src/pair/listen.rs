@@ -57,10 +57,15 @@ impl Credentials {
 }
 
 impl Listening {
-    /// Serves the channel at `address`.
-    pub(super) fn start(address: SocketAddrV4, identity: Identity, shared: &Shared) -> Result<Self> {
+    /// Serves the channel at `address`, where a listener may be `bound` already.
+    pub(super) fn start(
+        address: SocketAddrV4,
+        identity: Identity,
+        bound: Option<TcpListener>,
+        shared: &Shared,
+    ) -> Result<Self> {
         let (credentials, newest) = watch::channel(Credentials::new(identity)?);
-        let listener = bind(address).with_context(|| format!("{address}: free it, or change [pair] port"))?;
+        let listener = bound.map_or_else(|| bind(address), Ok)?;
         let task = tokio::task::spawn_local(serve(listener, newest, shared.clone())).abort_handle();
         Ok(Self { address, credentials, task })
     }
@@ -72,7 +77,12 @@ impl Listening {
     }
 }
 
-fn bind(address: SocketAddrV4) -> std::io::Result<TcpListener> {
+/// Errors: the address and what to do, with the kernel's reason.
+pub(super) fn bind(address: SocketAddrV4) -> Result<TcpListener> {
+    try_bind(address).with_context(|| format!("{address}: free it, or change [pair] port"))
+}
+
+fn try_bind(address: SocketAddrV4) -> std::io::Result<TcpListener> {
     let socket = Socket::new(Domain::IPV4, Type::STREAM.nonblocking().cloexec(), Some(Protocol::TCP))?;
     socket.set_reuse_address(true)?;
     // A link that comes late brings its address late.

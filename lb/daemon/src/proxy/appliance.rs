@@ -18,6 +18,7 @@ use fmc_config::model::node::Node;
 use fmc_config::model::vip::Vip;
 use fmc_health::{AgentWords, Agents, Checker};
 use fmc_lb::Handle as DataPlaneHandle;
+use fmc_lb::metrics::Ledger;
 use fmc_vrrp::driver::{Change, Snapshot};
 use fmc_vrrp::router::role::Role;
 use metrics_exporter_prometheus::PrometheusHandle;
@@ -27,10 +28,12 @@ use tracing_appender::non_blocking::ErrorCounter;
 use super::link::KeeperLink;
 use super::loop_pulse::LoopPulse;
 use super::saver::Saver;
-use crate::admin::Served;
-use crate::administrative::Administrative;
+use crate::admin::status_address::StatusAddresses;
+use crate::administrative::{Administrative, Stamp};
 use crate::event_log::EventLog;
+use crate::failover_history::FailoverHistory;
 use crate::fitness::{Judgement, Scarce};
+use crate::history::History;
 use crate::lifeline::Lifeline;
 use crate::memory_budget::MemoryBudget;
 use crate::message::Processes;
@@ -55,6 +58,8 @@ pub(crate) struct Appliance {
     pub(crate) text: Rc<str>,
     /// It waits to be confirmed.
     pub(crate) trial: Option<Trial>,
+    /// The order that began the last one that was confirmed.
+    pub(crate) confirmed: Option<Stamp>,
     /// It came from another node, and the file that the service starts with says otherwise.
     pub(crate) ahead_of_file: bool,
     pub(crate) node: Node,
@@ -62,9 +67,14 @@ pub(crate) struct Appliance {
     pub(crate) administrative: Administrative,
     /// Keeps it on the disk.
     pub(crate) saver: Saver,
+    /// What the moves of VIPs measured of themselves, and its record.
+    pub(crate) failovers: FailoverHistory,
+    pub(crate) failover_saver: Saver,
+    /// Keeps the configuration in force for a start that finds the file wrong.
+    pub(crate) last_good_saver: Saver,
+    /// Keeps the one that came from another node for the next start.
+    pub(crate) applied_saver: Saver,
     pub(crate) state_dir: StateDir,
-    /// For work that may wait for a disk.
-    pub(crate) runtime: tokio::runtime::Handle,
     pub(crate) data_plane: DataPlaneHandle,
     pub(crate) checker: Checker,
     pub(crate) agents: Agents,
@@ -80,7 +90,7 @@ pub(crate) struct Appliance {
     /// Addresses that the configuration no longer has, since when: their relays get a grace period.
     pub(crate) leaving: Vec<(Ipv4Addr, Instant)>,
     /// The status page and the JSON API on TCP.
-    pub(crate) served: Vec<Served>,
+    pub(crate) status: StatusAddresses,
     /// In the order of the configuration.
     pub(crate) vips: Vec<VipState>,
     /// The keeper's last snapshot; `None` while there is no keeper.
@@ -89,6 +99,14 @@ pub(crate) struct Appliance {
     pub(crate) events: EventLog,
     pub(crate) alarms: Alarms,
     pub(crate) recorder: PrometheusHandle,
+    /// Where counters of other parts are added up for the recorder.
+    pub(crate) ledger: RefCell<Ledger>,
+    /// The last minutes, for charts.
+    pub(crate) history: History,
+    /// Held by each page that watches, and once here.
+    pub(crate) streams: Rc<()>,
+    /// When this process began to serve.
+    pub(crate) began: Instant,
     /// Log lines that found their queue full.
     pub(crate) log_lines: ErrorCounter,
     /// Whether the relay loop turns.

@@ -27,7 +27,10 @@ use super::link::{KeeperLink, News};
 use super::loop_pulse::LoopPulse;
 use super::relay::Relay;
 use super::saver::Saver;
+use crate::admin::status_address::{self, StatusAddresses};
 use crate::event_log::EventLog;
+use crate::failover_history::FailoverHistory;
+use crate::history::History;
 use crate::lifeline::Lifeline;
 use crate::memory_budget::MemoryBudget;
 use crate::message::Word;
@@ -112,13 +115,17 @@ impl Control {
             configured_at: now,
             text: self.text.into(),
             trial: None,
+            confirmed: None,
             ahead_of_file: self.ahead_of_file,
             events: EventLog::new(self.node.name.clone(), SystemTime::now()),
             node: self.node,
             administrative: self.recovered.layer,
-            saver: Saver::start(self.state_dir.clone(), runtime.handle()),
+            saver: Saver::start(self.state_dir.clone(), StateDir::save, runtime.handle()),
+            failovers: FailoverHistory::recover(self.state_dir.failovers().as_deref()),
+            last_good_saver: Saver::start(self.state_dir.clone(), StateDir::save_good, runtime.handle()),
+            applied_saver: Saver::start(self.state_dir.clone(), StateDir::save_applied, runtime.handle()),
+            failover_saver: Saver::start(self.state_dir.clone(), StateDir::save_failovers, runtime.handle()),
             state_dir: self.state_dir,
-            runtime: runtime.handle().clone(),
             data_plane: self.data_plane,
             checker,
             agents,
@@ -128,11 +135,15 @@ impl Control {
             supervisor: self.supervisor,
             preparing: None,
             leaving: Vec::new(),
-            served: Vec::new(),
+            status: StatusAddresses::default(),
             snapshot: None,
             processes: None,
             alarms: Alarms::default(),
             recorder: self.recorder,
+            ledger: RefCell::default(),
+            history: History::default(),
+            streams: Rc::default(),
+            began: Instant::now(),
             log_lines: self.log_lines,
             relay_loop: self.relay_loop,
             scarce: None,
@@ -149,8 +160,8 @@ impl Control {
         LocalSet::new().block_on(runtime, async {
             let unix = tokio::net::UnixListener::from_std(self.admin).context("cannot serve the admin socket")?;
             tokio::task::spawn_local(admin::serve_unix(unix, shared.clone()));
-            admin::serve_addresses(&shared).await;
-            channel::renew(&shared);
+            status_address::serve(Vec::new(), &shared);
+            channel::renew(None, &shared);
             if let Err(error) = shared.borrow().supervisor.send(&Word::Ready) {
                 tracing::warn!(%error, "cannot tell the supervisor that all is ready");
             }

@@ -1,4 +1,4 @@
-//! Saves the administrative layer: the newest text, again until it is on the disk.
+//! Saves a record, the administrative layer or the history of failovers: the newest text, again until it is on the disk.
 //!
 //! A task of the control thread's runtime; the writing itself is done on a blocking thread, since a dying disk may hold
 //! fsync(2) for minutes and the control thread must not stand still for a second. One write at a time.
@@ -17,6 +17,9 @@ const AGAIN_AFTER: Duration = Duration::from_secs(2);
 
 /// A command waits this long for what it changed to be on the disk; its answer says when it is not.
 const SAVED_WITHIN: Duration = Duration::from_secs(1);
+
+/// Which record of the directory a saver replaces.
+pub(crate) type Save = fn(&StateDir, &str) -> std::io::Result<()>;
 
 /// Where the control thread hands its texts in.
 #[derive(Debug)]
@@ -56,10 +59,10 @@ pub(crate) struct Receipt {
 
 impl Saver {
     /// Saves what it is given, until dropped.
-    pub(crate) fn start(directory: StateDir, runtime: &Handle) -> Self {
+    pub(crate) fn start(directory: StateDir, save: Save, runtime: &Handle) -> Self {
         let (wanted, texts) = watch::channel(Text { revision: 0, text: Arc::default() });
         let (tell, outcome) = watch::channel(Outcome::default());
-        runtime.spawn(keep_saved(directory, texts, tell));
+        runtime.spawn(keep_saved(directory, save, texts, tell));
         Self { wanted, outcome }
     }
 
@@ -99,7 +102,7 @@ impl Outcome {
     }
 }
 
-async fn keep_saved(directory: StateDir, mut texts: watch::Receiver<Text>, tell: watch::Sender<Outcome>) {
+async fn keep_saved(directory: StateDir, save: Save, mut texts: watch::Receiver<Text>, tell: watch::Sender<Outcome>) {
     loop {
         // After a failure the same text is tried again, or a newer one at once.
         let patience = if tell.borrow().failed.is_some() { AGAIN_AFTER } else { Duration::MAX };
@@ -108,7 +111,7 @@ async fn keep_saved(directory: StateDir, mut texts: watch::Receiver<Text>, tell:
         }
         let text = texts.borrow_and_update().clone();
         let revision = text.revision;
-        let written = write(directory.clone(), text, &tell).await;
+        let written = write(directory.clone(), save, text, &tell).await;
         tell.send_modify(|outcome| match written {
             Ok(()) => *outcome = Outcome { saved: revision, failed: None },
             Err(why) => outcome.failed = Some(Failure { revision, why }),
@@ -117,9 +120,9 @@ async fn keep_saved(directory: StateDir, mut texts: watch::Receiver<Text>, tell:
 }
 
 /// Writes it; the error is why it failed. A write that hangs is said to have failed until it has not.
-async fn write(directory: StateDir, text: Text, tell: &watch::Sender<Outcome>) -> Result<(), String> {
+async fn write(directory: StateDir, save: Save, text: Text, tell: &watch::Sender<Outcome>) -> Result<(), String> {
     let Text { revision, text } = text;
-    let mut writing = tokio::task::spawn_blocking(move || directory.save(&text));
+    let mut writing = tokio::task::spawn_blocking(move || save(&directory, &text));
     let done = match timeout(SAVED_WITHIN, &mut writing).await {
         Ok(done) => done,
         Err(_) => {
@@ -143,7 +146,7 @@ mod tests {
     async fn a_text_is_on_the_disk_when_its_receipt_says_so() {
         let directory = tempfile::tempdir().unwrap();
         let state = StateDir::at(directory.path().to_owned());
-        let saver = Saver::start(state, &Handle::current());
+        let saver = Saver::start(state, StateDir::save, &Handle::current());
         drop(saver.save("first".to_owned()));
         assert_eq!(saver.save("second".to_owned()).unsaved().await, None);
         assert_eq!(std::fs::read_to_string(directory.path().join("administrative.toml")).unwrap(), "second");
@@ -154,7 +157,7 @@ mod tests {
     async fn a_text_that_cannot_be_written_is_said() {
         let directory = tempfile::tempdir().unwrap();
         let absent = directory.path().join("absent");
-        let saver = Saver::start(StateDir::at(absent.clone()), &Handle::current());
+        let saver = Saver::start(StateDir::at(absent.clone()), StateDir::save, &Handle::current());
         let why = saver.save("a text".to_owned()).unsaved().await.expect("no directory");
         assert!(why.contains("No such file"), "{why}");
         assert_eq!(saver.trouble(), Some(why));
@@ -171,7 +174,7 @@ mod tests {
     async fn a_text_that_nobody_replaces_is_tried_again_by_itself() {
         let directory = tempfile::tempdir().unwrap();
         let absent = directory.path().join("absent");
-        let saver = Saver::start(StateDir::at(absent.clone()), &Handle::current());
+        let saver = Saver::start(StateDir::at(absent.clone()), StateDir::save, &Handle::current());
         saver.save("a text".to_owned()).unsaved().await.expect("no directory");
         std::fs::create_dir(&absent).unwrap();
         let mut outcome = saver.outcome.clone();

@@ -4,7 +4,10 @@
 use std::net::Ipv4Addr;
 
 use anyhow::{Context, Result};
+use fmc_vrrp::clock;
+use fmc_vrrp::driver::AdvertKeys;
 use fmc_vrrp::kernel::Kernel;
+use fmc_vrrp::packet::sequence::Sequences;
 use fmc_vrrp::packet::{Advertisement, MAX_LEN};
 use fmc_vrrp::priority::Priority;
 use fmc_vrrp::socket::AdvertSocket;
@@ -32,9 +35,13 @@ fn resign(role: &VipRole, roles: &[VipRole]) -> Result<()> {
     let source = source.context("the interface has no address of its own")?;
     let socket = AdvertSocket::open(&interface.name, interface.index, source, &[])?;
     let message = Advertisement::of_one(role.virtual_router_id, Priority::RESIGN, role.interval, role.address);
+    // By the clock: should the keeper have been ahead of it, this is a replay, and others find out three intervals later.
+    let keys = role.auth_hmac.as_ref().map(AdvertKeys::authenticator);
+    let sequence = Sequences::default().next(clock::utc());
     let mut bytes = [0; MAX_LEN];
     for &to in &role.destinations {
-        let length = message.encode(source, to, role.version, &mut bytes);
+        let message = message.encode(source, to, role.version, &mut bytes);
+        let length = keys.as_ref().map_or(message, |keys| keys.sign(source.into(), sequence, message, &mut bytes));
         socket.send(&bytes[..length], to).with_context(|| format!("cannot send to {to}"))?;
     }
     Ok(())

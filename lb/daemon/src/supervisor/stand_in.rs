@@ -123,7 +123,8 @@ fn give_away(failover: &Failover, status: &Status) -> Response {
         },
     });
     let moves = moves.collect();
-    let answer = FailoverAnswer { now: Moment::from(SystemTime::now()), dry_run: failover.dry_run, moves };
+    let answer =
+        FailoverAnswer { now: Moment::from(SystemTime::now()), dry_run: failover.dry_run, moves, others: Vec::new() };
     ok(&answer)
 }
 

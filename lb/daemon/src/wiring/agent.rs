@@ -25,7 +25,7 @@ pub(super) fn hear(said: AgentSaid, appliance: &mut Appliance) {
     };
     let key = (backend, server);
     let before = appliance.said.get(&key).map(|(words, _)| words.clone());
-    if before.as_ref() != Some(&words) {
+    if before.as_ref().is_none_or(|before| is_news(before, &words)) {
         let (severity, text) = sentence(&words);
         appliance.note(severity, EventKind::Health, Some(subject), text);
     }
@@ -39,6 +39,12 @@ pub(super) fn hear(said: AgentSaid, appliance: &mut Appliance) {
         }
     }
     appliance.said.insert(key, (words, Moment::from(SystemTime::now())));
+}
+
+/// An agent may say another percentage or limit each second, which the metrics and `backends` show: the history is for what an operator acts on.
+fn is_news(before: &AgentWords, words: &AgentWords) -> bool {
+    let of = |words: &AgentWords| (words.state, words.percent == Some(0), words.unknown.clone());
+    of(before) != of(words)
 }
 
 fn sentence(words: &AgentWords) -> (Severity, String) {

@@ -52,6 +52,11 @@ impl Alarms {
         of(Severity::Error).chain(of(Severity::Warning)).map(|raised| raised.alarm.clone())
     }
 
+    /// How many of one severity have lasted.
+    pub(crate) fn count(&self, severity: Severity) -> usize {
+        self.0.iter().filter(|raised| raised.visible && raised.alarm.severity == severity).count()
+    }
+
     /// Takes in what holds now; returns what became visible and what is over.
     fn look(&mut self, conditions: Vec<Condition>, now: Instant) -> (Vec<Alarm>, Vec<Alarm>) {
         let mut over = Vec::new();
@@ -142,6 +147,21 @@ fn conditions(appliance: &Appliance) -> Vec<Condition> {
         let fix = format!("make {} writable; it is tried again and again", appliance.state_dir.path().display());
         add(Severity::Warning, format!("what operators asked is not saved, a restart would forget it: {why}"), &fix);
     }
+    if let Some(why) = appliance.last_good_saver.trouble().or_else(|| appliance.applied_saver.trouble()) {
+        let fix = format!("make {} writable; it is tried again and again", appliance.state_dir.path().display());
+        add(
+            Severity::Warning,
+            format!("the configuration in force is not saved, a restart may come back with another: {why}"),
+            &fix,
+        );
+    }
+    for why in appliance.status.refused() {
+        add(Severity::Error, why.clone(), "free it, or change [admin] listen; it is tried again and again");
+    }
+    if let Some(why) = appliance.channel.failed() {
+        let text = format!("there is no channel to the other nodes: {why}");
+        add(Severity::Error, text, "it is tried again and again; until then each node is commanded by itself");
+    }
     for state in &appliance.vips {
         let name = &state.vip.name;
         if owner(appliance, state) == Owner::Nobody {
@@ -182,7 +202,7 @@ fn drift(node: &NodeName) -> Condition {
 }
 
 /// Another release may mean something else by the same file: while releases differ, hashes say nothing.
-fn differs(peer: &PeerSnapshot, appliance: &Appliance) -> bool {
+pub(crate) fn differs(peer: &PeerSnapshot, appliance: &Appliance) -> bool {
     let same_release = appliance.channel.heard(&peer.name).is_none_or(|said| said.report.version == RELEASE);
     same_release && peer.config_hash.is_some_and(|hash| hash != appliance.config_hash)
 }

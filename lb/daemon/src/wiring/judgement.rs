@@ -59,7 +59,7 @@ fn facts(appliance: &Appliance, vip: &Vip, checked: &[ServerStatus]) -> Facts {
         dead_listener: dead_listener(appliance, vip),
         loop_alive: appliance.relay_loop.is_alive(),
         scarce: appliance.scarce,
-        backends: backends_behind(appliance, vip).map(|backend| count(appliance, backend, checked)).collect(),
+        backends: backends_behind(appliance, vip).map(|backend| count(appliance, vip, backend, checked)).collect(),
     }
 }
 
@@ -71,11 +71,11 @@ fn dead_listener(appliance: &Appliance, vip: &Vip) -> Option<String> {
 
 fn backends_behind<'a>(appliance: &'a Appliance, vip: &'a Vip) -> impl Iterator<Item = &'a Backend> {
     appliance.config.backends.iter().filter(move |backend| {
-        appliance.config.frontends.iter().any(|frontend| frontend.vip == vip.name && frontend.backend == backend.name)
+        appliance.config.frontends.iter().any(|frontend| frontend.vip == vip.name && frontend.leads_to(&backend.name))
     })
 }
 
-fn count(appliance: &Appliance, backend: &Backend, checked: &[ServerStatus]) -> BackendCount {
+fn count(appliance: &Appliance, vip: &Vip, backend: &Backend, checked: &[ServerStatus]) -> BackendCount {
     let pool = appliance.data_plane.pool(backend.name.as_str()).map(|pool| pool.snapshot());
     let in_service = |name: &ServerName| {
         let member = pool.as_ref().and_then(|pool| pool.member(name.as_str()));
@@ -93,8 +93,10 @@ fn count(appliance: &Appliance, backend: &Backend, checked: &[ServerStatus]) -> 
         let member = pool.as_ref().and_then(|pool| pool.member(server.server.as_str()));
         server.verdict == Verdict::Unhealthy || member.is_some_and(|member| member.agent.is_down)
     };
+    let mut frontends = appliance.config.frontends.iter().filter(|frontend| frontend.vip == vip.name);
     BackendCount {
         name: backend.name.to_string(),
+        is_side: !frontends.any(|frontend| frontend.backend == backend.name),
         healthy: regular().filter(|server| !is_down(server)).count(),
         accepting: serving().filter(accepts).count(),
         all: regular().count(),

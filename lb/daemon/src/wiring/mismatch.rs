@@ -7,6 +7,7 @@ use fmc_api::word::Severity;
 use fmc_config::model::election::Version;
 use fmc_config::model::name::VipName;
 use fmc_vrrp::driver::{Difference, Mismatch};
+use fmc_vrrp::packet::auth_hmac::SignatureFault;
 
 use crate::proxy::appliance::Appliance;
 
@@ -72,6 +73,17 @@ fn sentence(who: &str, vip: &VipName, id: u8, difference: Difference, version: V
             let fix = "write its auth_pass as password in [election] on every node".to_owned();
             of(Severity::Error, text, fix)
         }
+        Difference::Signature(fault) => {
+            let (what, fix) = signature(fault);
+            let text = format!("auth_hmac: {who} advertises {vip} {what}: its adverts are discarded, {both_own}");
+            of(Severity::Error, text, fix.to_owned())
+        }
+        Difference::NotSignedYet => {
+            let text = format!(
+                "auth_hmac: {who} advertises {vip} unsigned, and is heard: with mode = \"enforce\" it would not be"
+            );
+            of(Severity::Warning, text, SIGN_THERE.to_owned())
+        }
         Difference::AddressList { theirs } => {
             let text = format!(
                 "virtual_router_id: {who} advertises {theirs} with identifier {id}, which is that of {vip} here: whichever ranks lower serves nobody"
@@ -96,6 +108,23 @@ fn sentence(who: &str, vip: &VipName, id: u8, difference: Difference, version: V
             let text = format!("address: somebody advertises {vip} from {who}, which is this node's own address");
             let fix = "take the address away from the other host, or find the loop in the network".to_owned();
             of(Severity::Error, text, fix)
+        }
+    }
+}
+
+const SIGN_THERE: &str = "have it sign with a key of this node's key file (Keepalived 2.4: auth_hmac), or this node with mode = \"permissive\" until it does";
+
+fn signature(fault: SignatureFault) -> (String, &'static str) {
+    let same_keys = "put the same election.auth_hmac.key_file on both (Keepalived: key in auth_hmac), then reload";
+    match fault {
+        SignatureFault::Missing => ("unsigned, and this node has mode = \"enforce\"".to_owned(), SIGN_THERE),
+        SignatureFault::NotAwaited => (
+            "signed, and this node has no auth_hmac".to_owned(),
+            "give this node auth_hmac in [election] with its key, first with mode = \"receive-only\"",
+        ),
+        SignatureFault::UnknownKey(id) => (format!("signed with key {id}, which this node does not have"), same_keys),
+        SignatureFault::Wrong | SignatureFault::Malformed | SignatureFault::Replayed => {
+            ("with a signature that is wrong: another key, or a forgery".to_owned(), same_keys)
         }
     }
 }
@@ -156,6 +185,17 @@ mod tests {
             "Error virtual_router_id: 192.168.0.30 (02:00:00:00:00:1e) advertises 192.168.0.77 with identifier 32, which is that of api \
              here: whichever ranks lower serves nobody; give api another virtual_router_id on every node, or the other cluster"
         );
+    }
+
+    #[test]
+    fn a_signature_that_is_missing_names_the_way_to_it_and_one_that_is_coming_is_no_error() {
+        assert_eq!(
+            said(Difference::Signature(SignatureFault::Missing), V3),
+            "Error auth_hmac: 192.168.0.30 (02:00:00:00:00:1e) advertises api unsigned, and this node has mode = \"enforce\": its adverts \
+             are discarded, and both may own the address; have it sign with a key of this node's key file (Keepalived 2.4: auth_hmac), \
+             or this node with mode = \"permissive\" until it does"
+        );
+        assert!(said(Difference::NotSignedYet, V3).starts_with("Warning auth_hmac: "));
     }
 
     #[test]

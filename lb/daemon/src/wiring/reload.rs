@@ -14,11 +14,15 @@ use fmc_config::model::node::Node;
 use fmc_health::{ServerStatus, Verdict};
 use fmc_lb::{AgentWish, Health, Member, Prepared, Snapshot};
 use fmc_vrrp::driver::KeeperSettings;
+use tokio::net::TcpListener;
 
 use super::{health, operator, tell_fitness};
+use crate::admin::status_address;
 use crate::message::Word;
-use crate::proxy::appliance::{Appliance, VipState};
+use crate::pair::channel;
+use crate::proxy::appliance::{Appliance, Shared, VipState};
 use crate::proxy::metrics;
+use crate::state_dir::StateDir;
 use crate::text_file;
 
 /// A configuration of which every part is prepared.
@@ -28,6 +32,32 @@ pub(crate) struct Next {
     pub(crate) node: Node,
     pub(crate) settings: KeeperSettings,
     pub(crate) data_plane: Prepared,
+}
+
+/// What is bound for it beside the frontends' ports.
+#[derive(Debug, Default)]
+pub(crate) struct Doors {
+    pub(crate) status: Vec<status_address::Bound>,
+    pub(crate) pair: Option<TcpListener>,
+}
+
+impl Doors {
+    /// Errors: one of them is taken; then none is bound.
+    pub(crate) fn bind(
+        config: &Config,
+        node: &Node,
+        settings: &KeeperSettings,
+        appliance: &Appliance,
+    ) -> anyhow::Result<Self> {
+        let status = status_address::bind_new(config, node, appliance)?;
+        Ok(Self { status, pair: channel::bind_new(settings, appliance)? })
+    }
+
+    /// Opened once what they serve is in force.
+    pub(crate) fn open(self, shared: &Shared) {
+        status_address::serve(self.status, shared);
+        channel::renew(self.pair, shared);
+    }
 }
 
 /// Puts it in force, until this proxy ends: [`remember`] lets it outlive it.
@@ -56,20 +86,12 @@ pub(crate) fn remember(from_elsewhere: bool, appliance: &mut Appliance) -> Optio
     let unsaved = hand_over(appliance).err().map(|error| format!("{error:#}"));
     appliance.by_last_good = false;
     keep(appliance);
-    let directory = appliance.state_dir.clone();
-    let (file, text) = (appliance.file.clone(), appliance.text.to_string());
     // An unreadable file is root's alone: then nobody can tell, and the file counts at the next start.
-    let in_file = std::fs::read_to_string(&file).ok().filter(|in_file| from_elsewhere && *in_file != text);
+    let in_file = std::fs::read_to_string(&appliance.file).ok();
+    let in_file = in_file.filter(|in_file| from_elsewhere && **in_file != *appliance.text);
     appliance.ahead_of_file = in_file.is_some();
-    appliance.runtime.spawn_blocking(move || {
-        let kept = match in_file {
-            Some(in_file) => directory.save_applied(&text, &in_file),
-            None => directory.forget_applied(),
-        };
-        if let Err(error) = kept {
-            tracing::warn!(%error, directory = %directory.path().display(), "a restart of the service comes back with what its file says");
-        }
-    });
+    let record = in_file.map_or_else(String::new, |in_file| StateDir::applied_record(&appliance.text, &in_file));
+    drop(appliance.applied_saver.save(record));
     unsaved
 }
 
@@ -79,14 +101,9 @@ fn hand_over(appliance: &Appliance) -> anyhow::Result<()> {
     Ok(appliance.supervisor.send_with(&Word::Configuration, file.as_fd())?)
 }
 
-/// Has it kept for a start that finds the file wrong. Nobody waits for the disk; one that takes no write has an alarm of its own.
+/// Has it kept for a start that finds the file wrong. Nobody waits for the disk; one that takes no write is an alarm.
 pub(crate) fn keep(appliance: &Appliance) {
-    let (directory, text) = (appliance.state_dir.clone(), appliance.text.to_string());
-    appliance.runtime.spawn_blocking(move || {
-        if let Err(error) = directory.save_good(&text) {
-            tracing::warn!(%error, directory = %directory.path().display(), "the configuration in force is not kept for a start with a wrong file");
-        }
-    });
+    drop(appliance.last_good_saver.save(appliance.text.to_string()));
 }
 
 /// What operators asked of servers that the configuration speaks of anew: it wins, and says so.

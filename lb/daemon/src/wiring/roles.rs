@@ -14,14 +14,17 @@ use fmc_vrrp::driver::{LogLevel, Report, Snapshot};
 use fmc_vrrp::lease::FAREWELL;
 use fmc_vrrp::router::role::{Reason, Role};
 
-use super::{alarm, reason};
-use crate::proxy::appliance::Appliance;
+use super::{alarm, failover, reason};
+use crate::proxy::appliance::{Appliance, VipState};
 use crate::proxy::metrics;
 
 /// One report of the election that is not a snapshot.
 pub(crate) fn hear(report: Report, appliance: &mut Appliance) {
     match report {
-        Report::RoleChanged { vip, change } => enter(&vip, change.to, &change.reason, Duration::ZERO, appliance),
+        Report::RoleChanged { vip, change } => {
+            let ago = clock::now().saturating_duration_since(change.at);
+            enter(&vip, change.to, &change.reason, ago, appliance);
+        }
         Report::MoveRefused { vip, why } => {
             let why = reason::of_refusal(why, &appliance.config.nodes);
             if let Some(state) = appliance.vip_mut(&vip) {
@@ -33,7 +36,10 @@ pub(crate) fn hear(report: Report, appliance: &mut Appliance) {
             appliance.note(Severity::Warning, EventKind::Peer, Some(format!("vip {vip}")), text);
         }
         Report::Log { level, text } => appliance.note(severity_of(level), EventKind::Peer, None, text),
-        Report::AddressInstalled { vip } => tracing::debug!(%vip, "address installed"),
+        Report::AddressInstalled { vip, at } => {
+            tracing::debug!(%vip, "address installed");
+            failover::address_installed(&vip, clock::now().saturating_duration_since(at), appliance);
+        }
         Report::AddressRemoved { vip } => tracing::debug!(%vip, "address removed"),
         Report::Snapshot(_) => {}
     }
@@ -58,6 +64,8 @@ pub(crate) fn keeper_gone(appliance: &mut Appliance) {
         false => (Severity::Info, "the keeper is gone; it held no address"),
     };
     appliance.note(severity, EventKind::Process, Some("keeper".to_owned()), text.to_owned());
+    let holds = |state: &&VipState| state.role.holds_address();
+    let lost: Vec<VipName> = appliance.vips.iter().filter(holds).map(|state| state.vip.name.clone()).collect();
     for state in &mut appliance.vips {
         if state.role.holds_address() {
             state.lost_at = Some(Instant::now());
@@ -67,6 +75,7 @@ pub(crate) fn keeper_gone(appliance: &mut Appliance) {
         state.since = Moment::from(SystemTime::now());
         "there is no keeper".clone_into(&mut state.reason);
     }
+    failover::keeper_gone(&lost, appliance);
 }
 
 /// A VIP is in a role since `ago`. What follows depends on the role that we knew, not on the one that the keeper came from:
@@ -84,7 +93,7 @@ fn enter(vip: &VipName, to: Role, why: &Reason, ago: Duration, appliance: &mut A
         return;
     }
     state.since = Moment::from(SystemTime::now().checked_sub(ago).unwrap_or(SystemTime::UNIX_EPOCH));
-    state.reason.clone_from(&sentence);
+    let before = std::mem::replace(&mut state.reason, sentence.clone());
     let address = state.vip.address;
     let handed_over = from.holds_address() && matches!(why, Reason::TakenOver(_));
     match (from, to) {
@@ -103,6 +112,7 @@ fn enter(vip: &VipName, to: Role, why: &Reason, ago: Duration, appliance: &mut A
         }
         (Role::Initialize | Role::Backup, _) => {}
     }
+    failover::note(&failover::Turn { vip, from, to, why, before: &before, sentence: &sentence, ago }, appliance);
     let lost = from.holds_address() && !to.holds_address() && !handed_over;
     let severity = if lost || *why == Reason::NobodyTookOver { Severity::Warning } else { Severity::Info };
     appliance.note(severity, EventKind::Role, Some(format!("vip {vip}")), format!("{to} {address}: {sentence}"));

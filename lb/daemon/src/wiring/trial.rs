@@ -1,22 +1,22 @@
 //! A configuration on trial: in force, and gone again by itself unless somebody confirms it in time.
 //!
 //! Whoever is locked out by it need do nothing. A proxy that dies meanwhile comes back with the one before, which the supervisor still
-//! has. When it was put on trial on all nodes, the node on which the operator asked decides: as soon as it is heard to have the same
-//! configuration for good, it is confirmed here too, even if the word itself was lost.
+//! has. When it was put on trial on all nodes, the node on which the operator asked decides: as soon as it is heard to have confirmed this very
+//! trial, it is confirmed here too, even if the word itself was lost.
 
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use fmc_api::events::EventKind;
+use fmc_api::pair::TrialId;
 use fmc_api::word::Severity;
 use fmc_config::model::Config;
-use fmc_config::model::name::NodeName;
 use tokio::time::sleep;
 
-use super::reload::{self, Next};
-use crate::pair::channel;
+use super::reload::{self, Doors, Next};
+use crate::administrative::Stamp;
 use crate::proxy::appliance::{Appliance, Shared};
-use crate::{admin, node, proxy};
+use crate::{node, proxy};
 
 /// Between two looks at a trial.
 const LOOK: Duration = Duration::from_millis(100);
@@ -30,13 +30,18 @@ pub(crate) struct Trial {
     /// What comes back.
     before: Rc<str>,
     ends_at: Instant,
-    /// The node on which it was asked.
-    asked_on: NodeName,
+    /// The order that began it; the node on which that was asked decides.
+    began_by: Stamp,
     /// It was asked there and not here, so the file of the service here does not say it.
     from_elsewhere: bool,
 }
 
 impl Trial {
+    /// The order that began it.
+    pub(crate) fn began_by(&self) -> &Stamp {
+        &self.began_by
+    }
+
     /// Until it ends.
     pub(crate) fn left(&self) -> Duration {
         self.ends_at.saturating_duration_since(Instant::now())
@@ -44,10 +49,10 @@ impl Trial {
 }
 
 /// Puts what is in force on trial: `before` comes back after `within`.
-pub(crate) fn begin(before: Rc<str>, within: Duration, asked_on: NodeName, shared: &Shared) {
+pub(crate) fn begin(before: Rc<str>, within: Duration, began_by: Stamp, shared: &Shared) {
     let mut appliance = shared.borrow_mut();
-    let from_elsewhere = asked_on != appliance.node.name;
-    appliance.trial = Some(Trial { before, ends_at: Instant::now() + within, asked_on, from_elsewhere });
+    let from_elsewhere = began_by.by != appliance.node.name;
+    appliance.trial = Some(Trial { before, ends_at: Instant::now() + within, began_by, from_elsewhere });
     drop(appliance);
     tokio::task::spawn_local(watch(shared.clone()));
 }
@@ -56,6 +61,7 @@ pub(crate) fn begin(before: Rc<str>, within: Duration, asked_on: NodeName, share
 pub(crate) fn confirm(appliance: &mut Appliance) -> Option<Option<String>> {
     let trial = appliance.trial.take()?;
     let unsaved = reload::remember(trial.from_elsewhere, appliance);
+    appliance.confirmed = Some(trial.began_by);
     let text = format!("the configuration {:016x} is confirmed", appliance.config_hash);
     appliance.note(Severity::Info, EventKind::Configuration, None, text);
     Some(unsaved)
@@ -72,8 +78,7 @@ pub(crate) async fn roll_back(why: &str, shared: &Shared) -> Result<(), String> 
         let text = format!("the configuration {:016x} is in force again: {why}", appliance.config_hash);
         appliance.note(Severity::Warning, EventKind::Configuration, None, text);
     }
-    admin::serve_addresses(shared).await;
-    channel::renew(shared);
+    Doors::default().open(shared);
     Ok(())
 }
 
@@ -116,6 +121,10 @@ async fn watch(shared: Shared) {
     }
 }
 
+fn is_of(confirmed: &TrialId, order: &Stamp) -> bool {
+    (confirmed.count, &confirmed.by) == (order.count, &order.by)
+}
+
 enum Verdict {
     /// Somebody has ended it.
     Over,
@@ -126,10 +135,9 @@ enum Verdict {
 
 fn verdict(appliance: &Appliance) -> Verdict {
     let Some(trial) = &appliance.trial else { return Verdict::Over };
-    let own = format!("{:016x}", appliance.config_hash);
-    let decided = appliance.channel.heard(&trial.asked_on).map(|said| &said.report);
+    let decided = appliance.channel.heard(&trial.began_by.by).and_then(|said| said.report.confirmed.as_ref());
     match decided {
-        Some(report) if !report.on_trial && report.config_hash == own => Verdict::ConfirmedElsewhere,
+        Some(confirmed) if is_of(confirmed, &trial.began_by) => Verdict::ConfirmedElsewhere,
         _ if trial.left().is_zero() => Verdict::Ended,
         _ => Verdict::Wait,
     }

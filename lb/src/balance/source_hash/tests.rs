@@ -1,3 +1,5 @@
+use std::net::Ipv4Addr;
+
 use fmc_config::model::backend::Weight;
 use proptest::prelude::*;
 
@@ -29,8 +31,8 @@ fn slots_of(table: &SourceTable, servers: usize) -> Vec<u64> {
 }
 
 /// The clients of a /16, as in the lab.
-fn sources() -> impl Iterator<Item = Ipv4Addr> {
-    (0..=u16::MAX).map(|host| Ipv4Addr::from(0x0a11_0000 | u32::from(host)))
+fn sources() -> impl Iterator<Item = IpAddr> {
+    (0..=u16::MAX).map(|host| Ipv4Addr::from(0x0a11_0000 | u32::from(host)).into())
 }
 
 const MASTERS: [(&str, u16); 3] = [("master1", 1), ("master2", 1), ("master3", 1)];
@@ -49,7 +51,7 @@ fn every_node_build_and_architecture_makes_the_same_table_and_the_same_choice() 
     assert_eq!(fingerprint(&table(&[("worker1", 3), ("worker2", 1), ("worker3", 256)])), GOLDEN_WEIGHTED);
     let table = table(&MASTERS);
     for (source, server) in GOLDEN_CHOICES {
-        let chosen = choose(&candidates(&[0, 1, 2]), Ipv4Addr::from(source), &table).unwrap();
+        let chosen = choose(&candidates(&[0, 1, 2]), Ipv4Addr::from(source).into(), &table).unwrap();
         assert_eq!(MASTERS[chosen].0, server, "{source:?}");
     }
 }
@@ -126,9 +128,9 @@ fn a_server_that_leaves_the_file_moves_at_most_one_percent_more_than_its_own_sha
 
 #[test]
 fn a_table_without_the_candidates_still_gives_one() {
-    assert_eq!(choose(&candidates(&[4]), Ipv4Addr::LOCALHOST, &table(&MASTERS)), Some(4));
-    assert_eq!(choose(&candidates(&[1]), Ipv4Addr::LOCALHOST, &SourceTable::default()), Some(1));
-    assert_eq!(choose(&[], Ipv4Addr::LOCALHOST, &table(&MASTERS)), None);
+    assert_eq!(choose(&candidates(&[4]), IpAddr::V4(Ipv4Addr::LOCALHOST), &table(&MASTERS)), Some(4));
+    assert_eq!(choose(&candidates(&[1]), IpAddr::V4(Ipv4Addr::LOCALHOST), &SourceTable::default()), Some(1));
+    assert_eq!(choose(&[], IpAddr::V4(Ipv4Addr::LOCALHOST), &table(&MASTERS)), None);
 }
 
 proptest! {
@@ -150,7 +152,7 @@ proptest! {
     #[test]
     fn a_walk_meets_every_slot_once(source in any::<u32>()) {
         let mut met = vec![false; SLOTS];
-        walk(source.into()).for_each(|slot| met[slot] = true);
+        walk(Ipv4Addr::from(source).into()).for_each(|slot| met[slot] = true);
         prop_assert!(met.into_iter().all(|met| met));
     }
 }

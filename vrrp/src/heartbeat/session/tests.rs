@@ -9,6 +9,7 @@ use crate::router::role::Role;
 use crate::tier::Tier;
 
 const KEY: [u8; 32] = [7; 32];
+const NEWEST: Sequence = Sequence::from_bits(0x6800_0000_8000_0000);
 const HASH: u64 = 0xfeed_beef_0123_4567;
 
 fn report(role: Role) -> PeerReport {
@@ -39,7 +40,7 @@ fn pair() -> (Session, Session) {
 
 fn datagram(from: &mut Session) -> Vec<u8> {
     let mut out = [0xa5; MAX_LEN];
-    let length = from.encode(HASH, &[report(Role::Active)], &mut out);
+    let length = from.encode(HASH, None, &[report(Role::Active)], &mut out);
     out[..length].to_vec()
 }
 
@@ -68,6 +69,20 @@ fn what_is_said_arrives() {
     let heartbeat = b.accept(&datagram(&mut a)).unwrap();
     assert_eq!((heartbeat.rank, heartbeat.config_hash), (0, HASH));
     assert_eq!(heartbeat.virtual_routers.as_slice(), [report(Role::Active)]);
+}
+
+#[test]
+fn only_a_signed_datagram_says_which_of_our_signed_advertisements_counted() {
+    let (mut a, mut b) = pair();
+    acquaint(&mut a, &mut b);
+    let open = || Keys::default();
+    let (mut c, mut d) = (Session::new(0, 1, 0xcccc, open()), Session::new(1, 0, 0xdddd, open()));
+    acquaint(&mut c, &mut d);
+    for (from, to, told) in [(&mut a, &mut b, Some(NEWEST)), (&mut c, &mut d, None)] {
+        let mut out = [0xa5; MAX_LEN];
+        let length = from.encode(HASH, Some(NEWEST), &[report(Role::Active)], &mut out);
+        assert_eq!(to.accept(&out[..length]).unwrap().accepted, told);
+    }
 }
 
 #[test]
@@ -273,7 +288,7 @@ fn the_largest_heartbeat_fits_one_ethernet_frame() {
     acquaint(&mut a, &mut b);
     let many = [report(Role::Backup); MAX_VIRTUAL_ROUTERS + 1];
     let mut out = [0; MAX_LEN];
-    let length = a.encode(HASH, &many, &mut out);
+    let length = a.encode(HASH, None, &many, &mut out);
     assert!(length == MAX_LEN && length <= 1472, "{length} octets of UDP payload");
     assert_eq!(b.accept(&out[..length]).unwrap().virtual_routers.len(), MAX_VIRTUAL_ROUTERS);
 }
@@ -310,7 +325,7 @@ proptest! {
         let (mut a, mut b) = pair();
         acquaint(&mut a, &mut b);
         let mut out = [0xff; MAX_LEN];
-        let length = a.encode(hash, &reports, &mut out);
+        let length = a.encode(hash, None, &reports, &mut out);
         let heartbeat = b.accept(&out[..length]).unwrap();
         prop_assert_eq!(heartbeat.config_hash, hash);
         prop_assert_eq!(heartbeat.virtual_routers.as_slice(), reports);

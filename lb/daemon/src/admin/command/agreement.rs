@@ -10,14 +10,12 @@
 
 use std::time::{Duration, Instant};
 
-use fmc_api::configure::{Configure, ConfigureAnswer, Confirm, ElectionChange};
+use fmc_api::configure::{Configure, ConfigureAnswer, Confirm, ConfirmAnswer, ElectionChange, Rollback};
 use fmc_api::{Elsewhere, Outcome, Refusal, RefusalKind, path};
 use hyper::body::Bytes;
-use serde::Serialize;
-use serde_json::Value;
 
 use super::configure::configure;
-use super::everywhere::{ask, ask_others};
+use super::everywhere::{ask, ask_others, json, typed};
 use crate::admin::response::Answer;
 use crate::administrative::Order;
 use crate::pair::call::Line;
@@ -25,8 +23,8 @@ use crate::proxy::appliance::Shared;
 use crate::proxy::view::live_peers;
 use crate::wiring::trial;
 
-/// How long the nodes wait for each other when nobody has asked for a trial.
-const AGREE_WITHIN: Duration = Duration::from_secs(20);
+/// How long the nodes wait for each other when nobody has asked for a trial: for each node its answer, and its election.
+const AGREE_WITHIN: Duration = Duration::from_secs(15);
 
 /// A node whose election has begun anew is heard again within this.
 const HEARD_WITHIN: Duration = Duration::from_secs(5);
@@ -51,29 +49,48 @@ async fn alone(wanted: Configure, order: &Order, shared: &Shared) -> Result<Conf
 
 async fn on_all(wanted: Configure, order: &Order, shared: &Shared) -> Result<ConfigureAnswer, Refusal> {
     let mut plan = configure(Configure { dry_run: true, ..wanted.clone() }, order, shared).await?;
-    let dry = body(&Configure { dry_run: true, confirm_within_ms: None, ..wanted.clone() });
+    let dry = json(&Configure { dry_run: true, confirm_within_ms: None, ..wanted.clone() });
     plan.others = typed(ask_others(path::CONFIGURE, dry, order, true, shared).await);
     if wanted.dry_run {
         return Ok(plan);
     }
     all_can(&plan.others)?;
-    let trial_ms = wanted.confirm_within_ms.unwrap_or(AGREE_WITHIN.as_millis() as u64);
+    let agree_within = AGREE_WITHIN * (1 + plan.others.len() as u32);
+    let trial_ms = wanted.confirm_within_ms.unwrap_or(agree_within.as_millis() as u64);
     let on_trial = Configure { confirm_within_ms: Some(trial_ms), ..wanted.clone() };
     put_on_trial(&on_trial, &plan.others, order, shared).await?;
     let mut answer = match configure(on_trial, order, shared).await {
         Ok(answer) => answer,
         Err(refusal) => {
-            ask_others(path::ROLLBACK, empty(), order, false, shared).await;
+            take_back(order, shared).await;
             return Err(refusal);
         }
     };
+    answer.others = plan.others;
     if wanted.confirm_within_ms.is_none() {
         answer.unsaved = trial::confirm(&mut shared.borrow_mut()).flatten();
-        let confirm = body(&Confirm { hash: Some(answer.hash.clone()) });
-        ask_others(path::CONFIRM, confirm, order, false, shared).await;
+        let confirm = json(&Confirm { hash: Some(answer.hash.clone()) });
+        let confirmed = typed::<ConfirmAnswer>(ask_others(path::CONFIRM, confirm, order, false, shared).await);
+        confirmed.into_iter().for_each(|there| note_unconfirmed(there, &mut answer.others));
     }
-    answer.others = plan.others;
     Ok(answer)
+}
+
+/// The trial that this order began, and no other's, ends on the others.
+async fn take_back(order: &Order, shared: &Shared) {
+    ask_others(path::ROLLBACK, json(&Rollback { own: true }), order, false, shared).await;
+}
+
+/// It is in force there on trial; a node that has not heard that it stays asks this one by itself.
+fn note_unconfirmed(there: Elsewhere<ConfirmAnswer>, others: &mut [Elsewhere<ConfigureAnswer>]) {
+    let outcome = match there.outcome {
+        Outcome::Done(_) => return,
+        Outcome::Refused(refusal) => Outcome::Refused(refusal),
+        Outcome::Later(why) | Outcome::NotAsked(why) => Outcome::Later(why),
+    };
+    if let Some(other) = others.iter_mut().find(|other| other.node == there.node) {
+        other.outcome = outcome;
+    }
 }
 
 /// One that is not reached or refuses keeps it from all.
@@ -103,14 +120,14 @@ async fn put_on_trial(
 ) -> Result<(), Refusal> {
     let lines: Vec<Line> = shared.borrow().channel.lines().cloned().collect();
     for line in &lines {
-        let failed = match ask(line, path::CONFIGURE, body(wanted), order, false).await {
+        let failed = match ask(line, path::CONFIGURE, json(wanted), order, false).await {
             Outcome::Done(_) => None,
             Outcome::Refused(Refusal { error, .. }) => Some(error),
             Outcome::Later(why) | Outcome::NotAsked(why) => Some(why),
         };
         if let Some(why) = failed {
             // One that did it and could not say so goes back when its trial ends, if this word does not reach it.
-            ask_others(path::ROLLBACK, empty(), order, false, shared).await;
+            take_back(order, shared).await;
             return Err(none_changed(format!("{}: {why}", line.node)));
         }
         if begins_anew(plans, line) {
@@ -132,28 +149,4 @@ async fn wait_until_heard(line: &Line, shared: &Shared) {
     while Instant::now() < by && !live_peers(&shared.borrow()).any(|peer| peer.name == line.node) {
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
-}
-
-fn body(wanted: &impl Serialize) -> Bytes {
-    serde_json::to_vec(wanted).unwrap_or_default().into()
-}
-
-fn empty() -> Bytes {
-    Bytes::from_static(b"{}")
-}
-
-fn typed(others: Vec<Elsewhere<Value>>) -> Vec<Elsewhere<ConfigureAnswer>> {
-    let one = |Elsewhere { node, outcome }| {
-        let outcome = match outcome {
-            Outcome::Done(value) => match serde_json::from_value(value) {
-                Ok(answer) => Outcome::Done(answer),
-                Err(error) => Outcome::NotAsked(format!("its answer cannot be read: {error}")),
-            },
-            Outcome::Refused(refusal) => Outcome::Refused(refusal),
-            Outcome::Later(why) => Outcome::Later(why),
-            Outcome::NotAsked(why) => Outcome::NotAsked(why),
-        };
-        Elsewhere { node, outcome }
-    };
-    others.into_iter().map(one).collect()
 }

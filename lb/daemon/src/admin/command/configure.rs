@@ -15,12 +15,11 @@ use fmc_lb::Session;
 use fmc_vrrp::driver::{Change, KeeperSettings};
 use tokio::sync::oneshot;
 
-use crate::admin::{self, read};
+use crate::admin::read;
 use crate::administrative::Order;
 use crate::message::ToKeeper;
-use crate::pair::channel;
 use crate::proxy::appliance::{Appliance, Shared};
-use crate::wiring::reload::{self, Next};
+use crate::wiring::reload::{self, Doors, Next};
 use crate::wiring::trial;
 use crate::{node, proxy};
 
@@ -39,23 +38,24 @@ pub(crate) async fn configure(wanted: Configure, order: &Order, shared: &Shared)
     if shared.borrow().config_hash != hash_before {
         return Err(no("another configuration came into force meanwhile", "look at it, and try again"));
     }
+    let doors = Doors::bind(&config, &node, &settings, &shared.borrow())
+        .map_err(|error| no(format!("{error:#}"), "free what is taken, or name another port"))?;
     let before = shared.borrow().text.clone();
     let mut answer = prepare_and_commit(wanted, config, node, settings, election, order, &mut shared.borrow_mut())?;
     if !answer.dry_run {
         let this = shared.borrow().node.name.clone();
         match trial {
-            Some(within) => trial::begin(before, within, order.stamp.by.clone(), shared),
+            Some(within) => trial::begin(before, within, order.stamp.clone(), shared),
             None => answer.unsaved = reload::remember(order.stamp.by != this, &mut shared.borrow_mut()),
         }
-        admin::serve_addresses(shared).await;
-        channel::renew(shared);
+        doors.open(shared);
     }
     Ok(answer)
 }
 
 /// How long it is on trial; `None`: it stays. One trial at a time: what would come back must be what somebody has wanted.
 fn trial_of(wanted: &Configure, appliance: &Appliance) -> Result<Option<Duration>, Refusal> {
-    if appliance.trial.is_some() && !wanted.dry_run {
+    if appliance.trial.is_some() {
         return Err(no("a configuration is on trial", "fmc-lbctl confirm or fmc-lbctl rollback first"));
     }
     match wanted.confirm_within_ms {

@@ -2,13 +2,15 @@
 
 use std::time::Duration;
 
-use fmc_api::command::{Failover, FailoverAnswer, SetState, StateAnswer, StateChange, Undo, VipChoice};
+use fmc_api::command::{Failover, FailoverAnswer, Pin, SetState, StateAnswer, StateChange, Undo, VipChoice};
 use fmc_api::configure::{Configure, Confirm};
 use fmc_api::status::Owner;
 use fmc_api::word::AdminState;
 use fmc_api::{Elsewhere, Outcome, Refusal, Target, path};
 use fmc_config::model::name::NodeName;
 use hyper::body::Bytes;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::{agreement, failover, here, parse, unsaved};
@@ -27,13 +29,19 @@ const WITHIN: Duration = Duration::from_secs(10);
 pub(super) async fn answer(path: &str, body: Bytes, order: &Order, shared: &Shared) -> Answer {
     match path {
         path::DRAIN | path::READY | path::MAINT => {
-            let node = other_node(&body, &shared.borrow());
+            let (own, node) = (shared.borrow().node.name.clone(), other_node(&body, &shared.borrow()));
             match node {
+                // The others cannot do it; they hear of it, as of everything that was asked.
+                None if named(&body).as_ref() == Some(&own) => here(path, &body, order, shared).await,
                 Some(node) => of_other_node(node, path, body, order, shared).await,
                 None => of_all(path, body, order, shared).await,
             }
         }
-        path::WEIGHT | path::UNDO | path::PIN => of_all(path, body, order, shared).await,
+        path::WEIGHT | path::UNDO => of_all(path, body, order, shared).await,
+        path::PIN => match parse::<Pin>(&body) {
+            Ok(wanted) => of_all(path, json(&Pin { all_nodes: true, ..wanted }), order, shared).await,
+            Err(refusal) => refusal.into(),
+        },
         path::FAILOVER => match parse::<Failover>(&body) {
             Ok(wanted) => fail_over(wanted, body, order, shared).await,
             Err(refusal) => refusal.into(),
@@ -50,9 +58,14 @@ pub(super) async fn answer(path: &str, body: Bytes, order: &Order, shared: &Shar
 
 /// The other node of `[nodes]` that a state is asked for.
 fn other_node(body: &[u8], appliance: &Appliance) -> Option<NodeName> {
+    named(body).filter(|node| appliance.others().any(|other| other.name == *node))
+}
+
+/// The node that a state is asked for.
+fn named(body: &[u8]) -> Option<NodeName> {
     let SetState { target, dry_run: _ } = parse(body).ok()?;
     let Target::Node(node) = target else { return None };
-    appliance.others().any(|other| other.name == node).then_some(node)
+    Some(node)
 }
 
 /// What concerns every node: here first, and what was done here is done there.
@@ -74,14 +87,35 @@ async fn of_all(path: &str, body: Bytes, order: &Order, shared: &Shared) -> Answ
 
 /// The others take back the act that was taken back here, and no other.
 fn same_act(done: &Value) -> Bytes {
-    let undo = Undo { act: done["act"]["number"].as_u64(), dry_run: done["dry_run"] == Value::Bool(true) };
-    serde_json::to_vec(&undo).unwrap_or_default().into()
+    let by = done["act"]["by"].as_str().and_then(|name| name.parse().ok());
+    json(&Undo { act: done["act"]["number"].as_u64(), by, dry_run: done["dry_run"] == Value::Bool(true) })
 }
 
 /// The others confirm what was confirmed here, and nothing else.
 fn same_configuration(done: &Value) -> Bytes {
-    let confirm = Confirm { hash: done["hash"].as_str().map(str::to_owned) };
-    serde_json::to_vec(&confirm).unwrap_or_default().into()
+    json(&Confirm { hash: done["hash"].as_str().map(str::to_owned) })
+}
+
+pub(super) fn json(body: &impl Serialize) -> Bytes {
+    serde_json::to_vec(body).unwrap_or_default().into()
+}
+
+/// Answers as what they are.
+pub(super) fn typed<T: DeserializeOwned>(others: Vec<Elsewhere<Value>>) -> Vec<Elsewhere<T>> {
+    let one = |Elsewhere { node, outcome }| Elsewhere { node, outcome: read_answer(outcome) };
+    others.into_iter().map(one).collect()
+}
+
+fn read_answer<T: DeserializeOwned>(outcome: Outcome<Value>) -> Outcome<T> {
+    match outcome {
+        Outcome::Done(value) => match serde_json::from_value(value) {
+            Ok(answer) => Outcome::Done(answer),
+            Err(error) => Outcome::NotAsked(format!("its answer cannot be read: {error}")),
+        },
+        Outcome::Refused(refusal) => Outcome::Refused(refusal),
+        Outcome::Later(why) => Outcome::Later(why),
+        Outcome::NotAsked(why) => Outcome::NotAsked(why),
+    }
 }
 
 /// What each other node makes of it; they are asked at the same time.
@@ -225,11 +259,14 @@ async fn from_everywhere(wanted: Failover, this: NodeName, body: Bytes, order: &
     }
     let lines: Vec<Line> =
         shared.borrow().channel.lines().filter(|line| wanted.to.as_ref() != Some(&line.node)).cloned().collect();
+    let mut others = Vec::new();
     for line in lines {
-        if let Outcome::Done(value) = ask(&line, path::FAILOVER, body.clone(), order, wanted.dry_run).await {
-            let theirs: Option<FailoverAnswer> = serde_json::from_value(value).ok();
-            moves.extend(theirs.into_iter().flat_map(|answer| answer.moves));
+        // A move is of the moment: nobody makes up for it.
+        let outcome = ask(&line, path::FAILOVER, body.clone(), order, true).await;
+        match read_answer::<FailoverAnswer>(outcome) {
+            Outcome::Done(answer) => moves.extend(answer.moves),
+            outcome => others.push(Elsewhere { node: line.node, outcome }),
         }
     }
-    Answer::json(&FailoverAnswer { now: read::now(), dry_run: wanted.dry_run, moves })
+    Answer::json(&FailoverAnswer { now: read::now(), dry_run: wanted.dry_run, moves, others })
 }

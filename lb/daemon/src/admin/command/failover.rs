@@ -31,7 +31,7 @@ fn patience(appliance: &Appliance) -> Duration {
 /// Moves what the command names, or says what it would move.
 pub(crate) async fn fail_over(wanted: &Failover, shared: &Shared) -> Result<Answer, Refusal> {
     let moves = moves(wanted, shared).await?;
-    Ok(Answer::json(&FailoverAnswer { now: read::now(), dry_run: wanted.dry_run, moves }))
+    Ok(Answer::json(&FailoverAnswer { now: read::now(), dry_run: wanted.dry_run, moves, others: Vec::new() }))
 }
 
 /// What becomes, or would become, of each VIP of this node that the command is about.

@@ -14,7 +14,7 @@ use crate::administrative::{Order, Subject, Wanted};
 use crate::proxy::appliance::Shared;
 use crate::wiring::operator;
 
-/// Pins this node, or ends its pin.
+/// Pins this node, or all, or ends their pin.
 pub(super) async fn pin(wanted: Pin, order: &Order, shared: &Shared) -> Result<Answer, Refusal> {
     if wanted.for_ms > Pin::LONGEST_MS {
         let error = format!("{} ms is longer than a week", wanted.for_ms);
@@ -28,8 +28,12 @@ pub(super) async fn pin(wanted: Pin, order: &Order, shared: &Shared) -> Result<A
             _ => (format!("pinned for {seconds} s, asked by {order}"), format!("pin {seconds}s")),
         };
         appliance.note(Severity::Info, EventKind::Command, None, text);
-        let subject = Subject::Node(appliance.node.name.clone());
-        operator::ask(Wanted::Pin(Duration::from_millis(wanted.for_ms)), &[subject], what, order, appliance)
+        // Each node has what was asked of all: one that is away hears of its own part when it is back.
+        let this = appliance.node.name.clone();
+        let pinned = appliance.config.nodes.iter().map(|node| node.name.clone());
+        let subjects: Vec<Subject> =
+            pinned.filter(|node| wanted.all_nodes || *node == this).map(Subject::Node).collect();
+        operator::ask(Wanted::Pin(Duration::from_millis(wanted.for_ms)), &subjects, what, order, appliance)
     };
     let unsaved = unsaved(receipt).await;
     Ok(Answer::json(&PinAnswer { now: read::now(), for_ms: wanted.for_ms, unsaved, others: Vec::new() }))

@@ -1,6 +1,6 @@
 //! `confirm` and `rollback`: the end of a trial.
 
-use fmc_api::configure::{Confirm, ConfirmAnswer};
+use fmc_api::configure::{Confirm, ConfirmAnswer, Rollback};
 use fmc_api::{Refusal, RefusalKind};
 
 use crate::admin::read;
@@ -31,9 +31,11 @@ pub(super) fn confirm(wanted: &Confirm, shared: &Shared) -> Result<Answer, Refus
 }
 
 /// What was in force before the trial comes back here.
-pub(super) async fn roll_back(order: &Order, shared: &Shared) -> Result<Answer, Refusal> {
-    if shared.borrow().trial.is_none() {
-        return Err(no_trial());
+pub(super) async fn roll_back(wanted: Rollback, order: &Order, shared: &Shared) -> Result<Answer, Refusal> {
+    let began_by = shared.borrow().trial.as_ref().map(|trial| trial.began_by().clone()).ok_or_else(no_trial)?;
+    if wanted.own && began_by != order.stamp {
+        let error = format!("another trial runs, which was asked on {}", began_by.by);
+        return Err(Refusal::new(RefusalKind::No, error, "fmc-lbctl confirm or fmc-lbctl rollback ends it"));
     }
     match trial::roll_back(&format!("{order} took it back"), shared).await {
         Ok(()) => Ok(answer(&shared.borrow())),

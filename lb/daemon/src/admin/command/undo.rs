@@ -9,14 +9,14 @@ use super::node_state::{self, Begun};
 use super::{server_state, unsaved};
 use crate::admin::read;
 use crate::admin::response::Answer;
-use crate::administrative::{Act, Administrative, Effect, Order, Undone};
+use crate::administrative::{Act, Administrative, Effect, Order, Stamp, Undone};
 use crate::proxy::appliance::{Appliance, Shared};
 use crate::proxy::saver::Receipt;
 use crate::wiring::operator;
 
 /// Takes the last act back, or says what that would do.
 pub(crate) async fn undo(wanted: Undo, order: &Order, shared: &Shared) -> Result<Answer, Refusal> {
-    let Plan { after, undone, changes, weights, moves } = plan(wanted, order, &shared.borrow())?;
+    let Plan { after, undone, changes, weights, moves } = plan(&wanted, order, &shared.borrow())?;
     let Undone { act, effects } = undone;
     let (moves, unsaved) = if wanted.dry_run {
         (moves, None)
@@ -37,8 +37,8 @@ struct Plan {
     moves: Vec<Move>,
 }
 
-fn plan(wanted: Undo, order: &Order, appliance: &Appliance) -> Result<Plan, Refusal> {
-    check_number(wanted.act, appliance)?;
+fn plan(wanted: &Undo, order: &Order, appliance: &Appliance) -> Result<Plan, Refusal> {
+    check_act(wanted, appliance)?;
     let mut after = appliance.administrative.clone();
     let undone = after.undo(order, &appliance.config).ok_or_else(nothing)?;
     let mut plan = Plan { after, undone, changes: Vec::new(), weights: Vec::new(), moves: Vec::new() };
@@ -65,19 +65,15 @@ fn plan(wanted: Undo, order: &Order, appliance: &Appliance) -> Result<Plan, Refu
 }
 
 /// Somebody else may have acted since the caller looked.
-fn check_number(expected: Option<u64>, appliance: &Appliance) -> Result<(), Refusal> {
+fn check_act(wanted: &Undo, appliance: &Appliance) -> Result<(), Refusal> {
     let last = appliance.administrative.last_act().ok_or_else(nothing)?;
-    match expected {
-        Some(number) if number != last.stamp.count => Err(Refusal::new(
-            RefusalKind::No,
-            format!(
-                "the last act is no longer number {number} but {}: {} by uid {}",
-                last.stamp.count, last.what, last.uid
-            ),
-            "look again with fmc-lbctl undo --dry-run",
-        )),
-        _ => Ok(()),
+    let Stamp { count, by } = &last.stamp;
+    let is_it = wanted.act.is_none_or(|number| number == *count) && wanted.by.as_ref().is_none_or(|node| node == by);
+    if is_it {
+        return Ok(());
     }
+    let error = format!("the last act is another one: {}, by uid {} on {by}, number {count}", last.what, last.uid);
+    Err(Refusal::new(RefusalKind::No, error, "look again with fmc-lbctl undo --dry-run"))
 }
 
 fn nothing() -> Refusal {
@@ -103,6 +99,6 @@ fn begin(
 }
 
 fn words(act: Act) -> ActWords {
-    let Act { stamp, at, uid, what, .. } = act;
-    ActWords { number: stamp.count, at, uid, what }
+    let Act { stamp: Stamp { count, by }, at, uid, what, .. } = act;
+    ActWords { number: count, by, at, uid, what }
 }

@@ -3,7 +3,7 @@
 use fmc_api::backends::{AgentWord, BackendList, BackendStatus, CheckResult, Opinion, ServerStatus};
 use fmc_api::word::{AdminState, Health};
 use fmc_config::model::name::{BackendName, ServerName};
-use fmc_health::{Rung, ServerStatus as Checked};
+use fmc_health::{Observed, Rung, ServerStatus as Checked};
 use fmc_lb::{Administrative, Health as PoolHealth, PoolStatus, ServerStatus as Pooled};
 
 use super::now;
@@ -37,7 +37,13 @@ fn backend(appliance: &Appliance, pool: &PoolStatus, checked: &[Checked]) -> Bac
     }
 }
 
-fn server(appliance: &Appliance, pool: &PoolStatus, pooled: &Pooled, checked: Option<&Checked>) -> ServerStatus {
+/// One server in the API's words.
+pub(super) fn server(
+    appliance: &Appliance,
+    pool: &PoolStatus,
+    pooled: &Pooled,
+    checked: Option<&Checked>,
+) -> ServerStatus {
     let configured = appliance.config.backends.iter().find(|backend| backend.name == pool.backend);
     let configured = configured.and_then(|backend| backend.servers.iter().find(|server| server.name == pooled.name));
     let asked = appliance.administrative.server(&pool.backend, &pooled.name);
@@ -81,14 +87,19 @@ fn elsewhere(appliance: &Appliance, pool: &PoolStatus, pooled: &Pooled) -> Vec<O
 }
 
 fn last_check(checked: &Checked) -> Option<CheckResult> {
-    let last = checked.last()?;
-    Some(CheckResult {
-        at: moment_of(last.at),
-        passed: last.outcome.passed(),
-        rung: checked.rung().map(|rung| rung_words(rung).to_owned()),
-        words: last.outcome.detail.clone(),
-        latency_ms: last.outcome.latency.as_secs_f64() * 1000.0,
-    })
+    checked.last().map(check_result)
+}
+
+/// One outcome in the API's words.
+pub(super) fn check_result(observed: &Observed) -> CheckResult {
+    let Observed { at, outcome } = observed;
+    CheckResult {
+        at: moment_of(*at),
+        passed: outcome.passed(),
+        rung: outcome.rung.map(|rung| rung_words(rung).to_owned()),
+        words: outcome.detail.clone(),
+        latency_ms: outcome.latency.as_secs_f64() * 1000.0,
+    }
 }
 
 fn rung_words(rung: Rung) -> &'static str {

@@ -1,12 +1,15 @@
 //! `GET /v1/pair` and what belongs to it: what this node tells the others.
 
 use fmc_api::events::EventList;
-use fmc_api::pair::{Opinion, PairQuery, PairReport};
+use fmc_api::pair::{Opinion, PairQuery, PairReport, Part, TrialId};
 use fmc_api::{Refusal, RefusalKind};
 
-use super::{backends, now};
+use super::{backends, explain, failovers, now, status};
 use crate::admin::response::Answer;
-use crate::proxy::appliance::Appliance;
+use crate::administrative::Stamp;
+use crate::proxy::appliance::{Appliance, VipState};
+use crate::proxy::view::snapshot_of;
+use crate::supervisor::sketch::role_word;
 
 /// Everything that changes from second to second.
 pub(crate) fn report(appliance: &Appliance, query: PairQuery) -> PairReport {
@@ -18,9 +21,12 @@ pub(crate) fn report(appliance: &Appliance, query: PairQuery) -> PairReport {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         config_hash: format!("{:016x}", appliance.config_hash),
         on_trial: appliance.trial.is_some(),
+        confirmed: appliance.confirmed.clone().map(|Stamp { count, by }| TrialId { count, by }),
         administrative: appliance.administrative.digest().map(|digest| format!("{digest:016x}")).unwrap_or_default(),
         connections: appliance.data_plane.sessions().len() as u64,
         servers: opinions(appliance),
+        vips: appliance.vips.iter().map(|state| part(state, appliance)).collect(),
+        failovers: failovers::newest(appliance),
         events: EventList {
             now: now(),
             node,
@@ -29,6 +35,17 @@ pub(crate) fn report(appliance: &Appliance, query: PairQuery) -> PairReport {
             missed: since.missed,
             events: since.events,
         },
+    }
+}
+
+fn part(state: &VipState, appliance: &Appliance) -> Part {
+    Part {
+        vip: state.vip.name.clone(),
+        role: role_word(state.role),
+        for_ms: explain::age(state.since),
+        reason: state.reason.clone(),
+        priority: snapshot_of(appliance, &state.vip.name).map_or(0, |seen| seen.priority),
+        fitness: status::fitness(state),
     }
 }
 

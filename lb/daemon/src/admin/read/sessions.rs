@@ -1,6 +1,6 @@
 //! `GET /v1/sessions`: live connections, the oldest first.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::time::{Instant, SystemTime};
 
 use fmc_api::Moment;
@@ -25,9 +25,9 @@ fn matches(live: &Live, query: &SessionQuery) -> bool {
     let same_server = |name: &str| live.reached().is_some_and(|reached| reached.server.name().as_str() == name);
     vip.as_ref().is_none_or(|vip| *vip == settings.vip)
         && frontend.as_ref().is_none_or(|frontend| *frontend == settings.name)
-        && backend.as_ref().is_none_or(|backend| *backend == settings.backend)
+        && backend.as_ref().is_none_or(|backend| backend == live.pool().name())
         && server.as_ref().is_none_or(|server| same_server(server.as_str()))
-        && client.is_none_or(|client| client == IpAddr::V4(*live.client().ip()))
+        && client.is_none_or(|client| client == live.client().ip())
 }
 
 /// One connection in the API's words.
@@ -38,11 +38,12 @@ pub(crate) fn session(appliance: &Appliance, live: &Live) -> Session {
         id: SessionId(live.id()),
         since: moment_of(live.started()),
         state: state(live.phase()),
-        client: SocketAddr::V4(live.client()),
+        client: live.client(),
+        via: live.via().map(SocketAddr::V4),
         vip: settings.vip.clone(),
         frontend: settings.name.clone(),
         port: live.vip().port(),
-        backend: settings.backend.clone(),
+        backend: live.pool().name().clone(),
         server: reached.map(|reached| reached.server.name().clone()),
         server_address: reached.map(|reached| SocketAddr::V4(reached.server.socket_address(live.route()))),
         bytes_to_server: live.to_server(),

@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use fmc_api::Moment;
 use fmc_api::status::{
-    Fitness, FrontendStatus, LoadedConfig, Owner, PeerRole, PeerStatus, Pinned, Process, Roles, SafeToPatch, Status,
-    VipStatus,
+    Fitness, FrontendStatus, LoadedConfig, Owner, PeerRole, PeerStatus, Pinned, Process, Roles, RouteStatus,
+    SafeToPatch, Status, VipStatus,
 };
 use fmc_api::word::{Answerer, ProcessState, Tier as TierWord};
 use fmc_config::model::name::{NodeName, VipName};
+use fmc_config::model::route::Route;
 use fmc_lb::{EndedBy, Frontend, ListenerState};
 use fmc_vrrp::tier::Tier;
 
@@ -25,7 +26,7 @@ pub(crate) fn status(appliance: &Appliance) -> Status {
         node: appliance.node.name.clone(),
         admin: appliance.administrative.node(&appliance.node.name),
         admin_asked: appliance.administrative.node_asked(&appliance.node.name),
-        pinned: pinned(appliance),
+        pinned: pinned(&appliance.node.name, appliance),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         up_since: appliance.processes.as_ref().map_or(appliance.configured_at, |p| Moment::from_unix_ms(p.since)),
         observe: false,
@@ -43,8 +44,9 @@ pub(crate) fn status(appliance: &Appliance) -> Status {
     }
 }
 
-fn pinned(appliance: &Appliance) -> Option<Pinned> {
-    let pin = appliance.administrative.pin(&appliance.node.name)?;
+/// A node's pin, while it holds.
+pub(super) fn pinned(node: &NodeName, appliance: &Appliance) -> Option<Pinned> {
+    let pin = appliance.administrative.pin(node)?;
     let left = pin.left(now());
     (!left.is_zero()).then(|| Pinned { asked: pin.asked(), left_ms: milliseconds(left) })
 }
@@ -73,7 +75,8 @@ fn vip(appliance: &Appliance, state: &VipState) -> VipStatus {
     }
 }
 
-fn fitness(state: &VipState) -> Fitness {
+/// How well this node could serve it.
+pub(super) fn fitness(state: &VipState) -> Fitness {
     match &state.judgement {
         None => Fitness { tier: TierWord::Unfit, cause: Some("the first health checks are still out".to_owned()) },
         Some(judgement) => {
@@ -128,11 +131,22 @@ fn frontend_status(appliance: &Appliance, frontend: &Frontend) -> FrontendStatus
     FrontendStatus {
         name: settings.name.clone(),
         backend: settings.backend.clone(),
+        routes: settings.routes.iter().map(route_status).collect(),
         ports: settings.ports.iter().map(|route| route.listen.get()).collect(),
         listening: own.all(|listener| listener.state != ListenerState::Dead),
         connections: traffic.open().into(),
         connections_total: traffic.accepted(),
         refused_total: traffic.ended(EndedBy::RefusedByAllowList) + traffic.ended(EndedBy::NoServerAccepts),
+    }
+}
+
+fn route_status(route: &Route) -> RouteStatus {
+    let Route { server_names, alpn, sources, backend } = route;
+    RouteStatus {
+        server_names: server_names.iter().map(ToString::to_string).collect(),
+        alpn: alpn.clone(),
+        sources: sources.iter().map(ToString::to_string).collect(),
+        backend: backend.clone(),
     }
 }
 
@@ -169,7 +183,8 @@ fn roles(appliance: &Appliance) -> Roles {
     }
 }
 
-fn tier_word(tier: Tier) -> TierWord {
+/// The election's word in the API's.
+pub(super) fn tier_word(tier: Tier) -> TierWord {
     match tier {
         Tier::Unfit => TierWord::Unfit,
         Tier::Degraded => TierWord::Degraded,
