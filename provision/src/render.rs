@@ -5,10 +5,15 @@
 pub mod balancer;
 pub mod host;
 pub mod libvirt;
+pub mod machine;
 pub mod system;
 
+mod first_boot;
 mod ini;
+mod secrets;
 mod vpn;
+
+use serde::Serialize;
 
 use self::system::System;
 use crate::lab::Lab;
@@ -34,7 +39,15 @@ pub fn artifacts(lab: &Lab) -> Vec<Artifact> {
     libvirt::render(lab, &mut files);
     host::render(lab, &mut files);
     vpn::render(lab, &mut files);
+    machine::render(lab, &mut files);
+    machine::k3s::render(lab, &mut files);
+    secrets::render(lab, &mut files);
     files.finish()
+}
+
+/// A document of YAML.
+fn yaml(value: &impl Serialize) -> String {
+    serde_norway::to_string(value).expect("every field has a form in YAML")
 }
 
 /// The files rendered so far.

@@ -100,6 +100,10 @@ pub enum ProxyProtocol {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Dns {
+    /// The release of CoreDNS, for example `1.12.1`.
+    pub version: String,
+    /// SHA-256 of its archive for Linux, coredns_VERSION_linux_amd64.tgz.
+    pub checksum: Checksum,
     /// Who answers for all other names.
     pub forwarders: Vec<Address>,
     /// Further names in the domain, each for a virtual address or a machine.

@@ -7,7 +7,6 @@ use std::process::Command;
 use crate::validator::{Rendered, Verdict, every_choice, in_namespace, no_noise, outcome, wrong};
 
 const FIREWALL: &str = "host/root/etc/fmc-lab/fmc-lab.nft";
-const SYSCTL: &str = "host/root/etc/sysctl.d/60-fmc-lab.conf";
 
 /// NetworkManager leaves out what it does not understand, so a file is right when all of it comes back.
 #[test]
@@ -34,7 +33,9 @@ fn a_connection_with_a_key_that_network_manager_does_not_know_is_refused() {
 #[test]
 fn the_kernel_takes_every_setting() {
     for rendered in every_choice() {
-        settings(&rendered.path().join(SYSCTL)).accepts(SYSCTL);
+        for file in rendered.files(|path| path.ends_with("/60-fmc-lab.conf")) {
+            settings(&file).accepts(file.display());
+        }
     }
     let (_directory, file) = wrong("wrong.conf", "net.ipv4.ip_forwards = 1\n");
     settings(&file).refuses("net.ipv4.ip_forwards");

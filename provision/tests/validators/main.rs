@@ -3,8 +3,14 @@
 //! A file is right when its validator exits with 0 and writes nothing to standard error. Each validator is shown a wrong file too, which it
 //! must refuse: one that accepts everything proves nothing. `tests/setup` installs them; without one of them the test fails and says so.
 
+mod first_boot;
 mod host;
+mod k3s;
 mod libvirt;
+mod names;
+mod nfs;
+mod postgresql;
+mod time;
 mod units;
 mod validator;
 mod vpn;

@@ -1,0 +1,50 @@
+//! A machine's own system: what every machine has, and what each of its roles adds. The first boot writes it.
+
+pub mod k3s;
+pub mod names;
+pub mod postgresql;
+
+mod balancer;
+mod disks;
+mod nfs;
+mod time;
+
+pub(super) use disks::{device, partition};
+
+use super::system::System;
+use super::{Files, first_boot, vpn};
+use crate::inventory::OsFamily;
+use crate::lab::{Lab, Machine};
+
+/// What a machine has and runs.
+pub fn system(lab: &Lab, machine: &Machine) -> System {
+    let mut system = System::default();
+    if machine.image.first_boot == OsFamily::CloudInit {
+        system.packages.push("qemu-guest-agent");
+    }
+    disks::add(machine, &mut system);
+    time::add(lab, machine, &mut system);
+    names::add(lab, machine, &mut system);
+    nfs::add(lab, machine, &mut system);
+    postgresql::add(lab, machine, &mut system);
+    balancer::add(lab, machine, &mut system);
+    k3s::add(lab, machine, &mut system);
+    vpn::add(lab, machine.address(), &mut system);
+    system
+}
+
+pub(super) fn render(lab: &Lab, files: &mut Files) {
+    for machine in &lab.machines {
+        let system = system(lab, machine);
+        files.system(&format!("machines/{}", machine.name), &system);
+        first_boot::render(lab, machine, &system, files);
+    }
+}
+
+/// Where programs go that are no part of the distribution: Flatcar's /usr is read-only.
+fn programs(machine: &Machine) -> &'static str {
+    match machine.image.first_boot {
+        OsFamily::CloudInit => "/usr/local/bin",
+        OsFamily::Ignition => "/opt/bin",
+    }
+}
