@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::validator::{Rendered, Verdict, every_choice, judge, no_noise, wrong};
+use crate::validator::{Verdict, every_choice, judge, no_noise, wrong};
 
 /// The flags that are used, of `k3s server --help` and `k3s agent --help` (v1.33).
 const FLAGS: [&str; 10] = [
