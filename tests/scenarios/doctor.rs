@@ -50,7 +50,7 @@ fn every_fault_is_named_with_its_fix_in_two_languages_and_nothing_is_changed() {
     let file = Configuration::flatcar_micro_cloud().write(&lab, "doctor.toml");
     let file = file.to_str().expect("a path in words");
     let machine = lab.machine(NODES[0]);
-    link::drop_incoming(machine, "ip protocol 112");
+    link::drop_incoming(machine, "ip saddr 192.168.0.31 ip protocol 112");
     let _taken = machine.run(|| TcpListener::bind((Ipv4Addr::UNSPECIFIED, 80)).expect("port 80 is free"));
     let interface = interface(&lab);
     machine.expect("ip", &["address", "add", "192.168.0.32/32", "dev", &interface]);
@@ -59,6 +59,7 @@ fn every_fault_is_named_with_its_fix_in_two_languages_and_nothing_is_changed() {
     let looks =
         || [vec!["-4", "-o", "address"], vec!["route"], vec!["rule"]].map(|words| machine.output("ip", &words).stdout);
     let (before, rules) = (looks(), machine.output("nft", &["list", "ruleset"]).stdout);
+    let _built_before_the_router_speaks = product("fmc-lbctl");
     let examined = std::thread::scope(|threads| {
         // A router of another pair, with the number that the web's address would have.
         threads.spawn(|| lab.client().run(|| junk::send(20, Duration::from_secs(12))));

@@ -60,7 +60,12 @@ fn listeners(listed: &str) -> impl Iterator<Item = Listening<'_>> {
         let pid = pid.and_then(|rest| rest.split([',', ')']).next());
         let holder = name.zip(pid).map(|(name, pid)| format!("{name} (pid {pid})"));
         let address = address.split_once('%').map_or(address, |(address, _)| address);
-        Some(Listening { address, port: port.parse().ok()?, holder, is_ours: name == Some("fmc-lb") })
+        Some(Listening {
+            address,
+            port: port.parse().ok()?,
+            holder,
+            is_ours: name.is_some_and(|name| name.starts_with("fmc-lb")),
+        })
     })
 }
 
@@ -71,7 +76,7 @@ mod tests {
     #[test]
     fn a_listener_has_a_place_and_a_holder() {
         let listed = "LISTEN 0 4096 0.0.0.0:6443 0.0.0.0:* users:((\"haproxy\",pid=12,fd=7))\n\
-                      LISTEN 0 128 127.0.0.53%lo:53 0.0.0.0:*\nLISTEN 0 128 *:80 *:* users:((\"fmc-lb\",pid=9,fd=4))\n";
+                      LISTEN 0 128 127.0.0.53%lo:53 0.0.0.0:*\nLISTEN 0 128 *:80 *:* users:((\"fmc-lb-proxy\",pid=9,fd=4))\n";
         let all: Vec<Listening<'_>> = listeners(listed).collect();
         assert_eq!(all[0].holder.as_deref(), Some("haproxy (pid 12)"));
         assert!(all[0].clashes_with("192.168.0.32") && !all[0].is_ours);

@@ -72,10 +72,8 @@ fn listen(interfaces: &[&str]) -> io::Result<BTreeSet<Heard>> {
 fn open(interface: &str) -> io::Result<Socket> {
     let socket = Socket::new(Domain::IPV4, Type::RAW.nonblocking(), Some(Protocol::from(VRRP)))?;
     socket.bind_device(Some(interface.as_bytes()))?;
-    let index = std::fs::read_to_string(format!("/sys/class/net/{interface}/ifindex"));
-    if let Some(index) = index.ok().and_then(|text| text.trim().parse().ok()) {
-        socket.join_multicast_v4_n(&GROUP, &socket2::InterfaceIndexOrAddress::Index(index))?;
-    }
+    let index = nix::net::if_::if_nametoindex(interface)?;
+    socket.join_multicast_v4_n(&GROUP, &socket2::InterfaceIndexOrAddress::Index(index))?;
     Ok(socket)
 }
 

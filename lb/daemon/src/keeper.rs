@@ -19,6 +19,8 @@ use desk::Desk;
 /// The role's whole life.
 pub(crate) fn main() -> Result<ExitCode> {
     let (lifeline, begin) = lifeline::take()?;
+    // What ps(1) and ss(8) show.
+    nix::sys::prctl::set_name(c"fmc-lb-keeper")?;
     KEEPER.assume()?;
     let _log = log::start();
     let leases = RuntimeDir::leases(&begin.runtime_dir);

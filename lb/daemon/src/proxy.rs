@@ -54,6 +54,8 @@ const LINK_PRIORITY: i32 = 1;
 /// The role's whole life.
 pub(crate) fn main() -> Result<ExitCode> {
     let (lifeline, begin) = lifeline::take()?;
+    // What ps(1) and ss(8) show.
+    nix::sys::prctl::set_name(c"fmc-lb-proxy")?;
     let Inheritance { admin, configuration } = Inheritance::receive(&lifeline)?;
     // Without the privilege heartbeats leave like everything else; the keeper, which needs it more, says so.
     let _ = realtime::schedule(LINK_PRIORITY);
