@@ -102,6 +102,16 @@ impl Lab {
         Instant::now()
     }
 
+    /// Takes a machine's cable out of one bridge alone, and returns the moment from which no frame passes there.
+    pub fn unplug_from(&self, bridge: &str, name: &str) -> Instant {
+        self.with_ports(name, |port| {
+            if port.bridge == bridge {
+                port.unplug();
+            }
+        });
+        Instant::now()
+    }
+
     /// A path in the lab's directory, which the service's users can read.
     pub fn path(&self, name: &str) -> PathBuf {
         self.directory.join(name)

@@ -3,7 +3,7 @@
 //! | to ... | use |
 //! |---|---|
 //! | build the lab, unplug a machine | [`lab::Lab`], [`plan::Plan`] |
-//! | start both balancers | [`pair::Pair`], [`balancer::Balancer`], [`configuration::Configuration`] |
+//! | start both balancers, or all three | [`pair::Pair`], [`trio::Trio`], [`balancer::Balancer`], [`configuration::Configuration`] |
 //! | start and break servers | [`server::Server`], [`certificate::Authority`] |
 //! | be a client | [`exchange::fetch`], [`load::Load`], [`stream::Streams`] |
 //! | know who holds an address, and since when | [`ownership::Ownership`] |
@@ -44,3 +44,4 @@ pub mod sources;
 pub mod stream;
 pub mod testbed;
 pub mod tiny_disk;
+pub mod trio;

@@ -88,6 +88,23 @@ pub const THREE_BALANCERS: Plan = Plan {
     ],
 };
 
+/// The same with every balancer on both bridges, for one address on each: 10.17.3.10 and 10.17.5.30.
+pub const ONE_ADDRESS_A_BRIDGE: Plan = Plan {
+    bridges: THREE_BALANCERS.bridges,
+    machines: &[
+        machine("client", &[on("br-vip", "10.17.5.50/24")], "10.17.5.1"),
+        machine("loadbalancer1", &[on("virbr_kube02", "10.17.3.12/24"), on("br-vip", "10.17.5.12/24")], "10.17.5.1"),
+        machine("loadbalancer2", &[on("virbr_kube02", "10.17.3.13/24"), on("br-vip", "10.17.5.13/24")], "10.17.5.1"),
+        machine("k8s-api-lb", &[on("virbr_kube02", "10.17.3.14/24"), on("br-vip", "10.17.5.20/24")], "10.17.5.1"),
+        machine("master1", &[on("virbr_kube03", "10.17.4.21/24")], "10.17.4.1"),
+        machine("master2", &[on("virbr_kube03", "10.17.4.22/24")], "10.17.4.1"),
+        machine("master3", &[on("virbr_kube03", "10.17.4.23/24")], "10.17.4.1"),
+        machine("worker1", &[on("virbr_kube03", "10.17.4.24/24")], "10.17.4.1"),
+        machine("worker2", &[on("virbr_kube03", "10.17.4.25/24")], "10.17.4.1"),
+        machine("worker3", &[on("virbr_kube03", "10.17.4.26/24")], "10.17.4.1"),
+    ],
+};
+
 impl Machine {
     /// The hypervisor's end of the cable of the interface number `index`: at most 15 bytes (IFNAMSIZ).
     pub(crate) fn port(&self, index: usize) -> String {

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use crate::pair::TrialId;
 use crate::{Elsewhere, Moment};
 
 /// Body of `POST /v1/configure`.
@@ -58,12 +59,12 @@ pub struct ConfigureAnswer {
 }
 
 /// Body of `POST /v1/rollback`: what was in force before the trial comes back.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Rollback {
-    /// Only from the trial that this very order began, as a node asks that could not put it on trial everywhere.
+    /// Only if this is the trial that runs; `null`: whichever does.
     #[serde(default)]
-    pub own: bool,
+    pub trial: Option<TrialId>,
 }
 
 /// Body of `POST /v1/confirm`: what is on trial stays.
@@ -83,6 +84,9 @@ pub struct ConfirmAnswer {
     pub now: Moment,
     /// Hash of what is in force now.
     pub hash: String,
+    /// The trial that ended; `null`: there was none to end.
+    #[serde(default)]
+    pub trial: Option<TrialId>,
     /// The other nodes' part.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub others: Vec<Elsewhere<Self>>,

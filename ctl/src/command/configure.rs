@@ -36,18 +36,18 @@ pub(super) async fn apply(
     let Some(request) = read(file)? else { return Ok(Exit::No) };
     let confirm_within_ms = confirm_within.map(|within| u64::try_from(within.as_millis()).unwrap_or(u64::MAX));
     let request = Configure { confirm_within_ms, ..request };
-    let exit = put_in_force(client, request, yes, output).await?;
+    let Some(exit) = put_in_force(client, request, yes, output).await? else { return Ok(Exit::No) };
     match confirm_within {
-        _ if exit != Exit::Done => Ok(exit),
         Some(within) => {
             output.note(&format!("on trial: fmc-lbctl confirm within {}, or it goes by itself", Span(within)))?;
-            Ok(exit)
         }
+        // Also when another node has not said that it stays there: here it does.
         None if *client.nodes() == Nodes::All || *client.nodes() == Nodes::This => {
-            install_here(client, output).await.map(|()| exit)
+            install_here(client, output).await?;
         }
-        None => Ok(exit),
+        None => {}
     }
+    Ok(exit)
 }
 
 /// Writes what is in force here into the file that the service here starts with, and lets the service know.
@@ -73,27 +73,37 @@ pub(super) async fn reload(client: &Client, yes: bool, output: &mut Output) -> a
     };
     let file = client.status().await?.config.file;
     let Some(request) = read(&file)? else { return Ok(Exit::No) };
-    put_in_force(&client, request, yes, output).await
+    Ok(put_in_force(&client, request, yes, output).await?.unwrap_or(Exit::No))
 }
 
-async fn put_in_force(client: &Client, request: Configure, yes: bool, output: &mut Output) -> anyhow::Result<Exit> {
+/// Whether it is in force on every node that was asked; `None`: somebody said no, and nothing has changed.
+async fn put_in_force(
+    client: &Client,
+    request: Configure,
+    yes: bool,
+    output: &mut Output,
+) -> anyhow::Result<Option<Exit>> {
     let client = client.clone().with_deadline(DEADLINE);
     let plan = client.configure(&request).await?;
     if is_nothing(&plan) && plan.others.iter().filter_map(|other| other.done()).all(is_nothing) {
         output.answer(&plan, render::configure::answer)?;
         // Nothing changes, but what was applied on another node gives way to the file that says the same.
-        client.configure(&Configure { dry_run: false, confirm_within_ms: None, ..request }).await?;
-        return Ok(Exit::Done);
+        let done = client.configure(&Configure { dry_run: false, confirm_within_ms: None, ..request }).await?;
+        let everywhere = others::all_done(&done.others);
+        if !everywhere {
+            output.say(&done, render::configure::done)?;
+        }
+        return Ok(Some(Exit::Done.and(everywhere)));
     }
     output.say(&plan, render::configure::answer)?;
     if !confirm::go_on(true, yes, output)? {
         output.note("nothing has changed")?;
-        return Ok(Exit::No);
+        return Ok(None);
     }
     let answer = client.configure(&Configure { dry_run: false, ..request }).await?;
     output.answer(&answer, render::configure::done)?;
     output.unsaved(answer.unsaved.as_deref())?;
-    Ok(Exit::Done.and(others::all_done(&answer.others)))
+    Ok(Some(Exit::Done.and(others::all_done(&answer.others))))
 }
 
 fn is_nothing(plan: &ConfigureAnswer) -> bool {

@@ -28,10 +28,21 @@ pub(crate) fn done(answer: &ConfigureAnswer, paint: Paint) -> String {
         0 => String::new(),
         cut => format!(", {} cut", connections(cut)),
     };
-    let everywhere = if answer.others.iter().any(|other| other.done().is_some()) { " on all nodes" } else { "" };
+    let everywhere = everywhere(answer);
     let others = answer.others.iter().filter(|other| other.done().is_none()).cloned().collect::<Vec<_>>();
     format!("configuration {} is {}{everywhere}{cut}\n", answer.hash, paint.good("in force"))
         + &others::lines(&others, paint, |_| None)
+}
+
+/// Where it is in force, when that is not here alone.
+fn everywhere(answer: &ConfigureAnswer) -> String {
+    let done = answer.others.iter().filter(|other| other.done().is_some());
+    let nodes: Vec<&str> = done.map(|other| other.node.as_str()).collect();
+    match nodes.len() {
+        0 => String::new(),
+        all if all == answer.others.len() => " on all nodes".to_owned(),
+        _ => format!(" here and on {}", nodes.join(", ")),
+    }
 }
 
 /// What it does on another node, when that is not what it does here.
@@ -93,17 +104,21 @@ fn cut(answer: &ConfigureAnswer, paint: Paint) -> String {
 
 #[cfg(test)]
 mod tests {
-    use fmc_api::Moment;
+    use fmc_api::{Moment, Outcome};
 
     use super::*;
 
     fn plan(changes: &[(&str, Option<&str>, Option<&str>)], election: ElectionChange, cut: u64) -> String {
+        super::answer(&with(changes, election, cut), Paint::new(false, |_| None))
+    }
+
+    fn with(changes: &[(&str, Option<&str>, Option<&str>)], election: ElectionChange, cut: u64) -> ConfigureAnswer {
         let change = |(field, before, after): &(&str, Option<&str>, Option<&str>)| ConfigChange {
             field: (*field).to_owned(),
             before: before.map(str::to_owned),
             after: after.map(str::to_owned),
         };
-        let answer = ConfigureAnswer {
+        ConfigureAnswer {
             now: Moment::from_unix_ms(0),
             dry_run: true,
             changes: changes.iter().map(change).collect(),
@@ -116,8 +131,7 @@ mod tests {
             hash: "2".to_owned(),
             unsaved: None,
             others: Vec::new(),
-        };
-        super::answer(&answer, Paint::new(false, |_| None))
+        }
     }
 
     #[test]
@@ -136,6 +150,22 @@ mod tests {
              the election does not notice; no address moves\n\
              no connection is cut\n"
         );
+    }
+
+    #[test]
+    fn what_is_in_force_is_said_of_the_nodes_that_have_said_so_and_of_no_other() {
+        let there = with(&[], ElectionChange::Nothing, 0);
+        let other = |node: &str, outcome| Elsewhere { node: node.parse().unwrap(), outcome };
+        let agrees = other("loadbalancer2", Outcome::Done(there.clone()));
+        let silent = other("k8s-api-lb", Outcome::Later("no answer".to_owned()));
+        let said = |others| done(&ConfigureAnswer { others, ..there.clone() }, Paint::new(false, |_| None));
+        assert_eq!(said(vec![agrees.clone()]), "configuration 2 is in force on all nodes\n");
+        assert_eq!(
+            said(vec![agrees, silent.clone()]),
+            "configuration 2 is in force here and on loadbalancer2\n\
+             k8s-api-lb will do it once it is reached: no answer\n"
+        );
+        assert!(said(vec![silent]).starts_with("configuration 2 is in force\n"));
     }
 
     #[test]

@@ -114,6 +114,12 @@ impl Administrative {
         Stamp { count: self.journal.count, by: node.clone() }
     }
 
+    /// An order of another node is carried out here: what is asked here from now on comes after it. It may leave nothing else in the
+    /// layer, and the node that gave it may have forgotten it when it is asked again.
+    pub(crate) fn heard_of(&mut self, order: &Stamp) {
+        self.journal.count = self.journal.count.max(order.count);
+    }
+
     /// Takes a command in. Its effects are those of every subject, of one that is in that state already too: a command
     /// that is said again acts again. Only one that changes something is an act. What is newer than the command stays.
     pub(crate) fn apply(

@@ -1,10 +1,10 @@
 //! What happened here, and on the other nodes as far as they told: the last of it in memory, for `fmc-lbctl events`.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::time::SystemTime;
 
 use fmc_api::Moment;
-use fmc_api::events::{Event, EventKind};
+use fmc_api::events::{Event, EventKind, EventList};
 use fmc_api::word::Severity;
 use fmc_config::model::name::NodeName;
 
@@ -19,6 +19,16 @@ pub(crate) struct EventLog {
     epoch: u64,
     last: u64,
     events: VecDeque<Event>,
+    /// What each other node has told, whatever its key and its place in the configuration became since: one entry a name.
+    told: BTreeMap<NodeName, Told>,
+}
+
+/// How far another node has told.
+#[derive(Debug, Clone, Copy)]
+struct Told {
+    /// Of its numbers: a proxy that was replaced counts anew.
+    epoch: u64,
+    newest: u64,
 }
 
 /// Events after some number.
@@ -33,7 +43,13 @@ pub(crate) struct Since {
 impl EventLog {
     /// An empty history; `started` names its epoch.
     pub(crate) fn new(node: NodeName, started: SystemTime) -> Self {
-        Self { node, epoch: Moment::from(started).unix_ms(), last: 0, events: VecDeque::with_capacity(64) }
+        Self {
+            node,
+            epoch: Moment::from(started).unix_ms(),
+            last: 0,
+            events: VecDeque::with_capacity(64),
+            told: BTreeMap::new(),
+        }
     }
 
     /// Adds one of this node.
@@ -42,9 +58,23 @@ impl EventLog {
         self.put(Event { sequence: 0, at, node, severity, kind, subject, text });
     }
 
-    /// Takes in what happened on another node.
-    pub(crate) fn take_in(&mut self, events: Vec<Event>) {
-        events.into_iter().for_each(|event| self.put(event));
+    /// After which of its events another node is to be asked for more; `None`: from the oldest on.
+    pub(crate) fn newest_of(&self, node: &NodeName) -> Option<u64> {
+        self.told.get(node).map(|told| told.newest)
+    }
+
+    /// Takes in what happened on another node, each event once.
+    pub(crate) fn take_in(&mut self, list: EventList) {
+        let EventList { node, epoch, events, .. } = list;
+        let told = self.told.entry(node).or_insert(Told { epoch, newest: 0 });
+        if told.epoch != epoch {
+            // It was asked for what comes after a number of its former life: the next question is for all of this one.
+            *told = Told { epoch, newest: 0 };
+            return;
+        }
+        let known = told.newest;
+        told.newest = events.last().map_or(known, |event| event.sequence.max(known));
+        events.into_iter().filter(|event| event.sequence > known).for_each(|event| self.put(event));
     }
 
     fn put(&mut self, event: Event) {
@@ -88,6 +118,33 @@ mod tests {
         log
     }
 
+    /// What a node answers to another one.
+    fn list(name: &str, log: &EventLog, after: Option<u64>) -> EventList {
+        let Since { epoch, last, missed, events } = log.of_this_node(after, 64);
+        EventList { now: Moment::from_unix_ms(0), node: node(name), epoch, last, missed, events }
+    }
+
+    #[test]
+    fn what_another_node_tells_twice_is_taken_in_once_and_a_new_life_of_it_from_its_beginning() {
+        let (mut log, peer) = (filled(0), node("loadbalancer2"));
+        let mut theirs = EventLog::new(peer.clone(), SystemTime::UNIX_EPOCH);
+        theirs.add(Severity::Info, EventKind::Health, None, "before".to_owned());
+        assert_eq!(log.newest_of(&peer), None);
+        log.take_in(list("loadbalancer2", &theirs, None));
+        log.take_in(list("loadbalancer2", &theirs, None));
+        assert_eq!((log.since(None).events.len(), log.newest_of(&peer)), (1, Some(1)));
+
+        let mut reborn = EventLog::new(peer.clone(), SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(1));
+        for text in ["first", "second"] {
+            reborn.add(Severity::Info, EventKind::Health, None, text.to_owned());
+        }
+        for _ in 0..3 {
+            log.take_in(list("loadbalancer2", &reborn, log.newest_of(&peer)));
+        }
+        let texts: Vec<_> = log.since(None).events.into_iter().map(|event| event.text).collect();
+        assert_eq!(texts, ["before", "first", "second"]);
+    }
+
     #[test]
     fn a_reader_gets_what_it_has_not_seen() {
         let since = filled(3).since(Some(1));
@@ -107,7 +164,7 @@ mod tests {
         let mut log = filled(2);
         let mut theirs = EventLog::new(node("loadbalancer2"), SystemTime::UNIX_EPOCH);
         theirs.add(Severity::Info, EventKind::Health, None, "over there".to_owned());
-        log.take_in(theirs.of_this_node(None, 9).events);
+        log.take_in(list("loadbalancer2", &theirs, log.newest_of(&node("loadbalancer2"))));
         log.add(Severity::Info, EventKind::Health, None, "event 4".to_owned());
         let all: Vec<_> = log.since(None).events.into_iter().map(|event| (event.sequence, event.node)).collect();
         assert_eq!(all[2], (3, node("loadbalancer2")));

@@ -34,7 +34,10 @@ impl Authority {
     /// An order that is carried out now.
     pub(super) fn order(self, appliance: &mut Appliance) -> Order {
         match self {
-            Self::Given(order) => order,
+            Self::Given(order) => {
+                appliance.administrative.heard_of(&order.stamp);
+                order
+            }
             Self::Local { uid } => Order {
                 asked: Asked { at: Moment::from(SystemTime::now()), uid },
                 stamp: appliance.administrative.next_stamp(&appliance.node.name),

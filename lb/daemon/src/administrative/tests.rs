@@ -276,6 +276,17 @@ fn two_orders_that_wait_at_the_same_time_are_two_acts() {
 }
 
 #[test]
+fn whoever_carries_out_an_order_counts_beyond_it_and_tells_a_node_that_forgot_it() {
+    let (mut here, mut there) = (Administrative::default(), Administrative::default());
+    let given = order(&mut here, at(1, 0));
+    there.heard_of(&given.stamp);
+    assert!(there.next_stamp(&"loadbalancer2".parse().unwrap()) > given.stamp);
+    let mut restarted = Administrative::default();
+    restarted.merge(&there, &config());
+    assert!(restarted.next_stamp(&node()) > given.stamp, "a trial's name is not given twice");
+}
+
+#[test]
 fn a_pin_of_all_nodes_reaches_the_one_that_was_away() {
     let (mut here, mut there) = (Administrative::default(), Administrative::default());
     let nodes = ["loadbalancer1", "loadbalancer2"].map(|name| Subject::Node(name.parse().unwrap()));

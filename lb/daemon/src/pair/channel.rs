@@ -38,8 +38,6 @@ pub(crate) struct Other {
     pub(crate) said: Option<Said>,
     /// Why the last look at it was in vain.
     pub(crate) trouble: Option<String>,
-    /// The number of its newest event that is known here.
-    pub(super) newest_event: u64,
     watcher: AbortHandle,
 }
 
@@ -84,6 +82,11 @@ impl Channel {
     /// What is known of a node, unless it is too old to mean anything.
     pub(crate) fn heard(&self, node: &NodeName) -> Option<&Said> {
         self.others.iter().find(|other| other.line.node == *node)?.fresh()
+    }
+
+    /// What each node that is heard last said of itself.
+    pub(crate) fn reports(&self) -> impl Iterator<Item = &PairReport> {
+        self.others.iter().filter_map(Other::fresh).map(|said| &said.report)
     }
 
     /// What each node that is heard thinks of a server, and how old that is.
@@ -165,9 +168,8 @@ fn make(settings: &KeeperSettings, mut before: Vec<Other>, shared: &Shared) -> R
         };
         let watcher = tokio::task::spawn_local(watch::watch(line.clone(), shared.clone())).abort_handle();
         // What is known of a node stays known, whichever key it is met with.
-        let known = before.iter_mut().find(|other| other.line.node == peer.name);
-        let (said, newest_event) = known.map_or((None, 0), |other| (other.said.take(), other.newest_event));
-        others.push(Other { line, said, trouble: None, newest_event, watcher });
+        let said = before.iter_mut().find(|other| other.line.node == peer.name).and_then(|other| other.said.take());
+        others.push(Other { line, said, trouble: None, watcher });
     }
     Ok((Some(identity), others))
 }

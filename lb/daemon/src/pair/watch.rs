@@ -36,7 +36,7 @@ pub(super) async fn watch(line: Line, shared: Shared) {
 }
 
 async fn look(line: &Line, shared: &Shared) -> Result<()> {
-    let newest = shared.borrow_mut().channel.other_mut(&line.node).map(|other| other.newest_event);
+    let newest = shared.borrow().events.newest_of(&line.node);
     let target = format!("{}?{}", path::PAIR, PairQuery { after: newest });
     let report: PairReport = serde_json::from_slice(&get(line, &target).await?).context("not a report of a node")?;
     ensure!(report.node == line.node, "it says that it is {}", report.node);
@@ -56,17 +56,9 @@ async fn get(line: &Line, target: &str) -> Result<Vec<u8>> {
 fn hear(report: PairReport, appliance: &mut Appliance) -> bool {
     let differs = appliance.administrative.digest().is_ok_and(|own| format!("{own:016x}") != report.administrative);
     let Some(other) = appliance.channel.other_mut(&report.node) else { return false };
-    // A proxy that was replaced counts its events anew.
-    let is_new_life = other.said.as_ref().is_some_and(|before| before.report.events.epoch != report.events.epoch);
-    let events = report.events.events.clone();
-    other.newest_event = match is_new_life {
-        true => 0,
-        false => events.last().map_or(other.newest_event, |event| event.sequence),
-    };
+    let events = report.events.clone();
     other.said = Some(Said { at: Instant::now(), report });
-    if !is_new_life {
-        appliance.events.take_in(events);
-    }
+    appliance.events.take_in(events);
     differs
 }
 

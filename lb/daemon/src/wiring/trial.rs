@@ -1,8 +1,8 @@
 //! A configuration on trial: in force, and gone again by itself unless somebody confirms it in time.
 //!
 //! Whoever is locked out by it need do nothing. A proxy that dies meanwhile comes back with the one before, which the supervisor still
-//! has. When it was put on trial on all nodes, the node on which the operator asked decides: as soon as it is heard to have confirmed this very
-//! trial, it is confirmed here too, even if the word itself was lost.
+//! has. When it was put on trial on all nodes, it stays on all or on none: as soon as another node is heard to have confirmed this very trial, it
+//! is confirmed here too, even if the word itself was lost.
 
 use std::rc::Rc;
 use std::time::{Duration, Instant};
@@ -30,16 +30,16 @@ pub(crate) struct Trial {
     /// What comes back.
     before: Rc<str>,
     ends_at: Instant,
-    /// The order that began it; the node on which that was asked decides.
+    /// The order that began it.
     began_by: Stamp,
     /// It was asked there and not here, so the file of the service here does not say it.
     from_elsewhere: bool,
 }
 
 impl Trial {
-    /// The order that began it.
-    pub(crate) fn began_by(&self) -> &Stamp {
-        &self.began_by
+    /// Its name, the same on every node.
+    pub(crate) fn id(&self) -> TrialId {
+        self.began_by.clone().into()
     }
 
     /// Until it ends.
@@ -121,10 +121,6 @@ async fn watch(shared: Shared) {
     }
 }
 
-fn is_of(confirmed: &TrialId, order: &Stamp) -> bool {
-    (confirmed.count, &confirmed.by) == (order.count, &order.by)
-}
-
 enum Verdict {
     /// Somebody has ended it.
     Over,
@@ -135,10 +131,9 @@ enum Verdict {
 
 fn verdict(appliance: &Appliance) -> Verdict {
     let Some(trial) = &appliance.trial else { return Verdict::Over };
-    let decided = appliance.channel.heard(&trial.began_by.by).and_then(|said| said.report.confirmed.as_ref());
-    match decided {
-        Some(confirmed) if is_of(confirmed, &trial.began_by) => Verdict::ConfirmedElsewhere,
-        _ if trial.left().is_zero() => Verdict::Ended,
-        _ => Verdict::Wait,
+    let confirmed = Some(trial.id());
+    if appliance.channel.reports().any(|report| report.confirmed == confirmed) {
+        return Verdict::ConfirmedElsewhere;
     }
+    if trial.left().is_zero() { Verdict::Ended } else { Verdict::Wait }
 }

@@ -3,7 +3,7 @@
 //! ```text
 //! 1 each node prepares it and says what it would change      one that cannot, or is not reached: nothing has changed anywhere
 //! 2 each node puts it in force on trial, this one last       one that fails: those before it go back
-//! 3 this node confirms, then the others                      one that does not hear it asks this node by itself
+//! 3 this node confirms, then the others                      one that does not hear it learns it from any that did
 //! ```
 //!
 //! Whatever dies in between, every node that cannot hear of a confirmation goes back by itself when its trial ends.
@@ -78,10 +78,11 @@ async fn on_all(wanted: Configure, order: &Order, shared: &Shared) -> Result<Con
 
 /// The trial that this order began, and no other's, ends on the others.
 async fn take_back(order: &Order, shared: &Shared) {
-    ask_others(path::ROLLBACK, json(&Rollback { own: true }), order, false, shared).await;
+    let rollback = json(&Rollback { trial: Some(order.stamp.clone().into()) });
+    ask_others(path::ROLLBACK, rollback, order, false, shared).await;
 }
 
-/// It is in force there on trial; a node that has not heard that it stays asks this one by itself.
+/// It is in force there on trial; a node that has not heard that it stays learns it from any that has.
 fn note_unconfirmed(there: Elsewhere<ConfirmAnswer>, others: &mut [Elsewhere<ConfigureAnswer>]) {
     let outcome = match there.outcome {
         Outcome::Done(_) => return,
@@ -148,5 +149,45 @@ async fn wait_until_heard(line: &Line, shared: &Shared) {
     tokio::time::sleep(Duration::from_millis(500)).await;
     while Instant::now() < by && !live_peers(&shared.borrow()).any(|peer| peer.name == line.node) {
         tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use fmc_api::Moment;
+
+    use super::*;
+
+    fn plan() -> ConfigureAnswer {
+        ConfigureAnswer {
+            now: Moment::from_unix_ms(0),
+            dry_run: true,
+            changes: Vec::new(),
+            election: ElectionChange::Nothing,
+            consequences: Vec::new(),
+            connections_cut: 0,
+            hash_before: "1".to_owned(),
+            hash: "2".to_owned(),
+            unsaved: None,
+            others: Vec::new(),
+        }
+    }
+
+    fn other<T>(node: &str, outcome: Outcome<T>) -> Elsewhere<T> {
+        Elsewhere { node: node.parse().unwrap(), outcome }
+    }
+
+    #[test]
+    fn a_node_that_did_not_confirm_is_not_told_of_as_one_that_did() {
+        let mut others = ["loadbalancer2", "loadbalancer3"].map(|node| other(node, Outcome::Done(plan())));
+        let confirmed =
+            ConfirmAnswer { now: Moment::from_unix_ms(0), hash: "2".to_owned(), trial: None, others: Vec::new() };
+        note_unconfirmed(other("loadbalancer2", Outcome::Done(confirmed)), &mut others);
+        note_unconfirmed(other("loadbalancer3", Outcome::NotAsked("it answers 500".to_owned())), &mut others);
+        assert!(others[0].done().is_some());
+        assert_eq!(others[1].outcome, Outcome::Later("it answers 500".to_owned()));
+        let refusal = Refusal::new(RefusalKind::No, "1 is in force, not 2", "apply it again");
+        note_unconfirmed(other("loadbalancer2", Outcome::Refused(refusal.clone())), &mut others);
+        assert_eq!(others[0].outcome, Outcome::Refused(refusal));
     }
 }

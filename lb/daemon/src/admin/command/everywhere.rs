@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use fmc_api::command::{Failover, FailoverAnswer, Pin, SetState, StateAnswer, StateChange, Undo, VipChoice};
-use fmc_api::configure::{Configure, Confirm};
+use fmc_api::configure::{Configure, Confirm, Rollback};
 use fmc_api::status::Owner;
 use fmc_api::word::AdminState;
 use fmc_api::{Elsewhere, Outcome, Refusal, Target, path};
@@ -75,6 +75,7 @@ async fn of_all(path: &str, body: Bytes, order: &Order, shared: &Shared) -> Answ
     let there = match path {
         path::UNDO => same_act(&value),
         path::CONFIRM => same_configuration(&value),
+        path::ROLLBACK => same_trial(&value),
         _ => body,
     };
     let is_dry = value["dry_run"] == Value::Bool(true);
@@ -94,6 +95,11 @@ fn same_act(done: &Value) -> Bytes {
 /// The others confirm what was confirmed here, and nothing else.
 fn same_configuration(done: &Value) -> Bytes {
     json(&Confirm { hash: done["hash"].as_str().map(str::to_owned) })
+}
+
+/// The others go back from the trial that ended here, and from no other.
+fn same_trial(done: &Value) -> Bytes {
+    json(&Rollback { trial: serde_json::from_value(done["trial"].clone()).ok() })
 }
 
 pub(super) fn json(body: &impl Serialize) -> Bytes {

@@ -1,12 +1,11 @@
 //! `GET /v1/pair` and what belongs to it: what this node tells the others.
 
 use fmc_api::events::EventList;
-use fmc_api::pair::{Opinion, PairQuery, PairReport, Part, TrialId};
+use fmc_api::pair::{Opinion, PairQuery, PairReport, Part};
 use fmc_api::{Refusal, RefusalKind};
 
 use super::{backends, explain, failovers, now, status};
 use crate::admin::response::Answer;
-use crate::administrative::Stamp;
 use crate::proxy::appliance::{Appliance, VipState};
 use crate::proxy::view::snapshot_of;
 use crate::supervisor::sketch::role_word;
@@ -21,7 +20,7 @@ pub(crate) fn report(appliance: &Appliance, query: PairQuery) -> PairReport {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         config_hash: format!("{:016x}", appliance.config_hash),
         on_trial: appliance.trial.is_some(),
-        confirmed: appliance.confirmed.clone().map(|Stamp { count, by }| TrialId { count, by }),
+        confirmed: appliance.confirmed.clone().map(Into::into),
         administrative: appliance.administrative.digest().map(|digest| format!("{digest:016x}")).unwrap_or_default(),
         connections: appliance.data_plane.sessions().len() as u64,
         servers: opinions(appliance),
