@@ -11,6 +11,7 @@ mod confirm;
 mod events;
 mod explain;
 mod failover;
+mod import;
 mod kill;
 mod lab;
 mod look;
@@ -54,6 +55,7 @@ pub(crate) async fn run(cli: &Cli, output: &mut Output) -> anyhow::Result<Exit> 
         Verb::Failover(asked) => failover::run(&client, asked, output).await,
         Verb::Explain(asked) => explain::run(&client, asked, output).await,
         Verb::Report(asked) => report::run(&client, asked, output).await,
+        Verb::Import(asked) => import::run(asked, output),
         Verb::Lab(asked) => lab::run(asked, output),
     }
 }
