@@ -1,6 +1,6 @@
 //! The whole command tree and its help.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::num::NonZeroU16;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use fmc_api::Nodes;
 use fmc_api::command::VipChoice;
 use fmc_api::sessions::SessionId;
 use fmc_api::target::{Target, TargetError};
-use fmc_config::model::name::{BackendName, FrontendName, NodeName, ServerName, VipName};
+use fmc_config::model::name::{BackendName, FrontendName, NameError, NodeName, ServerName, VipName};
 
 use crate::span;
 
@@ -159,6 +159,10 @@ pub(crate) enum Verb {
     #[command(subcommand)]
     Report(Report),
 
+    /// Turn haproxy.cfg and keepalived.conf into a configuration, and report of every line whether it was kept, changed, dropped or refused.
+    /// Exits with 1 when something was refused.
+    Import(Import),
+
     /// The rest of the lab: machines, networks, names, time, storage and cluster in one inventory.
     #[command(subcommand)]
     Lab(Lab),
@@ -249,6 +253,40 @@ pub(crate) enum Lab {
         #[arg(long, value_name = "NAME")]
         way: Option<String>,
     },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Import {
+    /// HAProxy's configuration; the same on every node.
+    #[arg(value_name = "HAPROXY_CFG")]
+    pub(crate) haproxy: PathBuf,
+
+    /// Keepalived's, one file for each node, or one with @name lines for all.
+    #[arg(value_name = "KEEPALIVED_CONF")]
+    pub(crate) keepalived: Vec<PathBuf>,
+
+    /// Where the configuration goes; a file that is there already stays. Without it there is only the report.
+    #[arg(long, short, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+
+    /// A balancer and its own address, in the order of the Keepalived files; once for each.
+    // Another name than the global `--node`, which asks a running node.
+    #[arg(long = "balancer", value_name = "NAME=ADDRESS", value_parser = named_address::<NodeName>)]
+    pub(crate) nodes: Vec<(NodeName, Ipv4Addr)>,
+
+    /// A virtual address, where no Keepalived file names it.
+    #[arg(long = "vip", value_name = "NAME=ADDRESS", value_parser = named_address::<VipName>)]
+    pub(crate) vips: Vec<(VipName, Ipv4Addr)>,
+
+    /// For a live migration: speak what Keepalived speaks, and rank below it.
+    #[arg(long)]
+    pub(crate) beside_keepalived: bool,
+}
+
+fn named_address<N: std::str::FromStr<Err = NameError>>(text: &str) -> Result<(N, Ipv4Addr), String> {
+    let (name, address) = text.split_once('=').ok_or("write NAME=ADDRESS")?;
+    let address = address.parse().map_err(|_| format!("{address:?} is no IPv4 address"))?;
+    Ok((name.parse().map_err(|error: NameError| error.to_string())?, address))
 }
 
 #[derive(Debug, Args)]
@@ -414,9 +452,7 @@ fn server_of(text: &str) -> Result<(BackendName, ServerName), String> {
 fn vip_choice(text: &str) -> Result<VipChoice, String> {
     match text {
         "all" => Ok(VipChoice::All),
-        name => {
-            name.parse().map(VipChoice::Named).map_err(|error: fmc_config::model::name::NameError| error.to_string())
-        }
+        name => name.parse().map(VipChoice::Named).map_err(|error: NameError| error.to_string()),
     }
 }
 

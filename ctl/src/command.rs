@@ -13,6 +13,7 @@ mod doctor;
 mod events;
 mod explain;
 mod failover;
+mod import;
 mod kill;
 mod lab;
 mod look;
@@ -58,6 +59,7 @@ pub(crate) async fn run(cli: &Cli, output: &mut Output) -> anyhow::Result<Exit> 
         Verb::Bundle(asked) => bundle::run(&client, asked, output).await,
         Verb::Explain(asked) => explain::run(&client, asked, output).await,
         Verb::Report(asked) => report::run(&client, asked, output).await,
+        Verb::Import(asked) => import::run(asked, output),
         Verb::Lab(asked) => lab::run(asked, output),
     }
 }

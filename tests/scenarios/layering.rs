@@ -7,15 +7,16 @@ use std::path::{Path, PathBuf};
 use fmc_tests::sources::{manifest, manifests, root, sources};
 
 /// Which crates of ours a crate may import.
-const ARROWS: [(&str, &[&str]); 9] = [
+const ARROWS: [(&str, &[&str]); 10] = [
     ("config", &[]),
     ("vrrp", &["fmc-config"]),
     ("health", &["fmc-config"]),
     ("lb", &["fmc-config"]),
     ("ctl/api", &["fmc-config"]),
+    ("ctl/import", &["fmc-config"]),
     ("lb/daemon", &["fmc-config", "fmc-vrrp", "fmc-health", "fmc-lb", "fmc-api"]),
     ("provision", &["fmc-config"]),
-    ("ctl", &["fmc-config", "fmc-api", "fmc-provision"]),
+    ("ctl", &["fmc-config", "fmc-api", "fmc-import", "fmc-provision"]),
     ("bench", &["fmc-config", "fmc-vrrp", "fmc-health", "fmc-lb", "fmc-api"]),
 ];
 

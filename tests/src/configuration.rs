@@ -30,6 +30,11 @@ impl Configuration {
         Self { text }
     }
 
+    /// A file that another program wrote.
+    pub fn from_text(text: String) -> Self {
+        Self { text }
+    }
+
     /// With more tables at the end.
     pub fn with(mut self, tables: &str) -> Self {
         self.text.push('\n');

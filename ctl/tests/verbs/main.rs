@@ -115,6 +115,47 @@ fn an_inventory_is_checked_and_rendered_without_a_daemon() {
 }
 
 #[test]
+fn files_of_haproxy_and_keepalived_are_imported_without_a_daemon() {
+    let corpus = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("import/tests/corpus");
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("fmc-lb.toml");
+    let import = |case: &str, words: &[&str]| {
+        let mut tool = std::process::Command::new(env!("CARGO_BIN_EXE_fmc-lbctl"));
+        let tool = tool
+            .current_dir(corpus.join(case))
+            .args(["import", "haproxy.cfg", "keepalived-1.conf"])
+            .args(words)
+            .output()
+            .unwrap();
+        (tool.status.code(), String::from_utf8(tool.stdout).unwrap(), String::from_utf8(tool.stderr).unwrap())
+    };
+    let (output, name) = (file.to_str().unwrap(), "../fmc-lb.toml");
+
+    let (code, said, _) = import("one-file", &["--output", output]);
+    assert_eq!(code, Some(0), "{said}");
+    assert_golden("import", &said.replace(output, name));
+    let expected = std::fs::read_to_string(corpus.join("one-file/fmc-lb.toml")).unwrap();
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), expected);
+
+    let (code, _, said) = import("one-file", &["--output", output]);
+    assert_eq!(code, Some(2));
+    assert!(said.contains("File exists"), "what is there stays: {said}");
+
+    let (code, said, _) = import("old-hand", &["--balancer", "lb1=192.168.7.2"]);
+    assert_eq!(code, Some(1), "something was refused");
+    assert!(
+        said.contains("What was refused is not in the configuration.") && !said.contains("not \\\"this\\\""),
+        "{said}"
+    );
+
+    let (code, said, _) = import("kubeadm", &["--json"]);
+    let answer: serde_json::Value = serde_json::from_str(&said).unwrap();
+    assert_eq!((code, answer["written"].is_null()), (Some(1), true));
+    assert!(answer["problems"][0].as_str().unwrap().contains("--balancer NAME=ADDRESS"), "{answer}");
+    assert_eq!(answer["lines"][0]["file"], "haproxy.cfg");
+}
+
+#[test]
 fn a_dry_run_changes_nothing() {
     for (line, path, plan) in [
         ("failover --dry-run", "/v1/failover", "failover_plan"),
