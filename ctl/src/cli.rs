@@ -1,6 +1,6 @@
 //! The whole command tree and its help.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 use std::num::NonZeroU16;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -13,6 +13,12 @@ use fmc_api::target::{Target, TargetError};
 use fmc_config::model::name::{BackendName, FrontendName, NameError, NodeName, ServerName, VipName};
 
 use crate::span;
+
+// The generator of the pages includes this file from elsewhere.
+#[path = "cli/import.rs"]
+mod import;
+
+pub(crate) use import::Import;
 
 /// Look at a running fmc-lb, and tell it what to do.
 #[derive(Debug, Parser)]
@@ -253,40 +259,6 @@ pub(crate) enum Lab {
         #[arg(long, value_name = "NAME")]
         way: Option<String>,
     },
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct Import {
-    /// HAProxy's configuration; the same on every node.
-    #[arg(value_name = "HAPROXY_CFG")]
-    pub(crate) haproxy: PathBuf,
-
-    /// Keepalived's, one file for each node, or one with @name lines for all.
-    #[arg(value_name = "KEEPALIVED_CONF")]
-    pub(crate) keepalived: Vec<PathBuf>,
-
-    /// Where the configuration goes; a file that is there already stays. Without it there is only the report.
-    #[arg(long, short, value_name = "FILE")]
-    pub(crate) output: Option<PathBuf>,
-
-    /// A balancer and its own address, in the order of the Keepalived files; once for each.
-    // Another name than the global `--node`, which asks a running node.
-    #[arg(long = "balancer", value_name = "NAME=ADDRESS", value_parser = named_address::<NodeName>)]
-    pub(crate) nodes: Vec<(NodeName, Ipv4Addr)>,
-
-    /// A virtual address, where no Keepalived file names it.
-    #[arg(long = "vip", value_name = "NAME=ADDRESS", value_parser = named_address::<VipName>)]
-    pub(crate) vips: Vec<(VipName, Ipv4Addr)>,
-
-    /// For a live migration: speak what Keepalived speaks, and rank below it.
-    #[arg(long)]
-    pub(crate) beside_keepalived: bool,
-}
-
-fn named_address<N: std::str::FromStr<Err = NameError>>(text: &str) -> Result<(N, Ipv4Addr), String> {
-    let (name, address) = text.split_once('=').ok_or("write NAME=ADDRESS")?;
-    let address = address.parse().map_err(|_| format!("{address:?} is no IPv4 address"))?;
-    Ok((name.parse().map_err(|error: NameError| error.to_string())?, address))
 }
 
 #[derive(Debug, Args)]

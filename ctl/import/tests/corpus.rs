@@ -188,7 +188,8 @@ proptest! {
         let lines = haproxy.lines().count();
         let imported = import(&source("h", haproxy), &[source("k", keepalived)], &wishes, &Beside(corpus().join("none")));
         let told: usize = [Fate::Kept, Fate::Changed, Fate::Dropped, Fate::Refused].map(|fate| imported.ledger.count(fate)).iter().sum();
-        prop_assert_eq!(imported.ledger.to_string().lines().last().unwrap().split(' ').next().unwrap(), told.to_string());
+        let report = imported.ledger.to_string();
+        prop_assert_eq!(report.lines().last().unwrap().split(' ').next().unwrap(), told.to_string());
         prop_assert!(told <= lines + 30);
         if let Some(toml) = imported.toml {
             prop_assert!(Config::parse(&toml, "fmc-lb.toml").is_ok());

@@ -3,7 +3,7 @@
 use crate::ledger::Fate;
 
 /// Words that say something about HTTP, so that nothing of them acts in `mode tcp`.
-const HTTP: [&str; 46] = [
+const HTTP: [&str; 45] = [
     "option http-server-close",
     "option httpclose",
     "option forceclose",

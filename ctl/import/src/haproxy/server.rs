@@ -60,7 +60,7 @@ impl Options {
         }
     }
 
-    fn one<'a>(&mut self, word: &str, rest: &mut dyn Iterator<Item = &'a str>) {
+    fn one(&mut self, word: &str, rest: &mut dyn Iterator<Item = &str>) {
         match word {
             "check" => self.check = true,
             "no-check" => self.check = false,
@@ -102,7 +102,7 @@ impl Options {
     }
 
     /// Options that have no word of their own here.
-    fn without_place<'a>(&mut self, word: &str, rest: &mut dyn Iterator<Item = &'a str>) {
+    fn without_place(&mut self, word: &str, rest: &mut dyn Iterator<Item = &str>) {
         let told = match word {
             "ssl" | "no-ssl" => (0, Fate::Refused, "TLS to a server is the client's: nothing is encrypted here"),
             "verify" | "ca-file" | "crt" | "sni" | "verifyhost" | "ciphers" | "alpn" | "ssl-min-ver"
@@ -165,7 +165,7 @@ impl Options {
         self.remark(fate, format!("{word}: {words}"));
     }
 
-    fn number<'a, N: std::str::FromStr>(&mut self, word: &str, rest: &mut dyn Iterator<Item = &'a str>) -> Option<N> {
+    fn number<N: std::str::FromStr>(&mut self, word: &str, rest: &mut dyn Iterator<Item = &str>) -> Option<N> {
         let text = rest.next().unwrap_or_default();
         let number = text.parse().ok();
         if number.is_none() {
@@ -174,7 +174,7 @@ impl Options {
         number
     }
 
-    fn span<'a>(&mut self, word: &str, rest: &mut dyn Iterator<Item = &'a str>) -> Option<Duration> {
+    fn span(&mut self, word: &str, rest: &mut dyn Iterator<Item = &str>) -> Option<Duration> {
         let text = rest.next().unwrap_or_default();
         let span = milliseconds(text);
         if span.is_none() {

@@ -210,7 +210,9 @@ fn http(
     };
     check.path = uri.filter(|uri| *uri != "/").map(str::to_owned);
     ledger.kept(option.at, "type and path of the check");
-    steps.iter().map(|step| http_step(step, check, ledger)).fold(true, |all, one| all && one)
+    // Every step is told of, also after one that does not fit.
+    let fits: Vec<bool> = steps.iter().map(|step| http_step(step, check, ledger)).collect();
+    fits.into_iter().all(|one| one)
 }
 
 fn http_step(step: &Statement, check: &mut Check, ledger: &mut Ledger) -> bool {
