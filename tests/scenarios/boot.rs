@@ -3,8 +3,6 @@
 use std::fs::{self, OpenOptions};
 use std::io::{ErrorKind, Write};
 use std::os::unix::fs::OpenOptionsExt;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use fmc_tests::balancer::{Balancer, Role, runtime_dir};
@@ -17,6 +15,7 @@ use fmc_tests::lab::Lab;
 use fmc_tests::load::Load;
 use fmc_tests::ownership::Ownership;
 use fmc_tests::pair::{API, NODES, Pair, WEB};
+use fmc_tests::poison::Poison;
 use fmc_tests::server::Server;
 use fmc_tests::tiny_disk::TinyDisk;
 use nix::sys::signal::Signal;
@@ -293,34 +292,4 @@ fn year_of(balancer: &Balancer<'_>) -> String {
     let status = balancer.expect_ctl(&["--json", "status"]);
     let now = status.split("\"now\": \"").nth(1).unwrap_or_else(|| panic!("no moment in {status}"));
     now[..4].to_owned()
-}
-
-/// Kills the proxy of a node at each of its starts, until dropped.
-struct Poison {
-    stop: Arc<AtomicBool>,
-    thread: Option<std::thread::JoinHandle<()>>,
-}
-
-impl Poison {
-    fn give(balancer: &Balancer<'_>) -> Self {
-        let stop = Arc::new(AtomicBool::new(false));
-        let (stopped, supervisor) = (Arc::clone(&stop), balancer.pid(Role::Supervisor));
-        let thread = std::thread::spawn(move || {
-            while !stopped.load(Ordering::Relaxed) {
-                let proxies = fmc_tests::process::children(supervisor).into_iter();
-                for (pid, _) in proxies.filter(|(_, line)| line.get(1).is_some_and(|role| role == "proxy")) {
-                    fmc_tests::process::signal_pid(pid, Signal::SIGKILL);
-                }
-                std::thread::sleep(Duration::from_millis(2));
-            }
-        });
-        Self { stop, thread: Some(thread) }
-    }
-}
-
-impl Drop for Poison {
-    fn drop(&mut self) {
-        self.stop.store(true, Ordering::Relaxed);
-        self.thread.take().map(std::thread::JoinHandle::join);
-    }
 }

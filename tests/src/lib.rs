@@ -37,6 +37,7 @@ pub mod ownership;
 pub mod pair;
 pub mod peer;
 pub mod plan;
+pub mod poison;
 pub mod privilege;
 pub mod process;
 pub mod server;
