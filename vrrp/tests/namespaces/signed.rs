@@ -126,7 +126,8 @@ fn a_node_that_is_behind_its_own_sequence_goes_on_where_the_others_know_it_to_be
     };
     eventually("adverts of the first count again", Duration::from_secs(5), learnt);
     let replayed = discarded_as(&second, SignatureFault::Replayed);
-    assert!((1..=10).contains(&replayed), "{replayed} adverts of the first were discarded until it had learnt");
+    // None, when it learns between two of its own.
+    assert!(replayed <= 10, "{replayed} adverts of the first were discarded until it had learnt");
     always("all of them", Duration::from_secs(1), || discarded_as(&second, SignatureFault::Replayed) == replayed);
     drop(first);
 }

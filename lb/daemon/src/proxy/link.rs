@@ -7,7 +7,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use fmc_vrrp::driver::{Change, KeeperSettings, Report};
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::poll::{PollFd, PollFlags, ppoll};
+use nix::sys::time::TimeSpec;
 use tokio::sync::mpsc;
 use tracing::{debug, warn};
 
@@ -163,12 +164,12 @@ impl LinkThread {
     }
 
     fn wait(&self, keeper: Option<&OwnedFd>, until: Instant) {
-        let timeout = until.saturating_duration_since(Instant::now());
-        let timeout = PollTimeout::try_from(timeout).unwrap_or(PollTimeout::from(20_u8));
+        // To the nanosecond: poll(2) counts whole milliseconds, and the last part of one would be spent looking again and again.
+        let timeout = TimeSpec::from_duration(until.saturating_duration_since(Instant::now()));
         let keeper = keeper.map(|keeper| PollFd::new(keeper.as_fd(), PollFlags::POLLIN));
         let lifeline = PollFd::new(self.lifeline.as_fd(), PollFlags::POLLIN);
         let mut descriptors: Vec<PollFd<'_>> = std::iter::once(lifeline).chain(keeper).collect();
-        let _ = poll(&mut descriptors, timeout);
+        let _ = ppoll(&mut descriptors, Some(timeout), None);
     }
 
     fn meet(&mut self, partner: OwnedFd) -> Option<OwnedFd> {
