@@ -46,10 +46,17 @@ pub(super) fn gather(bundle: &mut Bundle) {
     }
 }
 
+/// In seconds: a journal or a firewall's daemon that hangs is a finding too, and must not hang the rest.
+const WITHIN: &str = "10";
+
 /// What a program prints, its complaints too: a refusal is a finding.
 fn said_by(words: &[&str]) -> Result<String, String> {
-    let (program, arguments) = (words[0], &words[1..]);
-    let output = Command::new(program).args(arguments).env("LC_ALL", "C").stdin(Stdio::null()).output();
-    let output = output.map_err(|error| format!("{program}: {error}"))?;
+    let output = Command::new("timeout").arg(WITHIN).args(words).env("LC_ALL", "C").stdin(Stdio::null()).output();
+    let output = output.map_err(|error| format!("{}: {error}", words[0]))?;
+    match output.status.code() {
+        Some(124) => return Err(format!("{} has not answered within {WITHIN} s", words[0])),
+        Some(127) => return Err(format!("{} is not installed", words[0])),
+        _ => {}
+    }
     Ok([output.stdout, output.stderr].map(|text| String::from_utf8_lossy(&text).into_owned()).concat())
 }

@@ -6,8 +6,14 @@
 
 const REMOVED: &str = "[removed]";
 
-/// Shorter words in a key file are no secret, and would tear holes into every text.
+/// Shorter words are looked for nowhere: they would tear holes into every text. Where a name says what they are, they are removed all the same.
 const SHORTEST: usize = 8;
+
+/// What the name of a secret has in it: `password`, `tcp_fastopen_key`, `API_TOKEN`.
+const NAMES: [&str; 5] = ["password", "passwd", "secret", "token", "key"];
+
+/// And what names of this kind have that tell where a secret lies, or how it is used.
+const HARMLESS: [&str; 4] = ["key_file", "token_file", "keyring", "keepalive"];
 
 /// Words that must not leave the machine.
 #[derive(Debug, Default)]
@@ -21,18 +27,20 @@ impl Secrets {
         for (key, value) in pairs.map(|(key, value)| (key.trim(), unquoted(value))) {
             if key == "password" {
                 secrets.push(value.to_owned());
-            } else if key.ends_with("_file") {
+            } else if key.ends_with("key_file") || key == "token_file" {
                 let text = std::fs::read_to_string(value).unwrap_or_default();
-                secrets.extend(text.split_whitespace().flat_map(words).filter(|word| word.len() >= SHORTEST));
+                let lines = text.lines().filter(|line| !line.trim_start().starts_with('#'));
+                secrets.extend(lines.flat_map(str::split_whitespace).flat_map(words));
             }
         }
+        secrets.retain(|secret| secret.len() >= SHORTEST);
         Self(secrets)
     }
 
     /// The same text without them, and without any private key.
     pub(super) fn removed_from(&self, text: &str) -> String {
         let text = self.0.iter().fold(text.to_owned(), |text, secret| text.replace(secret.as_str(), REMOVED));
-        without_passwords(&without_private_keys(text))
+        without_named(&without_private_keys(text))
     }
 }
 
@@ -48,14 +56,30 @@ fn unquoted(value: &str) -> &str {
     value.trim_matches(['"', '\''])
 }
 
-/// Also of another program's configuration or of one that could not be read above.
-fn without_passwords(text: &str) -> String {
-    let line = |line: &str| match line.split_once('=') {
-        Some((key, _)) if key.trim_end().ends_with("password") => format!("{key}= \"{REMOVED}\""),
-        _ => line.to_owned(),
-    };
-    let lines: Vec<String> = text.lines().map(line).collect();
+/// Values whose name says what they are, in settings (`name = value`) and in environments (`Environment=NAME=value NAME=value`).
+fn without_named(text: &str) -> String {
+    let lines: Vec<String> = text.lines().map(without_secret_value).collect();
     lines.join("\n") + if text.ends_with('\n') { "\n" } else { "" }
+}
+
+fn without_secret_value(line: &str) -> String {
+    match line.split_once('=') {
+        Some((name, values)) if name.trim() == "Environment" => {
+            let values: Vec<String> = values.split(' ').map(without_secret_value).collect();
+            format!("{name}={}", values.join(" "))
+        }
+        Some((name, _)) if is_secret(name) => format!("{name}= \"{REMOVED}\""),
+        _ => line.to_owned(),
+    }
+}
+
+/// A name is one word, so that a sentence with an equals sign is none.
+fn is_secret(name: &str) -> bool {
+    let name = name.trim().trim_matches('"').to_ascii_lowercase();
+    let last = name.rsplit('.').next().unwrap_or_default();
+    !name.contains(' ')
+        && !HARMLESS.iter().any(|harmless| last.contains(harmless))
+        && NAMES.iter().any(|secret| last.ends_with(secret))
 }
 
 fn without_private_keys(mut text: String) -> String {
@@ -79,12 +103,13 @@ mod tests {
         let key = directory.path().join("adverts.key");
         std::fs::write(&key, "1 hex:00112233445566778899aabbccddeeff\n").unwrap();
         let configuration = format!(
-            "[election]\npassword = \"hunter2\" # of old\nauth_hmac = {{ key_file = \"{}\", mode = \"enforce\" }}\n",
+            "[election]\npassword = \"hunter22\" # of old\nauth_hmac = {{ key_file = \"{}\", mode = \"enforce\" }}\n",
             key.display()
         );
         let secrets = Secrets::of(&configuration);
-        let text = secrets.removed_from(&format!("{configuration}said hunter2 and 00112233445566778899aabbccddeeff\n"));
-        assert!(!text.contains("hunter2") && !text.contains("00112233"), "{text}");
+        let text =
+            secrets.removed_from(&format!("{configuration}said hunter22 and 00112233445566778899aabbccddeeff\n"));
+        assert!(!text.contains("hunter22") && !text.contains("00112233"), "{text}");
         assert!(text.contains("mode = \"enforce\"") && text.ends_with("said [removed] and [removed]\n"), "{text}");
     }
 
@@ -97,10 +122,26 @@ mod tests {
     }
 
     #[test]
-    fn a_password_of_a_file_that_cannot_be_read_is_removed_too() {
-        assert_eq!(
-            Secrets::default().removed_from("a = 1\n  password = \"x\"\n"),
-            "a = 1\n  password = \"[removed]\"\n"
-        );
+    fn values_are_removed_by_their_name_too() {
+        for (before, after) in [
+            ("a = 1\n  password = \"x\"\n", "a = 1\n  password = \"[removed]\"\n"),
+            ("net.ipv4.tcp_fastopen_key = 00-11", "net.ipv4.tcp_fastopen_key = \"[removed]\""),
+            ("Environment=RUST_LOG=info API_TOKEN=abc", "Environment=RUST_LOG=info API_TOKEN= \"[removed]\""),
+            ("key_file = \"/etc/fmc-lb/pair.key\"", "key_file = \"/etc/fmc-lb/pair.key\""),
+            ("net.ipv4.tcp_keepalive_time = 7200", "net.ipv4.tcp_keepalive_time = 7200"),
+            ("connection ended id=17 ended_by=\"client-closed\"", "connection ended id=17 ended_by=\"client-closed\""),
+        ] {
+            assert_eq!(Secrets::default().removed_from(before), after);
+        }
+    }
+
+    #[test]
+    fn words_of_comments_and_short_passwords_are_left_in_other_texts() {
+        let directory = tempfile::tempdir().unwrap();
+        let key = directory.path().join("pair.key");
+        std::fs::write(&key, "# loadbalancer1 and loadbalancer2\n0123456789abcdef0123456789abcdef\n").unwrap();
+        let secrets = Secrets::of(&format!("key_file = \"{}\"\npassword = \"1111\"\n", key.display()));
+        let text = secrets.removed_from("loadbalancer1 on port 11112, 0123456789abcdef0123456789abcdef");
+        assert_eq!(text, "loadbalancer1 on port 11112, [removed]");
     }
 }
