@@ -2,9 +2,8 @@ use std::sync::Arc;
 
 use proptest::collection::vec;
 use proptest::prelude::*;
-use rustls::client::danger::HandshakeSignatureValid;
-use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{ClientConfig, ClientConnection, DigitallySignedStruct, Error, SignatureScheme};
+use rustls::pki_types::ServerName;
+use rustls::{ClientConfig, ClientConnection, RootCertStore};
 
 use super::*;
 
@@ -92,7 +91,8 @@ fn a_hello_whose_lengths_do_not_fit_is_none() {
 fn of_rustls(name: &str, alpn: &[Vec<u8>], fragment: usize) -> Vec<u8> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
-    let mut config = builder.dangerous().with_custom_certificate_verifier(Arc::new(Anybody)).with_no_client_auth();
+    // It never comes so far as to trust anybody.
+    let mut config = builder.with_root_certificates(RootCertStore::empty()).with_no_client_auth();
     config.alpn_protocols = alpn.to_vec();
     config.max_fragment_size = Some(fragment);
     let name = ServerName::try_from(name.to_owned()).unwrap();
@@ -116,44 +116,6 @@ fn seen_by_rustls(bytes: &[u8]) -> ClientHello {
                 alpn: hello.alpn().into_iter().flatten().map(<[u8]>::to_vec).collect(),
             };
         }
-    }
-}
-
-#[derive(Debug)]
-struct Anybody;
-
-impl rustls::client::danger::ServerCertVerifier for Anybody {
-    fn verify_server_cert(
-        &self,
-        _: &CertificateDer<'_>,
-        _: &[CertificateDer<'_>],
-        _: &ServerName<'_>,
-        _: &[u8],
-        _: UnixTime,
-    ) -> Result<rustls::client::danger::ServerCertVerified, Error> {
-        Err(Error::General("no handshake of these tests comes that far".to_owned()))
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        _: &[u8],
-        _: &CertificateDer<'_>,
-        _: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        Err(Error::General("nor that far".to_owned()))
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        _: &[u8],
-        _: &CertificateDer<'_>,
-        _: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        Err(Error::General("nor that far".to_owned()))
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        vec![SignatureScheme::ED25519]
     }
 }
 
