@@ -63,24 +63,17 @@ pub(crate) struct Draft {
     pub(crate) vips: Named<Vip>,
     pub(crate) frontends: Named<Frontend>,
     pub(crate) backends: Named<Backend>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) limits: Option<Limits>,
 }
 
 /// `[election]`.
 #[derive(Debug, Default, PartialEq, Eq, Serialize)]
 pub(crate) struct Election {
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) profile: Option<&'static str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) advertisement_interval: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) password: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) priority: Option<u8>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) failback: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) transport: Option<&'static str>,
 }
 
@@ -94,9 +87,7 @@ impl Election {
 #[derive(Debug, Serialize)]
 pub(crate) struct Vip {
     pub(crate) address: Ipv4Addr,
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) virtual_router_id: Option<u8>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) interface: Option<Interface>,
 }
 
@@ -112,46 +103,32 @@ pub(crate) enum Interface {
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct Frontend {
     pub(crate) vip: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) port: Option<u16>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) ports: Vec<u16>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) profile: Option<&'static str>,
     pub(crate) backend: String,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) allow: Vec<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) accept_proxy: Vec<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) max_connections: Option<u32>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) max_per_second: Option<u32>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) idle_timeout: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) half_close_timeout: Option<String>,
 }
 
 /// `[backends.NAME]`.
 #[derive(Debug, Default, Serialize)]
 pub(crate) struct Backend {
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) profile: Option<&'static str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) balance: Option<&'static str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) proxy_protocol: Option<&'static str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) attempts: Option<u8>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) slow_start: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) queue_timeout: Option<String>,
     pub(crate) servers: Named<Server>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) observe: Option<Observe>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) agent: Option<Agent>,
     #[serde(skip_serializing_if = "Check::is_default")]
     pub(crate) check: Check,
@@ -169,15 +146,10 @@ pub(crate) enum Server {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(crate) struct ServerTable {
     pub(crate) address: Ipv4Addr,
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) port: Option<u16>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) weight: Option<u16>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) max_connections: Option<u32>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) backup: Option<bool>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) check_address: Option<Ipv4Addr>,
 }
 
@@ -204,42 +176,27 @@ pub(crate) struct Observe {
 #[derive(Debug, Serialize)]
 pub(crate) struct Agent {
     pub(crate) port: u16,
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) interval: Option<String>,
 }
 
 /// `[backends.NAME.check]`.
 #[derive(Debug, Default, PartialEq, Eq, Serialize)]
 pub(crate) struct Check {
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) track: Option<String>,
-    #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "type")]
     pub(crate) kind: Option<&'static str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) port: Option<u16>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) path: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) expect: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) server_name: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) send_hex: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) reply_hex: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) send: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) reply: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) interval: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) fast_interval: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) timeout: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) rise: Option<u8>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) fall: Option<u8>,
 }
 
