@@ -14,7 +14,6 @@ mod nftables;
 mod packet;
 mod path;
 mod ports;
-mod program;
 mod service;
 mod site;
 mod virtual_routers;

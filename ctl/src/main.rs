@@ -13,6 +13,7 @@ mod cli;
 mod command;
 mod doctor;
 mod exit;
+mod program;
 mod render;
 mod span;
 

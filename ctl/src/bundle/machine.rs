@@ -1,8 +1,7 @@
 //! What the machine says, as its own programs and files say it.
 
-use std::process::{Command, Stdio};
-
 use super::Bundle;
+use crate::program;
 
 const PROGRAMS: [(&str, &[&str]); 16] = [
     ("machine/kernel.txt", &["uname", "-a"]),
@@ -51,7 +50,7 @@ const WITHIN: &str = "10";
 
 /// What a program prints, its complaints too: a refusal is a finding.
 fn said_by(words: &[&str]) -> Result<String, String> {
-    let output = Command::new("timeout").arg(WITHIN).args(words).env("LC_ALL", "C").stdin(Stdio::null()).output();
+    let output = program::output("timeout", &[&[WITHIN], words].concat());
     let output = output.map_err(|error| format!("{}: {error}", words[0]))?;
     match output.status.code() {
         Some(124) => return Err(format!("{} has not answered within {WITHIN} s", words[0])),

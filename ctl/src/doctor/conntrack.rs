@@ -1,6 +1,7 @@
 //! The table of tracked connections: when it is full, what is new is dropped.
 
-use super::{Findings, Message, program};
+use super::{Findings, Message};
+use crate::program;
 
 /// Room for a few seconds of a busy balancer; the shipped sysctl file gives four times as much.
 const SMALL: u64 = 65_536;

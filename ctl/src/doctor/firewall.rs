@@ -4,7 +4,8 @@ use std::net::Ipv4Addr;
 
 use super::packet::{Fate, Packet};
 use super::site::Site;
-use super::{Findings, Message, iptables, nftables, program};
+use super::{Findings, Message, iptables, nftables};
+use crate::program;
 
 /// VRRP's group (RFC 9568 §5.1.1.2).
 const GROUP: Ipv4Addr = Ipv4Addr::new(224, 0, 0, 18);

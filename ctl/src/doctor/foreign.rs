@@ -4,7 +4,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::site::Site;
-use super::{Findings, Message, program};
+use super::{Findings, Message};
+use crate::program;
 
 /// Where addresses of interfaces are configured.
 const PLACES: [&str; 7] = [

@@ -1,6 +1,7 @@
 //! The machine itself: kernel, systemd, C library, capabilities, users, SELinux, clock.
 
-use super::{Findings, Message, program};
+use super::{Findings, Message};
+use crate::program;
 
 /// AlmaLinux 9's.
 const KERNEL: [u32; 2] = [5, 14];

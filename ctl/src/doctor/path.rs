@@ -6,7 +6,8 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::site::Site;
-use super::{Findings, Message, program};
+use super::{Findings, Message};
+use crate::program;
 
 /// An ARP reply in a LAN comes within milliseconds; the kernel asks three times, a second apart.
 const ANSWERS_WITHIN: Duration = Duration::from_millis(1500);

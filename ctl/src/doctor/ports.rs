@@ -1,7 +1,8 @@
 //! Ports that the service needs and another program has.
 
 use super::site::Site;
-use super::{Findings, Message, program};
+use super::{Findings, Message};
+use crate::program;
 
 /// A socket that listens, as `ss` shows it.
 #[derive(Debug, PartialEq, Eq)]

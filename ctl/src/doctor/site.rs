@@ -7,7 +7,8 @@ use fmc_config::model::Config;
 use fmc_config::model::node::Node;
 use serde_json::Value;
 
-use super::{Findings, Message, program};
+use super::{Findings, Message};
+use crate::program;
 
 /// The configuration, and this machine's place in it.
 pub(super) struct Site {
