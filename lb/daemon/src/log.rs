@@ -109,35 +109,38 @@ where
 {
     fn format_event(&self, ctx: &FmtContext<'_, S, N>, mut writer: Writer<'_>, event: &Event<'_>) -> fmt::Result {
         let Some(left_out) = self.samples.admit(event.metadata()) else { return Ok(()) };
-        let mut line = String::new();
         match &self.form {
-            Form::Text(_) | Form::Json(_) if left_out == 0 => self.form.write(ctx, writer, event),
-            Form::Text(_) => {
-                self.form.write(ctx, Writer::new(&mut line), event)?;
-                writeln!(writer, "{} left_out={left_out}", line.trim_end())
+            Form::Text(format) => {
+                let marked = |line: &str| format!("{line} left_out={left_out}");
+                write_line(format, ctx, writer, event, (left_out > 0).then_some(marked))
             }
-            Form::Json(_) => {
-                self.form.write(ctx, Writer::new(&mut line), event)?;
-                writeln!(writer, "{},\"left_out\":{left_out}}}", line.trim_end().trim_end_matches('}'))
+            Form::Json(format) => {
+                let marked = |line: &str| format!("{},\"left_out\":{left_out}}}", line.trim_end_matches('}'));
+                write_line(format, ctx, writer, event, (left_out > 0).then_some(marked))
             }
             Form::Journal => {
-                ctx.format_fields(Writer::new(&mut line), event)?;
-                journal::write(&mut writer, &line, event, left_out)
+                let mut message = String::new();
+                ctx.format_fields(Writer::new(&mut message), event)?;
+                journal::write(&mut writer, &message, event, left_out)
             }
         }
     }
 }
 
-impl Form {
-    fn write<S, N>(&self, ctx: &FmtContext<'_, S, N>, writer: Writer<'_>, event: &Event<'_>) -> fmt::Result
-    where
-        S: Subscriber + for<'a> LookupSpan<'a>,
-        N: for<'a> FormatFields<'a> + 'static,
-    {
-        match self {
-            Self::Text(format) => format.format_event(ctx, writer, event),
-            Self::Json(format) => format.format_event(ctx, writer, event),
-            Self::Journal => Ok(()),
-        }
-    }
+/// A line as `format` has it; with `marked`, what that makes of it.
+fn write_line<S, N>(
+    format: &impl FormatEvent<S, N>,
+    ctx: &FmtContext<'_, S, N>,
+    mut writer: Writer<'_>,
+    event: &Event<'_>,
+    marked: Option<impl Fn(&str) -> String>,
+) -> fmt::Result
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+    N: for<'a> FormatFields<'a> + 'static,
+{
+    let Some(marked) = marked else { return format.format_event(ctx, writer, event) };
+    let mut line = String::new();
+    format.format_event(ctx, Writer::new(&mut line), event)?;
+    writeln!(writer, "{}", marked(line.trim_end()))
 }
