@@ -43,8 +43,8 @@ pub(super) fn hear(said: AgentSaid, appliance: &mut Appliance) {
 
 /// An agent may say another percentage or limit each second, which the metrics and `backends` show: the history is for what an operator acts on.
 fn is_news(before: &AgentWords, words: &AgentWords) -> bool {
-    let of = |words: &AgentWords| (words.state, words.percent == Some(0), words.unknown.clone());
-    of(before) != of(words)
+    let takes_none = |words: &AgentWords| words.percent == Some(0);
+    before.state != words.state || takes_none(before) != takes_none(words) || before.unknown != words.unknown
 }
 
 fn sentence(words: &AgentWords) -> (Severity, String) {

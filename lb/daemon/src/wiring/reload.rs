@@ -87,8 +87,8 @@ pub(crate) fn remember(from_elsewhere: bool, appliance: &mut Appliance) -> Optio
     appliance.by_last_good = false;
     keep(appliance);
     // An unreadable file is root's alone: then nobody can tell, and the file counts at the next start.
-    let in_file = std::fs::read_to_string(&appliance.file).ok();
-    let in_file = in_file.filter(|in_file| from_elsewhere && **in_file != *appliance.text);
+    let in_file = from_elsewhere.then(|| std::fs::read_to_string(&appliance.file).ok()).flatten();
+    let in_file = in_file.filter(|in_file| **in_file != *appliance.text);
     appliance.ahead_of_file = in_file.is_some();
     let record = in_file.map_or_else(String::new, |in_file| StateDir::applied_record(&appliance.text, &in_file));
     drop(appliance.applied_saver.save(record));
