@@ -110,85 +110,112 @@ impl Condition {
     }
 }
 
+/// Those that begin together are told in this order.
 fn conditions(appliance: &Appliance) -> Vec<Condition> {
-    let mut found = Vec::new();
-    let mut add = |severity, text: String, fix: &str| {
-        found.push(Condition { severity, text, fix: fix.to_owned(), patience: PATIENCE });
-    };
-    if appliance.snapshot.is_none() {
-        add(Severity::Error, "the keeper is not running".to_owned(), "see journalctl -u fmc-lb");
-    }
+    let mut found: Vec<Condition> = no_keeper(appliance).into_iter().collect();
+    found.extend(of_configuration(appliance));
+    found.extend(memory(appliance));
+    found.extend(unsaved(appliance));
+    found.extend(unbound(appliance));
+    found.extend(of_vips(appliance));
+    found.extend(silent(appliance));
+    found.extend(drifted(appliance));
+    found.extend(appliance.others().flat_map(|node| of_channel(&node.name, appliance)));
+    found
+}
+
+fn condition(severity: Severity, text: impl Into<String>, fix: impl Into<String>) -> Condition {
+    Condition { severity, text: text.into(), fix: fix.into(), patience: PATIENCE }
+}
+
+/// What is in force is not what the next start, or an operator, would take it for.
+fn of_configuration(appliance: &Appliance) -> Vec<Condition> {
+    let (file, mut found) = (appliance.file.display(), Vec::new());
     if appliance.by_last_good {
-        let file = appliance.file.display();
         let text = format!("{file} is wrong: this node works by the last configuration that was in force");
-        add(Severity::Error, text, "mend it, see fmc-lb check, then fmc-lbctl reload");
+        found.push(condition(Severity::Error, text, "mend it, see fmc-lb check, then fmc-lbctl reload"));
     }
     if appliance.ahead_of_file {
-        let text = format!("{} is not what is in force, which was applied on another node", appliance.file.display());
-        add(Severity::Warning, text, "fmc-lbctl save writes it there, or fmc-lbctl reload goes back to the file");
+        let text = format!("{file} is not what is in force, which was applied on another node");
+        let fix = "fmc-lbctl save writes it there, or fmc-lbctl reload goes back to the file";
+        found.push(condition(Severity::Warning, text, fix));
     }
-    if let Some(trial) = &appliance.trial {
-        let text = "the configuration in force is on trial".to_owned();
+    if appliance.trial.as_ref().is_some_and(|trial| !trial.left().is_zero()) {
         let fix = "fmc-lbctl confirm keeps it, fmc-lbctl rollback goes back now; otherwise that happens by itself";
-        if !trial.left().is_zero() {
-            add(Severity::Warning, text, fix);
-        }
+        found.push(condition(Severity::Warning, "the configuration in force is on trial", fix));
     }
-    if appliance.memory.pressure != Pressure::None {
-        let limit = appliance.memory.limit(appliance.config.limits.max_memory_mib) >> 20;
-        let text = format!("memory is nearly used up, of {limit} MiB for connections: nobody new is let in");
-        add(
-            Severity::Error,
-            text,
-            "see fmc-lbctl sessions for who takes nothing; raise max_memory_mib in [limits], or give the machine more",
-        );
+    found
+}
+
+fn no_keeper(appliance: &Appliance) -> Option<Condition> {
+    let fix = "see journalctl -u fmc-lb";
+    appliance.snapshot.is_none().then(|| condition(Severity::Error, "the keeper is not running", fix))
+}
+
+fn memory(appliance: &Appliance) -> Option<Condition> {
+    if appliance.memory.pressure == Pressure::None {
+        return None;
     }
-    if let Some(why) = appliance.saver.trouble() {
-        let fix = format!("make {} writable; it is tried again and again", appliance.state_dir.path().display());
-        add(Severity::Warning, format!("what operators asked is not saved, a restart would forget it: {why}"), &fix);
-    }
-    if let Some(why) = appliance.last_good_saver.trouble().or_else(|| appliance.applied_saver.trouble()) {
-        let fix = format!("make {} writable; it is tried again and again", appliance.state_dir.path().display());
-        add(
-            Severity::Warning,
-            format!("the configuration in force is not saved, a restart may come back with another: {why}"),
-            &fix,
-        );
-    }
-    for why in appliance.status.refused() {
-        add(Severity::Error, why.clone(), "free it, or change [admin] listen; it is tried again and again");
-    }
-    if let Some(why) = appliance.channel.failed() {
-        let text = format!("there is no channel to the other nodes: {why}");
-        add(Severity::Error, text, "it is tried again and again; until then each node is commanded by itself");
-    }
+    let limit = appliance.memory.limit(appliance.config.limits.max_memory_mib) >> 20;
+    let text = format!("memory is nearly used up, of {limit} MiB for connections: nobody new is let in");
+    let fix =
+        "see fmc-lbctl sessions for who takes nothing; raise max_memory_mib in [limits], or give the machine more";
+    Some(condition(Severity::Error, text, fix))
+}
+
+/// What a restart would forget.
+fn unsaved(appliance: &Appliance) -> Vec<Condition> {
+    let asked = "what operators asked is not saved, a restart would forget it";
+    let configured = "the configuration in force is not saved, a restart may come back with another";
+    let configuration = appliance.last_good_saver.trouble().or_else(|| appliance.applied_saver.trouble());
+    let troubles = [(asked, appliance.saver.trouble()), (configured, configuration)];
+    let fix = format!("make {} writable; it is tried again and again", appliance.state_dir.path().display());
+    let of =
+        |(what, why): (&str, Option<String>)| Some(condition(Severity::Warning, format!("{what}: {}", why?), &fix));
+    troubles.into_iter().filter_map(of).collect()
+}
+
+/// What should be served and is not.
+fn unbound(appliance: &Appliance) -> Vec<Condition> {
+    let fix = "free it, or change [admin] listen; it is tried again and again";
+    let refused = appliance.status.refused().iter().map(|why| condition(Severity::Error, why, fix));
+    let failed = appliance.channel.failed().map(|why| {
+        let fix = "it is tried again and again; until then each node is commanded by itself";
+        condition(Severity::Error, format!("there is no channel to the other nodes: {why}"), fix)
+    });
+    refused.chain(failed).collect()
+}
+
+fn of_vips(appliance: &Appliance) -> Vec<Condition> {
+    let mut found = Vec::new();
     for state in &appliance.vips {
         let name = &state.vip.name;
         if owner(appliance, state) == Owner::Nobody {
-            add(Severity::Error, format!("nobody serves {name}"), "see fmc-lbctl vips on every node");
+            let fix = "see fmc-lbctl vips on every node";
+            found.push(condition(Severity::Error, format!("nobody serves {name}"), fix));
         }
         if state.role == Role::Active && live_peers(appliance).any(|peer| says_only_active(peer, name)) {
             let fix = "let IP protocol 112 through between the nodes";
-            add(Severity::Error, format!("CONFLICT: {name} is served by two nodes"), fix);
+            found.push(condition(Severity::Error, format!("CONFLICT: {name} is served by two nodes"), fix));
         }
     }
-    for Sentence { severity, text, fix } in mismatch::standing(appliance) {
-        add(severity, text, &fix);
-    }
-    let mut drifted = Vec::new();
-    for node in appliance.others() {
-        match live_peers(appliance).find(|peer| peer.name == node.name) {
-            None => {
-                let fix = "look at that node, and let UDP from it through";
-                add(Severity::Warning, format!("no heartbeat from {}", node.name), fix);
-            }
-            Some(peer) if differs(peer, appliance) => drifted.push(drift(&node.name)),
-            Some(_) => {}
-        }
-    }
-    found.extend(drifted);
-    found.extend(appliance.others().flat_map(|node| of_channel(&node.name, appliance)));
+    let sentences = mismatch::standing(appliance).into_iter();
+    found.extend(sentences.map(|Sentence { severity, text, fix }| condition(severity, text, fix)));
     found
+}
+
+fn silent(appliance: &Appliance) -> impl Iterator<Item = Condition> {
+    let is_silent = |name: &NodeName| !live_peers(appliance).any(|peer| peer.name == *name);
+    appliance.others().filter(move |node| is_silent(&node.name)).map(|node| {
+        let fix = "look at that node, and let UDP from it through";
+        condition(Severity::Warning, format!("no heartbeat from {}", node.name), fix)
+    })
+}
+
+fn drifted(appliance: &Appliance) -> impl Iterator<Item = Condition> {
+    let has_drifted =
+        |name: &NodeName| live_peers(appliance).any(|peer| peer.name == *name && differs(peer, appliance));
+    appliance.others().filter(move |node| has_drifted(&node.name)).map(|node| drift(&node.name))
 }
 
 fn drift(node: &NodeName) -> Condition {
