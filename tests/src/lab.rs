@@ -46,15 +46,14 @@ impl Lab {
         let directory = Directory::create();
         let adopt = |name: &str| Namespace::adopt(directory.namespace(name));
         let hypervisor = adopt("hypervisor");
-        let machines: BTreeMap<_, _> =
-            plan.machines.iter().map(|machine| (machine.name, adopt(machine.name))).collect();
+        let machines: BTreeMap<_, _> = plan.machines().map(|machine| (machine.name, adopt(machine.name))).collect();
         ip_batch(None, &namespaces(&hypervisor, machines.values()));
         quiet(&hypervisor);
         machines.values().for_each(quiet);
         ip_batch(Some(&hypervisor), &bridges(plan));
         ip_batch(None, &cables(plan, &hypervisor, &machines));
         ip_batch(Some(&hypervisor), &ports(plan));
-        plan.machines.iter().for_each(|machine| ip_batch(Some(&machines[machine.name]), &addresses(machine)));
+        plan.machines().for_each(|machine| ip_batch(Some(&machines[machine.name]), &addresses(machine)));
         hypervisor.sysctl("net/ipv4/ip_forward", "1");
         let capture = start_capture(&hypervisor, plan.bridges[0].name, &directory);
         Self { plan, capture, machines, hypervisor, directory }
@@ -123,7 +122,7 @@ impl Lab {
     }
 
     fn description(&self, name: &str) -> &'static Machine {
-        let machine = self.plan.machines.iter().find(|machine| machine.name == name);
+        let machine = self.plan.machines().find(|machine| machine.name == name);
         machine.unwrap_or_else(|| panic!("the plan has no machine {name}"))
     }
 
@@ -195,7 +194,7 @@ fn cables(plan: &Plan, hypervisor: &Namespace, machines: &BTreeMap<&str, Namespa
         };
         (0..machine.interfaces.len()).map(cable).collect::<Vec<_>>()
     };
-    plan.machines.iter().flat_map(cables).collect()
+    plan.machines().flat_map(cables).collect()
 }
 
 fn ports(plan: &Plan) -> Vec<String> {
@@ -203,7 +202,7 @@ fn ports(plan: &Plan) -> Vec<String> {
         let interfaces = machine.interfaces.iter().enumerate();
         interfaces.map(|(index, interface)| format!("link set {} master {} up", machine.port(index), interface.bridge))
     };
-    plan.machines.iter().flat_map(ports).collect()
+    plan.machines().flat_map(ports).collect()
 }
 
 fn addresses(machine: &Machine) -> Vec<String> {

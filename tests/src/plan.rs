@@ -5,8 +5,15 @@
 pub struct Plan {
     /// Bridges of the hypervisor, each with the address it has there.
     pub bridges: &'static [Bridge],
-    /// Every machine but the hypervisor.
+    /// The client and the balancers; every plan has the same [servers](SERVERS) beside them.
     pub machines: &'static [Machine],
+}
+
+impl Plan {
+    /// Every machine but the hypervisor.
+    pub fn machines(&self) -> impl Iterator<Item = &'static Machine> {
+        self.machines.iter().chain(SERVERS)
+    }
 }
 
 /// A bridge of the hypervisor, which routes between them.
@@ -46,6 +53,16 @@ const fn on(bridge: &'static str, address: &'static str) -> Interface {
     Interface { bridge, address }
 }
 
+/// Masters and workers, on a bridge of their own.
+const SERVERS: &[Machine] = &[
+    machine("master1", &[on("virbr_kube03", "10.17.4.21/24")], "10.17.4.1"),
+    machine("master2", &[on("virbr_kube03", "10.17.4.22/24")], "10.17.4.1"),
+    machine("master3", &[on("virbr_kube03", "10.17.4.23/24")], "10.17.4.1"),
+    machine("worker1", &[on("virbr_kube03", "10.17.4.24/24")], "10.17.4.1"),
+    machine("worker2", &[on("virbr_kube03", "10.17.4.25/24")], "10.17.4.1"),
+    machine("worker3", &[on("virbr_kube03", "10.17.4.26/24")], "10.17.4.1"),
+];
+
 /// The lab as it stands: both balancers on the LAN, VIPs 192.168.0.32 and .33, the hypervisor 192.168.0.40 routes.
 pub const FLATCAR_MICRO_CLOUD: Plan = Plan {
     bridges: &[
@@ -57,12 +74,6 @@ pub const FLATCAR_MICRO_CLOUD: Plan = Plan {
         machine("client", &[on("br0", "192.168.0.50/24")], "192.168.0.40"),
         machine("loadbalancer1", &[on("br0", "192.168.0.30/24")], "192.168.0.40"),
         machine("loadbalancer2", &[on("br0", "192.168.0.31/24")], "192.168.0.40"),
-        machine("master1", &[on("virbr_kube03", "10.17.4.21/24")], "10.17.4.1"),
-        machine("master2", &[on("virbr_kube03", "10.17.4.22/24")], "10.17.4.1"),
-        machine("master3", &[on("virbr_kube03", "10.17.4.23/24")], "10.17.4.1"),
-        machine("worker1", &[on("virbr_kube03", "10.17.4.24/24")], "10.17.4.1"),
-        machine("worker2", &[on("virbr_kube03", "10.17.4.25/24")], "10.17.4.1"),
-        machine("worker3", &[on("virbr_kube03", "10.17.4.26/24")], "10.17.4.1"),
     ],
 };
 
@@ -79,12 +90,6 @@ pub const THREE_BALANCERS: Plan = Plan {
         machine("loadbalancer1", &[on("virbr_kube02", "10.17.3.12/24"), on("br-vip", "10.17.5.12/24")], "10.17.3.1"),
         machine("loadbalancer2", &[on("virbr_kube02", "10.17.3.13/24"), on("br-vip", "10.17.5.13/24")], "10.17.3.1"),
         machine("k8s-api-lb", &[on("br-vip", "10.17.5.20/24")], "10.17.5.1"),
-        machine("master1", &[on("virbr_kube03", "10.17.4.21/24")], "10.17.4.1"),
-        machine("master2", &[on("virbr_kube03", "10.17.4.22/24")], "10.17.4.1"),
-        machine("master3", &[on("virbr_kube03", "10.17.4.23/24")], "10.17.4.1"),
-        machine("worker1", &[on("virbr_kube03", "10.17.4.24/24")], "10.17.4.1"),
-        machine("worker2", &[on("virbr_kube03", "10.17.4.25/24")], "10.17.4.1"),
-        machine("worker3", &[on("virbr_kube03", "10.17.4.26/24")], "10.17.4.1"),
     ],
 };
 
@@ -96,12 +101,6 @@ pub const ONE_ADDRESS_A_BRIDGE: Plan = Plan {
         machine("loadbalancer1", &[on("virbr_kube02", "10.17.3.12/24"), on("br-vip", "10.17.5.12/24")], "10.17.5.1"),
         machine("loadbalancer2", &[on("virbr_kube02", "10.17.3.13/24"), on("br-vip", "10.17.5.13/24")], "10.17.5.1"),
         machine("k8s-api-lb", &[on("virbr_kube02", "10.17.3.14/24"), on("br-vip", "10.17.5.20/24")], "10.17.5.1"),
-        machine("master1", &[on("virbr_kube03", "10.17.4.21/24")], "10.17.4.1"),
-        machine("master2", &[on("virbr_kube03", "10.17.4.22/24")], "10.17.4.1"),
-        machine("master3", &[on("virbr_kube03", "10.17.4.23/24")], "10.17.4.1"),
-        machine("worker1", &[on("virbr_kube03", "10.17.4.24/24")], "10.17.4.1"),
-        machine("worker2", &[on("virbr_kube03", "10.17.4.25/24")], "10.17.4.1"),
-        machine("worker3", &[on("virbr_kube03", "10.17.4.26/24")], "10.17.4.1"),
     ],
 };
 
