@@ -5,7 +5,7 @@
 pub struct Plan {
     /// Bridges of the hypervisor, each with the address it has there.
     pub bridges: &'static [Bridge],
-    /// The client and the balancers; every plan has the same [servers](SERVERS) beside them.
+    /// The client and the balancers; every plan has the same three masters and three workers beside them.
     pub machines: &'static [Machine],
 }
 
