@@ -98,6 +98,13 @@ fn each_name_reaches_its_own_servers_and_what_names_nobody_the_default() {
 
     let vips = pair.first.expect_ctl(&["vips"]);
     assert!(vips.contains("to apps: server name *.apps.lab"), "{vips}");
+    let (why, grafana) = (["explain", "vip", "web"], ["explain", "backend", "grafana"]);
+    let (why, grafana) = (pair.first.expect_ctl(&why), pair.first.expect_ctl(&grafana));
+    assert!(
+        why.contains("grafana") && why.contains("acme"),
+        "what only a name leads to is behind the address too: {why}"
+    );
+    assert!(grafana.contains("web") && !grafana.contains("no frontend"), "{grafana}");
     let metrics = lab.machine(pair.first.node()).expect("curl", &["-fsS", "http://127.0.0.1:9109/metrics"]);
     let named =
         metrics.lines().find(|line| line.starts_with("fmc_client_hellos_total{frontend=\"tls\",hello=\"named\"}"));

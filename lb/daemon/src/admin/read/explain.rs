@@ -6,6 +6,7 @@ use fmc_api::events::EventKind;
 use fmc_api::explain::{BackendExplanation, BehindVip, NodePart, ServerExplanation, VipExplanation};
 use fmc_api::word::{Prospect as Word, Role as RoleWord};
 use fmc_api::{Moment, Refusal, RefusalKind, path};
+use fmc_config::model::frontend::Frontend;
 use fmc_config::model::name::NodeName;
 use fmc_config::model::node::Node;
 use fmc_health::ServerStatus as Checked;
@@ -56,9 +57,9 @@ fn of_vip(state: &VipState, appliance: &Appliance) -> VipExplanation {
     moves.drain(..moves.len().saturating_sub(MOVES_SHOWN));
     let here = appliance.config.frontends.iter().filter(|frontend| frontend.vip == state.vip.name);
     let mut backends: Vec<BehindVip> = Vec::new();
-    for frontend in here {
-        if !backends.iter().any(|known| known.name == frontend.backend)
-            && let Some(found) = of_backend(frontend.backend.as_str(), appliance)
+    for backend in here.flat_map(Frontend::backends) {
+        if !backends.iter().any(|known| known.name == *backend)
+            && let Some(found) = of_backend(backend.as_str(), appliance)
         {
             backends.push(BehindVip { name: found.backend, sentence: found.sentence });
         }
@@ -171,7 +172,7 @@ fn of_backend(name: &str, appliance: &Appliance) -> Option<BackendExplanation> {
             (facts, why)
         })
         .collect();
-    let frontends = appliance.config.frontends.iter().filter(|frontend| frontend.backend == pool.backend);
+    let frontends = appliance.config.frontends.iter().filter(|frontend| frontend.leads_to(&pool.backend));
     Some(BackendExplanation {
         now: now(),
         node: appliance.node.name.clone(),
