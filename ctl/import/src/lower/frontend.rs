@@ -107,9 +107,9 @@ fn choice(words: &[String], settings: &Settings) -> String {
     let named = settings.acls.iter().filter(|acl| words.iter().any(|word| word.trim_start_matches('!') == acl.word(1)));
     let all = words.iter().chain(named.flat_map(|acl| &acl.words)).cloned().collect::<Vec<_>>().join(" ");
     let asks = if all.contains("ssl") {
-        "the name in the ClientHello: let Traefik choose by it (HostSNI), or give each name a VIP of its own"
+        "the name in the ClientHello: write a route with `server_names`"
     } else if all.contains("src") {
-        "the client's address: give each group of clients a VIP of its own, with `allow`"
+        "the client's address: write a route with `sources`"
     } else if all.contains("dst_port") {
         "the port: write a frontend for each port"
     } else if all.contains("nbsrv") {
@@ -117,7 +117,7 @@ fn choice(words: &[String], settings: &Settings) -> String {
     } else {
         "a condition"
     };
-    format!("a frontend has one backend here, and this chooses by {asks}")
+    format!("conditions are not imported, and this chooses by {asks}")
 }
 
 fn one(
