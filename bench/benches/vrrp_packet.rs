@@ -4,7 +4,7 @@
 #![allow(missing_docs, reason = "criterion writes undocumented functions")]
 
 use std::hint::black_box;
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
@@ -21,15 +21,16 @@ use fmc_vrrp::router::{Parameters, Peer, VirtualRouter};
 use fmc_vrrp::tier::{Fitness, TierPriorities};
 
 const VERSION: Version = Version::V3(ChecksumForm::PseudoHeader);
-const VIP: Ipv4Addr = Ipv4Addr::new(192, 168, 0, 32);
-const OWN: Ipv4Addr = Ipv4Addr::new(192, 168, 0, 31);
-const PEER: Ipv4Addr = Ipv4Addr::new(192, 168, 0, 30);
+const VIP: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 168, 0, 32));
+const OWN: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 168, 0, 31));
+const PEER: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 168, 0, 30));
 const IP: IpMeta = IpMeta { ttl: TTL, source: PEER, destination: MULTICAST_GROUP };
 
 fn parameters() -> Parameters {
     Parameters {
         virtual_router_id: VirtualRouterId::new(32).expect("32 is an identifier"),
         address: VIP,
+        others: Vec::new(),
         source: OWN,
         rank: 1,
         version: VERSION,
@@ -82,7 +83,7 @@ fn signed(criterion: &mut Criterion) {
     let mut wire = [0; 64];
     let mut sign = || {
         let length = advertisement.encode(PEER, MULTICAST_GROUP, VERSION, &mut wire);
-        keys.sign(PEER.into(), sequences.next(Duration::ZERO), length, &mut wire)
+        keys.sign((PEER, MULTICAST_GROUP), sequences.next(Duration::ZERO), length, &mut wire)
     };
     let length = sign();
     let mut group = criterion.benchmark_group("vrrp_signed");

@@ -7,7 +7,7 @@ mod text;
 use crate::model::Config;
 use crate::model::election::{AuthHmac, Election, Failback, Version};
 use crate::model::node::Node;
-use crate::model::service::{Admin, Limits, Pair};
+use crate::model::service::{Admin, Limits, Pair, Remote};
 use crate::model::vip::Vip;
 use crate::span_of_time;
 use crate::words;
@@ -81,10 +81,13 @@ fn election(text: &mut Text, election: &Election) {
 }
 
 fn vip(text: &mut Text, vip: &Vip) {
-    let Vip { name, address, virtual_router_id, interfaces } = vip;
+    let Vip { name, address, follows, virtual_router_id, interfaces } = vip;
     text.table(&format!("[vips.{}]", key(name.as_str())), "");
     text.line("address", quoted(address), "");
-    text.line("virtual_router_id", virtual_router_id.to_string(), "");
+    match follows {
+        Some(leader) => text.line("follows", quoted(leader), "one election gives both addresses to one owner"),
+        None => text.line("virtual_router_id", virtual_router_id.to_string(), ""),
+    }
     if interfaces.is_empty() {
         text.remark("interface: each node's own");
     } else {
@@ -106,13 +109,36 @@ fn pair(text: &mut Text, Pair { port, key_file }: &Pair) {
     }
 }
 
-fn admin(text: &mut Text, Admin { listen, allow }: &Admin) {
+fn admin(text: &mut Text, Admin { listen, allow, remote }: &Admin) {
     text.table("[admin]", "status page, metrics, read-only JSON");
     text.line("listen", list(listen.iter().map(quoted)), "");
     if allow.is_empty() {
         text.remark("allow: loopback only");
     } else {
         text.line("allow", list(allow.iter().map(quoted)), "loopback may always");
+    }
+    match remote {
+        Some(remote) => self::remote(text, remote),
+        None => text.remark("remote: none, commands are taken on the node alone"),
+    }
+}
+
+fn remote(text: &mut Text, Remote { listen, cert_file, key_file, token_file, client_ca_file, allow }: &Remote) {
+    text.table("[admin.remote]", "the same over TLS, with commands");
+    text.line("listen", list(listen.iter().map(quoted)), "");
+    text.line("cert_file", quoted(cert_file.display()), "");
+    text.line("key_file", quoted(key_file.display()), "");
+    match token_file {
+        Some(file) => text.line("token_file", quoted(file.display()), "who may command"),
+        None => text.remark("token_file: none, whoever shows a certificate may command"),
+    }
+    match client_ca_file {
+        Some(file) => text.line("client_ca_file", quoted(file.display()), "whose certificates clients must show"),
+        None => text.remark("client_ca_file: none, clients show no certificate"),
+    }
+    match allow.is_empty() {
+        true => text.remark("allow: loopback only"),
+        false => text.line("allow", list(allow.iter().map(quoted)), "loopback may always"),
     }
 }
 

@@ -4,6 +4,7 @@ mod admin;
 mod backend;
 mod check;
 mod election;
+mod family;
 mod frontend;
 mod limit;
 mod name;
@@ -42,16 +43,10 @@ fn config(raw: &RawConfig, findings: &mut Findings) -> Config {
     let frontends = frontend::lower(raw, &vips, limits, findings);
     let backends = backend::lower(raw, &frontends, limits, findings);
     let admin = admin::lower(&raw.admin, &frontends, findings);
-    Config {
-        nodes,
-        election: election::lower(&raw.election, findings),
-        vips,
-        frontends,
-        backends,
-        pair: pair(&raw.pair),
-        admin,
-        limits,
-    }
+    let election = election::lower(&raw.election, findings);
+    let config = Config { nodes, election, vips, frontends, backends, pair: pair(&raw.pair), admin, limits };
+    family::report(raw, &config, findings);
+    config
 }
 
 fn pair(raw: &RawPair) -> Pair {

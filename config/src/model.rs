@@ -2,6 +2,7 @@
 
 pub mod backend;
 pub mod election;
+pub mod family;
 pub mod frontend;
 pub mod health_check;
 pub mod name;
@@ -13,6 +14,7 @@ pub mod vip;
 use backend::Backend;
 use election::Election;
 use frontend::Frontend;
+use name::VipName;
 use node::Node;
 use service::{Admin, Limits, Pair};
 use vip::Vip;
@@ -62,6 +64,14 @@ impl Config {
             Some(config) => Ok((config, diagnostics)),
             None => Err(diagnostics),
         }
+    }
+
+    /// Every VIP that one election gives to one owner together with `vip`, which is among them; the one whose virtual router it is
+    /// comes first.
+    pub fn elected_with<'a>(&'a self, vip: &VipName) -> impl Iterator<Item = &'a Vip> + use<'a> {
+        let leader = self.vips.iter().find(|other| other.name == *vip).map(Vip::elected_as);
+        let leading = self.vips.iter().filter(move |other| Some(&other.name) == leader);
+        leading.chain(self.vips.iter().filter(move |other| other.follows.is_some() && other.follows.as_ref() == leader))
     }
 
     /// The full result, every default written out, as commented TOML that parses to an equal configuration.

@@ -53,6 +53,9 @@ pub(crate) const OBSERVE: Observe = Observe {
 /// (RFC 6298 §2); HAProxy's manual suggests five for the same.
 pub(crate) const PREFACE_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// A connection that lasts is seen in the journal of each hour: one line among thousands, and a watch of a week is no secret.
+pub(crate) const RECORD_EVERY: Duration = Duration::from_secs(3600);
+
 /// The defaults of a frontend of `profile`.
 pub(crate) const fn frontend(profile: Profile) -> FrontendDefaults {
     match profile {

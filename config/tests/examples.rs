@@ -56,6 +56,19 @@ fn plan_b_has_three_balancers_on_two_networks() {
 }
 
 #[test]
+fn dual_stack_has_a_vip_of_each_family_and_one_election_for_both() {
+    let config = example("dual-stack");
+    assert_eq!(
+        vips(&config),
+        ["api 192.168.0.32 id 32", "api6 fd00::32 id 32", "web 192.168.0.33 id 33", "web6 fd00::33 id 33"]
+    );
+    let elected: Vec<_> = config.vips.iter().map(|vip| vip.elected_as().as_str()).collect();
+    assert_eq!(elected, ["api", "api", "web", "web"]);
+    assert_eq!(routes(&config, "web6"), ["fd00::33:80 -> server", "fd00::33:443 -> server"]);
+    assert_eq!(servers(&config, "masters"), MASTERS_WITH_PORT);
+}
+
+#[test]
 fn minimal_is_a_whole_pair_in_fifteen_lines() {
     assert!(text("minimal").lines().count() <= 15);
     let config = example("minimal");
@@ -238,7 +251,7 @@ fn a_file_that_says_everything_is_read_and_written_out() {
     assert_eq!(config.pair.port.get(), 1113);
 }
 
-const EXAMPLES: [&str; 4] = ["flatcar-micro-cloud", "plan-a", "plan-b", "minimal"];
+const EXAMPLES: [&str; 5] = ["flatcar-micro-cloud", "plan-a", "plan-b", "dual-stack", "minimal"];
 const MASTERS_WITH_PORT: [&str; 3] = ["10.17.4.21:6443 [6443]", "10.17.4.22:6443 [6443]", "10.17.4.23:6443 [6443]"];
 
 fn text(name: &str) -> String {

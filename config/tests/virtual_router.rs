@@ -1,5 +1,7 @@
 //! The parameters of a virtual router: what a file may say of it, and what is refused (RFC 9568 §6.1, RFC 3768 §6.1).
 
+use std::net::IpAddr;
+
 use fmc_config::diagnostic::{Code, Rule};
 use fmc_config::model::Config;
 use fmc_config::model::election::AuthMode;
@@ -92,22 +94,67 @@ fn there_is_no_accept_mode_to_turn_off() {
     assert_eq!(read(VIP, "accept_mode = false").unwrap_err(), [Code::UnknownKey]);
 }
 
-/// Proves V-07, V-08, V-17, V-22, V-87, V-90.
+/// Proves V-07.
 #[test]
-fn an_ipv6_address_is_refused_by_name_link_local_or_not() {
-    for address in ["fd00::32", "fe80::32"] {
-        assert_eq!(read(&format!("address = \"{address}\""), "").unwrap_err(), [Code::Ipv6NotBuilt], "{address}");
-    }
+fn virtual_routers_of_two_families_may_have_one_identifier() {
+    let both = "[vips.api6]\naddress = \"fd00::32\"\nvirtual_router_id = 32";
+    let config = read(&format!("{VIP}\n{both}"), "").unwrap();
+    assert_eq!(config.vips[0].virtual_router_id, config.vips[1].virtual_router_id);
+    let third = format!("{both}\n[vips.web6]\naddress = \"fd00::33\"\nvirtual_router_id = 32");
+    assert_eq!(read(&format!("{VIP}\n{third}"), "").unwrap_err(), [Code::VirtualRouterIdTaken]);
+}
+
+#[test]
+fn the_identifier_of_an_ipv6_address_is_its_last_octet_which_must_not_be_0() {
+    let id = |address: &str| {
+        read(&format!("address = \"{address}\""), "").map(|config| config.vips[0].virtual_router_id.get())
+    };
+    assert_eq!((id("fd00::32"), id("fd00::1:ff")), (Ok(0x32), Ok(0xff)));
+    assert_eq!(id("fd00::100").unwrap_err(), [Code::VirtualRouterIdNeeded]);
+}
+
+/// Proves V-08.
+#[test]
+fn an_ipv6_virtual_router_begins_with_a_link_local_address_when_it_is_given_one() {
+    let vip = "address = \"fe80::32\"\ninterface = \"eth0\"\n[vips.web]\naddress = \"fd00::32\"\nfollows = \"api\"";
+    let served = |text: String| text.replace("vip = \"api\"", "vip = \"web\"");
+    let (config, warnings) = Config::parse_with_warnings(&served(file(vip, "")), "fmc-lb.toml").unwrap();
+    let elected: Vec<_> = config.elected_with(&config.vips[0].name).map(|vip| vip.address.to_string()).collect();
+    assert_eq!(
+        (elected, warnings.is_empty()),
+        (vec!["fe80::32".to_owned(), "fd00::32".to_owned()], true),
+        "{warnings}"
+    );
+    assert!(read("address = \"fd00::32\"", "").is_ok(), "it need not");
+    let anywhere = file(&vip.replace("interface = \"eth0\"\n", ""), "");
+    let refused = Config::parse(&served(anywhere), "fmc-lb.toml").unwrap_err();
+    assert!(refused.iter().all(|found| found.code == Code::LinkLocalWithoutInterface), "{refused}");
 }
 
 /// Proves V-09+, V-09-, V-10+, V-10-, V-28-.
 #[test]
 fn a_virtual_router_has_one_address_of_one_family() {
-    assert_eq!(read(VIP, "").unwrap().vips[0].address.octets(), [192, 168, 0, 32]);
+    assert_eq!(read(VIP, "").unwrap().vips[0].address, IpAddr::from([192, 168, 0, 32]));
     let list = read("address = [\"192.168.0.32\", \"fd00::32\"]", "");
     assert_eq!(list.unwrap_err(), [Code::WrongType]);
     let none = read("virtual_router_id = 32", "");
     assert_eq!(none.unwrap_err(), [Code::MissingKey]);
+}
+
+/// Proves V-09+, V-10+.
+#[test]
+fn a_vip_that_follows_another_is_elected_by_the_virtual_router_of_that_one() {
+    let both = |web: &str| read(&format!("{VIP}\n[vips.web]\naddress = \"192.168.0.33\"\n{web}"), "");
+    let config = both("follows = \"api\"").unwrap();
+    let [api, web] = &config.vips[..] else { panic!("{:?}", config.vips) };
+    assert_eq!(web.virtual_router_id, api.virtual_router_id);
+    assert_eq!((api.elected_as(), web.elected_as()), (&api.name, &api.name));
+    let together: Vec<_> = config.elected_with(&web.name).map(|vip| vip.name.as_str()).collect();
+    assert_eq!(together, ["api", "web"]);
+    assert_eq!(both("").unwrap().elected_with(&web.name).count(), 1);
+    assert_eq!(both("follows = \"web\"").unwrap_err(), [Code::FollowChain]);
+    assert_eq!(both("follows = \"apo\"").unwrap_err(), [Code::UnknownVip]);
+    assert_eq!(both("follows = \"api\"\nvirtual_router_id = 9").unwrap_err(), [Code::EitherOr]);
 }
 
 /// Proves V-40, V-64, V-80.

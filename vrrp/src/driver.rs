@@ -39,7 +39,7 @@ pub use control::{Command, Control, LogLevel, Report};
 pub use lateness::{BOUNDS as LATENESS_BOUNDS, LatenessSummary};
 pub use mismatch::{Difference, Mismatch};
 pub use reload::Change;
-pub use settings::{KeeperSettings, PairKeys, PeerSettings, Secrets, UnknownNode, VipSettings};
+pub use settings::{FollowerSettings, KeeperSettings, PairKeys, PeerSettings, Secrets, UnknownNode, VipSettings};
 pub use snapshot::{InterfaceSnapshot, LastHeard, PeerSnapshot, PeerVip, Snapshot, VipSnapshot};
 pub use start::{StartError, check};
 
@@ -162,7 +162,7 @@ impl Keeper {
         let settings: Vec<_> = vips().map(|vip| &vip.settings).collect();
         Snapshot {
             at: now,
-            vips: vips().map(|vip| vip.snapshot(&self.ports[vip.on].name, now)).collect(),
+            vips: vips().flat_map(|vip| vip.snapshots(&self.ports, now)).collect(),
             peers: self.pair.snapshot(&settings, now),
             interfaces: self.ports.iter().map(|port| port.snapshot(now)).collect(),
             lateness: self.lateness.summary(),
@@ -176,7 +176,7 @@ impl Keeper {
 
 /// The newest signed advert that counted of the node of `rank`; heartbeats tell it, so that a node that was restarted goes on after it.
 fn accepted_from(vips: &[VirtualAddress], rank: u8) -> Option<Sequence> {
-    let of = |vip: &VirtualAddress| vip.accepted.of(vip.router.source_of(rank)?.into());
+    let of = |vip: &VirtualAddress| vip.accepted.of(vip.router.source_of(rank)?);
     vips.iter().filter_map(of).reduce(|newest, other| if other.is_after(newest) { other } else { newest })
 }
 

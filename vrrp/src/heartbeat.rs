@@ -13,8 +13,8 @@
 //! |   the receiver's newest signed advertisement that counted     |   0 = none
 //! +-------+-------+-------+-------+-------+-------+-------+-------+
 //! |  VRID | state | prio  | claim |            address            |   × count; claim: rank asked to take over, 255 = nobody
-//! |            source             |                                   state: role | tier << 2 | serving << 4
-//! +-------------------------------+
+//! |            source             |                                   state: role | tier << 2 | serving << 4 | IPv6 << 5:
+//! +-------------------------------+                                   then both addresses have sixteen octets
 //! |            HMAC-SHA256 over all of the above (32)             |   when signed
 //! +---------------------------------------------------------------+
 //! ```
@@ -25,7 +25,7 @@ pub mod session;
 
 mod codec;
 
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 
 use arrayvec::ArrayVec;
 use fmc_config::model::vip::VirtualRouterId;
@@ -36,12 +36,25 @@ use crate::priority::Priority;
 use crate::router::role::Role;
 use crate::tier::Tier;
 
-/// Virtual routers that one heartbeat can speak of, which keeps it in one Ethernet frame. A node with more does not start:
-/// the driver refuses the configuration.
+/// Virtual routers that one heartbeat can speak of. A node with more does not start: the driver refuses the configuration.
 pub const MAX_VIRTUAL_ROUTERS: usize = 64;
 
-/// The longest heartbeat.
-pub const MAX_LEN: usize = codec::HEADER_LEN + MAX_VIRTUAL_ROUTERS * codec::ENTRY_LEN + codec::TAG_LEN;
+/// The longest heartbeat: what fits into one Ethernet frame over either family.
+pub const MAX_LEN: usize = 1500 - 40 - 8;
+
+/// How many virtual routers, of these addresses in their order, one heartbeat can speak of.
+pub fn room_for(addresses: impl Iterator<Item = IpAddr>) -> usize {
+    let length = addresses.scan(codec::HEADER_LEN + codec::TAG_LEN, |length, address| {
+        *length += codec::len_of(address);
+        Some(*length)
+    });
+    length.take(MAX_VIRTUAL_ROUTERS).take_while(|length| *length <= MAX_LEN).count()
+}
+
+/// Octets before the tag.
+fn length(addresses: impl Iterator<Item = IpAddr>) -> usize {
+    codec::HEADER_LEN + addresses.map(codec::len_of).sum::<usize>()
+}
 
 /// What a node says of one of its virtual routers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -49,9 +62,9 @@ pub struct PeerReport {
     /// VRID; zero is refused on decode.
     pub virtual_router_id: u8,
     /// The virtual address, which names the virtual router even where two links share a VRID.
-    pub address: Ipv4Addr,
+    pub address: IpAddr,
     /// Where its advertisements come from.
-    pub source: Ipv4Addr,
+    pub source: IpAddr,
     /// What it is.
     pub role: Role,
     /// How fit it is, whether or not it advertises so yet.
@@ -66,7 +79,7 @@ pub struct PeerReport {
 
 impl PeerReport {
     /// Whether it speaks of this virtual router.
-    pub fn is_of(&self, virtual_router_id: VirtualRouterId, address: Ipv4Addr) -> bool {
+    pub fn is_of(&self, virtual_router_id: VirtualRouterId, address: IpAddr) -> bool {
         self.virtual_router_id == virtual_router_id.get() && self.address == address
     }
 }

@@ -9,7 +9,7 @@ mod request;
 
 use std::fmt;
 use std::io;
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 use std::time::Duration;
 
 use nix::errno::Errno;
@@ -30,21 +30,24 @@ pub struct Interface {
     pub up: bool,
 }
 
-/// An IPv4 address on an interface.
+/// An address on an interface.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Address {
     /// The interface that holds it.
     pub index: u32,
     /// The address.
-    pub address: Ipv4Addr,
+    pub address: IpAddr,
     /// Length of its prefix, in bits.
     pub prefix_length: u8,
-    /// `IFA_LABEL`: the interface's name unless who added it chose another.
+    /// `IFA_LABEL`: the interface's name unless who added it chose another; IPv6 has none.
     pub label: String,
     /// No lifetime: it stays until somebody deletes it (`IFA_F_PERMANENT`).
     pub permanent: bool,
-    /// Not the first address of its subnet on the interface (`IFA_F_SECONDARY`).
+    /// Not the first address of its subnet on the interface (`IFA_F_SECONDARY`); of IPv6 one that hides who it is (`IFA_F_TEMPORARY`).
     pub secondary: bool,
+    /// Duplicate address detection (RFC 4862 §5.4) neither looks for another host with it still (`IFA_F_TENTATIVE`) nor has found
+    /// one (`IFA_F_DADFAILED`). IPv4 knows nothing of it.
+    pub usable: bool,
 }
 
 /// Why the kernel did not do what was asked.
@@ -60,7 +63,7 @@ pub enum KernelError {
     #[error("no interface holds {address}; add it to one, or name this node's own address in [nodes]")]
     NoHolder {
         /// The address that was looked for.
-        address: Ipv4Addr,
+        address: IpAddr,
     },
     /// Operator: the process may not change the network.
     #[error("{request}: the kernel refuses (EPERM); the keeper needs CAP_NET_ADMIN (run it as root or by its unit)")]
@@ -114,14 +117,14 @@ pub enum Request {
     ShowInterface(String),
     /// List every interface.
     ListInterfaces,
-    /// List every IPv4 address.
+    /// List every address.
     ListAddresses,
     /// Put an address on an interface.
-    Add(Ipv4Addr, String),
+    Add(IpAddr, String),
     /// Prolong the lifetime of an address.
-    Renew(Ipv4Addr, String),
+    Renew(IpAddr, String),
     /// Take an address from an interface.
-    Delete(Ipv4Addr, String),
+    Delete(IpAddr, String),
 }
 
 impl fmt::Display for Request {
@@ -152,10 +155,12 @@ impl Request {
 
 #[cfg(test)]
 mod tests {
+    use std::net::Ipv4Addr;
+
     use super::*;
 
     fn add() -> Request {
-        Request::Add(Ipv4Addr::new(192, 168, 0, 32), "eth0".to_owned())
+        Request::Add(IpAddr::V4(Ipv4Addr::new(192, 168, 0, 32)), "eth0".to_owned())
     }
 
     #[test]

@@ -20,7 +20,7 @@ mod thread;
 mod tick;
 
 use std::io::{self, Read};
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -29,7 +29,7 @@ use std::time::Duration;
 
 use crate::kernel::{Interface, Kernel};
 use crate::router::AddressLoss;
-use crate::socket::{AdvertSocket, ArpSocket};
+use crate::socket::{AdvertSocket, AnnouncementSocket};
 use newest::Newest;
 
 pub use leftovers::{CleanupError, Foreign, Removed, cleanup, foreign, is_ours, label};
@@ -64,7 +64,7 @@ const REPORTS: usize = 512;
 /// Places for addresses: twice as many as one heartbeat can speak of, since one that is given up keeps its place until it is gone.
 pub const PLACES: usize = 2 * crate::heartbeat::MAX_VIRTUAL_ROUTERS;
 
-/// A virtual address, by its place in the settings.
+/// A virtual address with those that follow it, by its place in the settings.
 pub type VipIndex = usize;
 
 /// An interface, by its place in the keeper's list.
@@ -74,7 +74,7 @@ pub type InterfaceIndex = usize;
 pub type Epoch = u32;
 
 /// What the election wants done.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AddressCommand {
     /// Put the address on its interface.
     Install(VipIndex, Epoch),
@@ -82,7 +82,7 @@ pub enum AddressCommand {
     Remove(VipIndex, Epoch),
     /// Take it away after [`FAREWELL`]: it was handed over, and the resets of its connections still leave from it.
     Leave(VipIndex, Epoch),
-    /// Gratuitous ARP, in request and in reply form, if the address is installed.
+    /// Gratuitous ARP, in request and in reply form, or an unsolicited neighbour advertisement, if the address is installed.
     Announce(VipIndex),
     /// From now on the place is that of this address; what is installed there goes first.
     Hold(VipIndex, Holding),
@@ -137,15 +137,22 @@ pub struct AddressThread {
     thread: Option<JoinHandle<()>>,
 }
 
-/// What the thread needs to know of one virtual address.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// What the thread needs to know of one virtual address, or of several that come and go together.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Holding {
-    /// The address.
-    pub address: Ipv4Addr,
-    /// Its interface.
-    pub on: InterfaceIndex,
+    /// The addresses; adverts leave where the first one lives.
+    pub homes: Vec<Home>,
     /// Its VRID.
     pub virtual_router_id: u8,
+}
+
+/// An address and where it lives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Home {
+    /// The address.
+    pub address: IpAddr,
+    /// Its interface.
+    pub on: InterfaceIndex,
 }
 
 /// What the thread needs to know of one interface.
@@ -154,9 +161,9 @@ pub struct Port {
     /// The interface as it is.
     pub interface: Interface,
     /// Announcements leave here.
-    pub announcer: ArpSocket,
+    pub announcer: AnnouncementSocket,
     /// Source of the adverts on it, for a socket that is opened anew.
-    pub primary: Ipv4Addr,
+    pub primary: IpAddr,
     /// VRIDs on it, likewise.
     pub virtual_router_ids: Vec<u8>,
 }
@@ -196,7 +203,7 @@ impl AddressThread {
     /// Gives it a command without waiting. `Err`: it has not taken any for long, and gets nothing done. Taken or not, the epoch
     /// of the command overtakes earlier ones: what they ask for is not installed, renewed or announced any more.
     pub fn command(&self, command: AddressCommand) -> Result<(), Untaken> {
-        self.newest.note(command);
+        self.newest.note(&command);
         let commands = self.commands.as_ref().ok_or(Untaken)?;
         commands.try_send(command).map_err(|_| Untaken)
     }

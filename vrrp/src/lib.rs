@@ -8,17 +8,18 @@
 //! |---|---|
 //! | [`boot_instant`] | the one clock: nanoseconds since boot |
 //! | [`packet`] | the advertisement on the wire and why one is discarded |
-//! | [`arp`] | gratuitous ARP frames |
+//! | [`arp`], [`ndp`] | the frames that announce an address: gratuitous ARP, unsolicited neighbour advertisements |
 //! | [`interval`] | Skew_Time and Active_Down_Interval |
 //! | [`priority`] | priorities, and the tiers that fitness selects |
 //! | [`heartbeat`] | the signed datagram between the nodes of `[nodes]` |
 //! | [`announce`] | when the address is announced |
 //! | [`router`] | Initialize, Backup, Active, Leaving |
+//! | [`observer`] | who owned it when, for somebody who only listens |
 //!
 //! | what touches the system | what it does |
 //! |---|---|
 //! | [`clock`] | reads `CLOCK_BOOTTIME` |
-//! | [`socket`] | raw VRRP, gratuitous ARP and heartbeat sockets |
+//! | [`socket`] | raw VRRP and heartbeat sockets, and those of announcements |
 //! | [`kernel`] | addresses and links, by netlink |
 //! | [`lease`] | the address thread: install, renew, remove, announce |
 //! | [`driver`] | the election thread: waits, hears, decides, performs |
@@ -33,6 +34,8 @@ pub mod heartbeat;
 pub mod interval;
 pub mod kernel;
 pub mod lease;
+pub mod ndp;
+pub mod observer;
 pub mod packet;
 pub mod priority;
 pub mod realtime;

@@ -1,4 +1,4 @@
-//! The VRRP advertisement over IPv4: bytes to value and back. [core]
+//! The VRRP advertisement over IPv4 and IPv6: bytes to value and back. [core]
 //!
 //! ```text
 //!  0                   1                   2                   3
@@ -9,41 +9,44 @@
 //! |Reserve| Max Advertise Interval|          Checksum             |   version 3
 //! |   Auth Type   |   Adver Int   |          Checksum             |   version 2
 //! +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
-//! |                       IPv4 Address(es)                        |
+//! |                 IPv4 or IPv6 Address(es)                      |
 //! +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
 //! |               Authentication Data (8 octets)                  |   version 2
 //! +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
 //! ```
 //!
-//! RFC 9568 §5.1, RFC 3768 §5.1; a signed one has a trailer behind it ([`auth_hmac`]). All nodes speak one version: a packet of the other is [`Discarded::Version`]. Not implemented:
-//! IPv6 (§5.2.9), which never reaches this socket.
+//! RFC 9568 §5.1, RFC 3768 §5.1; a signed one has a trailer behind it ([`auth_hmac`]). All nodes speak one version: a packet of the other is
+//! [`Discarded::Version`]. Its addresses are of the family of the packet that carries it.
 
 pub mod auth_hmac;
 mod authentication;
 mod checksum;
 pub mod sequence;
 
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::ops::Range;
 
 use arrayvec::ArrayVec;
 use fmc_config::model::election::{Centiseconds, ChecksumForm, Version};
+use fmc_config::model::family::Family;
 use fmc_config::model::vip::VirtualRouterId;
 use serde::{Deserialize, Serialize};
 
 use crate::priority::Priority;
 use auth_hmac::SignatureFault;
 
-/// Where advertisements go (RFC 9568 §5.1.1.2).
-pub const MULTICAST_GROUP: Ipv4Addr = Ipv4Addr::new(224, 0, 0, 18);
+/// Where advertisements go over IPv4 (RFC 9568 §5.1.1.2).
+pub const MULTICAST_GROUP: IpAddr = IpAddr::V4(Ipv4Addr::new(224, 0, 0, 18));
+/// Where advertisements go over IPv6 (RFC 9568 §5.1.2.2).
+pub const MULTICAST_GROUP_6: IpAddr = IpAddr::V6(Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 0x12));
 /// The IP protocol (RFC 9568 §5.1.1.4).
 pub const IP_PROTOCOL: u8 = 112;
-/// The only TTL that cannot have crossed a router (RFC 9568 §5.1.1.3).
+/// The only TTL, or hop limit, that cannot have crossed a router (RFC 9568 §5.1.1.3, §5.1.2.3).
 pub const TTL: u8 = 255;
 /// The count of addresses is one octet (RFC 9568 §5.2.5).
 pub const MAX_ADDRESSES: usize = 255;
 /// The longest advertisement: the header, [`MAX_ADDRESSES`], the authentication data of version 2 and a signature.
-pub const MAX_LEN: usize = HEADER_LEN + 4 * MAX_ADDRESSES + authentication::LENGTH + auth_hmac::LENGTH;
+pub const MAX_LEN: usize = HEADER_LEN + 16 * MAX_ADDRESSES + authentication::LENGTH + auth_hmac::LENGTH;
 
 const VERSION_TYPE: usize = 0;
 const VIRTUAL_ROUTER_ID: usize = 1;
@@ -72,18 +75,18 @@ pub struct Advertisement {
     /// Max Advertise Interval: how often the sender advertises.
     pub interval: Centiseconds,
     /// The addresses of the virtual router in configured order; never empty on the wire.
-    pub addresses: ArrayVec<Ipv4Addr, MAX_ADDRESSES>,
+    pub addresses: ArrayVec<IpAddr, MAX_ADDRESSES>,
 }
 
 /// What the IP header said of a received packet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct IpMeta {
-    /// Time to live as it arrived.
+    /// Time to live, or hop limit, as it arrived.
     pub ttl: u8,
     /// Who sent it.
-    pub source: Ipv4Addr,
-    /// Whom it was sent to: [`MULTICAST_GROUP`], or one of our addresses.
-    pub destination: Ipv4Addr,
+    pub source: IpAddr,
+    /// Whom it was sent to: [`multicast_group`], or one of our addresses.
+    pub destination: IpAddr,
 }
 
 /// An advertisement that passed every check, and the form of checksum its sender uses.
@@ -91,7 +94,7 @@ pub struct IpMeta {
 pub struct Received {
     /// What it says.
     pub advertisement: Advertisement,
-    /// Which of the two checksums of VRRPv3 over IPv4 it carried; VRRPv2 has one, of the message alone.
+    /// Which of the two checksums of VRRPv3 over IPv4 it carried; VRRPv2 has one, of the message alone, and IPv6 the other.
     pub checksum: ChecksumForm,
 }
 
@@ -148,7 +151,7 @@ pub enum Discarded {
     Password,
     /// Sent to another address than those that this virtual router is spoken to by.
     #[error("it was sent to {0}, where this virtual router does not listen: multicast and unicast are not mixed")]
-    Destination(Ipv4Addr),
+    Destination(IpAddr),
     /// Unicast from a host that is no other node.
     #[error("it came by unicast from a host that is no node of [nodes]")]
     Stranger,
@@ -221,14 +224,46 @@ impl Advertisement {
         virtual_router_id: VirtualRouterId,
         priority: Priority,
         interval: Centiseconds,
-        address: Ipv4Addr,
+        address: IpAddr,
     ) -> Self {
         Self { virtual_router_id, priority, interval, addresses: ArrayVec::from_iter([address]) }
     }
 
+    /// The same, of these addresses too, as far as an advertisement has room for them. One of the other family has no place in it
+    /// (RFC 9568 §5.2.9), as Keepalived's `virtual_ipaddress_excluded`.
+    pub fn and(mut self, others: &[IpAddr]) -> Self {
+        let (family, room) = (self.family(), self.addresses.remaining_capacity());
+        let fitting = others.iter().copied().filter(|other| Family::of(*other) == family);
+        self.addresses.extend(fitting.take(room));
+        self
+    }
+
+    /// That of its addresses.
+    pub fn family(&self) -> Family {
+        self.addresses.first().map_or(Family::V4, |first| Family::of(*first))
+    }
+
+    /// What an observer reads of one, whichever version and authentication it has: it has nothing that a forgery could touch.
+    /// `None`: it is none.
+    pub fn glance(family: Family, bytes: &[u8]) -> Option<Self> {
+        let header = bytes.first_chunk::<HEADER_LEN>()?;
+        let interval = match header[VERSION_TYPE] {
+            0x21 => u16::from(header[SECONDS]) * CENTISECONDS_A_SECOND,
+            0x31 => u16::from_be_bytes([header[INTERVAL.start], header[INTERVAL.start + 1]]) & INTERVAL_MASK,
+            _ => return None,
+        };
+        let addresses = addresses(family, &bytes[HEADER_LEN..]).take(header[ADDRESS_COUNT].into());
+        Some(Self {
+            virtual_router_id: VirtualRouterId::new(header[VIRTUAL_ROUTER_ID])?,
+            priority: Priority::new(header[PRIORITY]),
+            interval: Centiseconds::new(interval.min(LONGEST))?,
+            addresses: addresses.collect(),
+        })
+    }
+
     /// Octets that [`Self::encode`] writes in `version`.
     pub fn len(&self, version: Version) -> usize {
-        HEADER_LEN + 4 * self.addresses.len() + trailer(version)
+        HEADER_LEN + self.family().octets() * self.addresses.len() + trailer(version)
     }
 
     /// Whether it names no address, which no receiver accepts.
@@ -240,7 +275,7 @@ impl Advertisement {
     ///
     /// # Panics
     /// When `out` is shorter than [`Self::len`]; [`MAX_LEN`] always suffices.
-    pub fn encode(&self, source: Ipv4Addr, destination: Ipv4Addr, version: Version, out: &mut [u8]) -> usize {
+    pub fn encode(&self, source: IpAddr, destination: IpAddr, version: Version, out: &mut [u8]) -> usize {
         let out = &mut out[..self.len(version)];
         out[VERSION_TYPE] = (version.number() << 4) | TYPE_ADVERTISEMENT;
         out[VIRTUAL_ROUTER_ID] = self.virtual_router_id.get();
@@ -254,16 +289,18 @@ impl Advertisement {
                 out[SECONDS] = seconds(self.interval);
             }
         }
-        out[CHECKSUM].fill(0);
-        let (addresses, trailer) = out[HEADER_LEN..].split_at_mut(4 * self.addresses.len());
-        for (place, address) in addresses.as_chunks_mut().0.iter_mut().zip(&self.addresses) {
-            *place = address.octets();
+        let octets = self.family().octets();
+        let (addresses, trailer) = out[HEADER_LEN..].split_at_mut(octets * self.addresses.len());
+        for (place, address) in addresses.chunks_exact_mut(octets).zip(&self.addresses) {
+            match address {
+                IpAddr::V4(address) => place.copy_from_slice(&address.octets()),
+                IpAddr::V6(address) => place.copy_from_slice(&address.octets()),
+            }
         }
         if let Version::V2(password) = version {
             trailer.copy_from_slice(&authentication::data(password));
         }
-        let sum = checksum::of(form(version), source, destination, out);
-        out[CHECKSUM].copy_from_slice(&sum.to_be_bytes());
+        sum_up(form(version, self.family()), source, destination, out);
         out.len()
     }
 
@@ -272,15 +309,21 @@ impl Advertisement {
     /// What needs to know who we are, is for
     /// [`VirtualRouter::accepts`](crate::router::VirtualRouter::accepts) to say.
     pub fn decode(ip: &IpMeta, version: Version, bytes: &[u8]) -> Result<Received, Discarded> {
+        Self::decode_with(ip, version, bytes, bytes)
+    }
+
+    /// Reads `bytes`, the checksum of which is that of `summed`.
+    fn decode_with(ip: &IpMeta, version: Version, bytes: &[u8], summed: &[u8]) -> Result<Received, Discarded> {
         if ip.ttl != TTL {
             return Err(Discarded::Ttl(ip.ttl));
         }
+        let family = Family::of(ip.source);
         let (header, rest) = split_header(version, bytes)?;
-        check_length(version, bytes)?;
-        let checksum = checksum::recognise(ip.source, ip.destination, bytes)
+        check_length(version, family, bytes)?;
+        let checksum = checksum::recognise(ip.source, ip.destination, summed)
             .filter(|found| matches!(version, Version::V3(_)) || *found == ChecksumForm::Message)
             .ok_or(Discarded::Checksum)?;
-        let (addresses, trailer) = rest.split_at(rest.len() - trailer(version));
+        let (listed, trailer) = rest.split_at(rest.len() - trailer(version));
         if let Version::V2(password) = version {
             authentication::check(password, header[AUTHENTICATION_TYPE], trailer)?;
         }
@@ -289,9 +332,17 @@ impl Advertisement {
             virtual_router_id: VirtualRouterId::new(id).ok_or(Discarded::VirtualRouterId(id))?,
             priority: Priority::new(header[PRIORITY]),
             interval: interval(version, header)?,
-            addresses: addresses.as_chunks().0.iter().map(|&octets: &[u8; 4]| Ipv4Addr::from(octets)).collect(),
+            addresses: addresses(family, listed).collect(),
         };
         if advertisement.is_empty() { Err(Discarded::AddressList) } else { Ok(Received { advertisement, checksum }) }
+    }
+}
+
+/// Where advertisements of this family go.
+pub const fn multicast_group(family: Family) -> IpAddr {
+    match family {
+        Family::V4 => MULTICAST_GROUP,
+        Family::V6 => MULTICAST_GROUP_6,
     }
 }
 
@@ -312,11 +363,28 @@ const fn trailer(version: Version) -> usize {
     }
 }
 
-const fn form(version: Version) -> ChecksumForm {
-    match version {
-        Version::V3(form) => form,
-        Version::V2(_) => ChecksumForm::Message,
+/// Over IPv6 there is one form (RFC 9568 §5.2.8).
+const fn form(version: Version, family: Family) -> ChecksumForm {
+    match (version, family) {
+        (Version::V3(form), Family::V4) => form,
+        (Version::V3(_), Family::V6) => ChecksumForm::PseudoHeader,
+        (Version::V2(_), _) => ChecksumForm::Message,
     }
+}
+
+/// Writes the checksum of `message`.
+fn sum_up(form: ChecksumForm, source: IpAddr, destination: IpAddr, message: &mut [u8]) {
+    message[CHECKSUM].fill(0);
+    let sum = checksum::of(form, source, destination, message);
+    message[CHECKSUM].copy_from_slice(&sum.to_be_bytes());
+}
+
+/// As many whole addresses as there are.
+fn addresses(family: Family, bytes: &[u8]) -> impl Iterator<Item = IpAddr> {
+    bytes.chunks_exact(family.octets()).filter_map(|octets| match octets.first_chunk::<16>() {
+        Some(octets) => Some(Ipv6Addr::from(*octets).into()),
+        None => octets.first_chunk::<4>().map(|octets| Ipv4Addr::from(*octets).into()),
+    })
 }
 
 /// The version comes first: a length rule of one version says nothing about another version's packet.
@@ -332,14 +400,14 @@ fn split_header(version: Version, bytes: &[u8]) -> Result<(&[u8; HEADER_LEN], &[
     bytes.split_first_chunk().ok_or(length)
 }
 
-fn check_length(version: Version, bytes: &[u8]) -> Result<(), Discarded> {
-    let is_whole = announced_len(version, bytes) == Some(bytes.len());
+fn check_length(version: Version, family: Family, bytes: &[u8]) -> Result<(), Discarded> {
+    let is_whole = announced_len(version, family, bytes) == Some(bytes.len());
     if is_whole { Ok(()) } else { Err(Discarded::Length(bytes.len() as u16)) }
 }
 
 /// How long it is by its count of addresses, without a signature.
-fn announced_len(version: Version, bytes: &[u8]) -> Option<usize> {
-    bytes.get(ADDRESS_COUNT).map(|&count| HEADER_LEN + 4 * usize::from(count) + trailer(version))
+fn announced_len(version: Version, family: Family, bytes: &[u8]) -> Option<usize> {
+    bytes.get(ADDRESS_COUNT).map(|&count| HEADER_LEN + family.octets() * usize::from(count) + trailer(version))
 }
 
 fn interval(version: Version, header: &[u8; HEADER_LEN]) -> Result<Centiseconds, Discarded> {

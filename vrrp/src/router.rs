@@ -54,7 +54,7 @@ mod statistics;
 #[cfg(test)]
 mod tests;
 
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 use std::time::Duration;
 
 use arrayvec::ArrayVec;
@@ -301,12 +301,12 @@ impl VirtualRouter {
 
     /// The advertisement for [`Action::SendAdvertisement`].
     pub fn advertisement(&self, priority: Priority) -> Advertisement {
-        let Parameters { virtual_router_id, interval, address, .. } = self.parameters;
-        Advertisement::of_one(virtual_router_id, priority, interval, address)
+        let Parameters { virtual_router_id, interval, address, ref others, .. } = self.parameters;
+        Advertisement::of_one(virtual_router_id, priority, interval, address).and(others)
     }
 
     /// Where the advertisements of the node of `rank` come from.
-    pub fn source_of(&self, rank: u8) -> Option<Ipv4Addr> {
+    pub fn source_of(&self, rank: u8) -> Option<IpAddr> {
         self.peers.source_of(rank)
     }
 
@@ -338,7 +338,7 @@ impl VirtualRouter {
         Statistics { lost_reports: self.outbox.lost_reports(), ..self.statistics }
     }
 
-    fn heard(&self, advertisement: &Advertisement, source: Ipv4Addr) -> Heard {
+    fn heard(&self, advertisement: &Advertisement, source: IpAddr) -> Heard {
         let tier = self.peers.knows(source).then(|| self.parameters.priorities.tier_of(advertisement.priority));
         let rival = Rival { source, priority: advertisement.priority };
         Heard { rival, interval: advertisement.interval, tier }

@@ -1,19 +1,19 @@
-//! The three sockets of the keeper: adverts (raw IPv4), heartbeats (UDP) and ARP frames (AF_PACKET).
+//! The three sockets of the keeper: adverts (raw), heartbeats (UDP) and announcements (AF_PACKET).
 //! The only module that names socket2 and nix's socket functions. None of them ever blocks.
 
 mod advert;
-mod arp;
+mod announcement;
 mod filter;
 mod heartbeat;
-mod ipv4_header;
+mod ip_header;
 
 use std::io;
-use std::net::{Ipv4Addr, SocketAddrV4};
+use std::net::{IpAddr, SocketAddr};
 
 use socket2::{SockAddr, Socket};
 
 pub use advert::{AdvertSocket, Received};
-pub use arp::ArpSocket;
+pub use announcement::AnnouncementSocket;
 pub use heartbeat::HeartbeatSocket;
 
 /// DSCP CS6, network control (RFC 4594 §3.1; what Keepalived sends).
@@ -46,13 +46,13 @@ pub enum SocketError {
     #[error("UDP {address} is in use: another fmc-lb runs on this node, or `[pair] port` must change on every node")]
     PortTaken {
         /// What we tried to bind.
-        address: SocketAddrV4,
+        address: SocketAddr,
     },
     /// The node's own address is not on any interface.
     #[error("no interface holds {address}; add it, or name this node's own address in [nodes]")]
     NoAddress {
         /// What we tried to bind.
-        address: Ipv4Addr,
+        address: IpAddr,
     },
     /// Kernel: anything else.
     #[error("{what} on {interface}: {error}")]
@@ -75,10 +75,10 @@ impl SocketError {
         }
     }
 
-    fn on_address(address: SocketAddrV4, what: &'static str) -> impl Fn(io::Error) -> Self {
+    fn on_address(address: SocketAddr, what: &'static str) -> impl Fn(io::Error) -> Self {
         move |error| match error.raw_os_error() {
             Some(nix::libc::EADDRINUSE) => Self::PortTaken { address },
-            Some(nix::libc::EADDRNOTAVAIL) => Self::NoAddress { address: *address.ip() },
+            Some(nix::libc::EADDRNOTAVAIL) => Self::NoAddress { address: address.ip() },
             _ => Self::Refused { what, interface: address.to_string(), error },
         }
     }

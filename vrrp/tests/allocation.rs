@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use allocation_counter::measure;
@@ -17,14 +17,15 @@ use fmc_vrrp::router::{Parameters, Peer, VirtualRouter};
 use fmc_vrrp::tier::{Cause, Fitness, Tier, TierPriorities};
 
 const VERSION: Version = Version::V3(ChecksumForm::PseudoHeader);
-const VIP: Ipv4Addr = Ipv4Addr::new(192, 168, 0, 32);
-const OWN: Ipv4Addr = Ipv4Addr::new(192, 168, 0, 31);
-const PEER: Ipv4Addr = Ipv4Addr::new(192, 168, 0, 30);
+const VIP: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 168, 0, 32));
+const OWN: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 168, 0, 31));
+const PEER: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 168, 0, 30));
 
 fn parameters() -> Parameters {
     Parameters {
         virtual_router_id: VirtualRouterId::new(32).unwrap(),
         address: VIP,
+        others: Vec::new(),
         source: OWN,
         rank: 1,
         version: VERSION,

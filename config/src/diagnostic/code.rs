@@ -77,10 +77,12 @@ codes! {
 
     /// Characters or length that no name may have.
     BadName Error "bad-name",
-    /// Not an IPv4 address.
+    /// Not an address.
     BadAddress Error "bad-address",
-    /// An IPv6 address where only IPv4 is built.
-    Ipv6NotBuilt Error "ipv6-not-built",
+    /// An address of IPv4 spelled as one of IPv6.
+    Ipv4Mapped Error "ipv4-mapped",
+    /// A link-local address where no interface goes with it.
+    LinkLocalAddress Error "link-local-address",
     /// An address nothing can own: unspecified, loopback, multicast, broadcast.
     AddressNotUnicast Error "address-not-unicast",
     /// Not an address prefix.
@@ -133,6 +135,14 @@ codes! {
     VirtualRouterIdNeeded Error "virtual-router-id-needed",
     /// Two virtual routers with one identifier on one network.
     VirtualRouterIdTaken Error "virtual-router-id-taken",
+    /// A link-local VIP that may be on any interface.
+    LinkLocalWithoutInterface Error "link-local-without-interface",
+    /// A virtual router of IPv6 in a version of VRRP that has none.
+    Ipv6NeedsVersion3 Error "ipv6-needs-version-3",
+    /// Advertisements to each node, and a node without an address that they could go to.
+    UnicastWithoutAddress Error "unicast-without-address",
+    /// A VIP that follows one which follows another.
+    FollowChain Error "follow-chain",
     /// No node has that name.
     UnknownNode Error "unknown-node",
 
@@ -148,6 +158,8 @@ codes! {
     CommandNotAllowed Error "command-not-allowed",
     /// The Web is bounded by source address, and no address is exempt.
     PerSourceWithoutExempt Warning "per-source-without-exempt",
+    /// An allow list that nobody can be on.
+    AllowOtherFamily Warning "allow-other-family",
     /// Anybody may say who he is.
     ProxyFromAnyone Warning "proxy-from-anyone",
     /// A route that every connection would take.
@@ -201,6 +213,8 @@ codes! {
 
     /// The status page is open to everyone.
     AdminOpen Error "admin-open",
+    /// Commands would be taken over the network, and of nobody.
+    RemoteWithoutCredential Error "remote-without-credential",
     /// The status page listens where a frontend does.
     AdminPortTaken Error "admin-port-taken",
 

@@ -65,11 +65,23 @@ pub(super) fn write(text: &mut Text, frontend: &Frontend) {
 
 fn times(text: &mut Text, frontend: &Frontend) {
     let Frontend {
-        idle_timeout, half_close_timeout, keepalive, user_timeout, client_user_timeout, when_no_server, ..
+        idle_timeout,
+        max_age,
+        record_every,
+        half_close_timeout,
+        keepalive,
+        user_timeout,
+        client_user_timeout,
+        when_no_server,
+        ..
     } = frontend;
     let Keepalive { idle, interval, count } = keepalive;
     let idle_timeout = idle_timeout.map_or_else(|| "never".to_owned(), span);
     text.line("idle_timeout", quoted(idle_timeout), "without a byte in either direction");
+    let max_age = max_age.map_or_else(|| "never".to_owned(), span);
+    text.line("max_age", quoted(max_age), "then it ends at its first second without a byte");
+    let record_every = record_every.map_or_else(|| "never".to_owned(), span);
+    text.line("record_every", quoted(record_every), "one that lasts has a log line");
     text.line("half_close_timeout", quoted(span(*half_close_timeout)), "for the other side, once one has closed");
     let (idle, interval) = (quoted(span(*idle)), quoted(span(*interval)));
     text.line("keepalive", format!("{{ idle = {idle}, interval = {interval}, count = {count} }}"), "");

@@ -50,7 +50,8 @@ fn auth_hmac(raw: &RawElection, findings: &mut Findings) -> Option<AuthHmac> {
     Some(AuthHmac { key_file: key_file.clone(), mode: mode.unwrap_or(AuthMode::Enforce) })
 }
 
-fn is_compat(raw: &RawElection) -> bool {
+/// VRRPv2 is spoken.
+pub(super) fn is_compat(raw: &RawElection) -> bool {
     raw.profile.as_ref().is_some_and(|profile| profile.value == ElectionProfile::Compat)
 }
 

@@ -1,6 +1,6 @@
 //! The frontends: each on ports of its own, on a VIP and to a backend that exist.
 
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroU32;
 
 use super::{name, preface, route};
@@ -47,7 +47,7 @@ fn one(raw: &RawFrontend, all: &RawConfig, vips: &[Vip], limits: Limits, finding
         address: vip.address,
         ports: raw.ports.iter().map(port_route).collect(),
         profile,
-        allow: raw.allow.clone(),
+        allow: raw.allow.iter().map(|typed| typed.value).collect(),
         accept_proxy: raw.accept_proxy.iter().map(|typed| typed.value).collect(),
         preface_timeout: preface::timeout(raw, findings),
         routes,
@@ -56,6 +56,8 @@ fn one(raw: &RawFrontend, all: &RawConfig, vips: &[Vip], limits: Limits, finding
         max_per_second: raw.max_per_second.as_ref().and_then(|typed| NonZeroU32::new(typed.value)),
         per_source: raw.per_source.as_ref().and_then(|typed| per_source(typed, profile, findings)),
         idle_timeout: raw.idle_timeout.unwrap_or(defaults.idle_timeout),
+        max_age: raw.max_age.flatten(),
+        record_every: raw.record_every.unwrap_or(Some(profile::RECORD_EVERY)),
         half_close_timeout: raw.half_close_timeout.as_ref().map_or(defaults.half_close_timeout, |typed| typed.value),
         keepalive: keepalive(&raw.keepalive, defaults.keepalive),
         user_timeout: raw.user_timeout.as_ref().map_or(defaults.user_timeout, |typed| typed.value),
@@ -116,13 +118,14 @@ fn max_connections(raw: &RawFrontend, defaults: &FrontendDefaults, limits: Limit
 }
 
 fn report_shared_ports(raw: &RawConfig, vips: &[Vip], findings: &mut Findings) {
-    let mut seen: Vec<(Ipv4Addr, u16, &str, &Place)> = Vec::new();
+    let mut seen: Vec<(IpAddr, u16, &str, &Place)> = Vec::new();
     for frontend in &raw.frontends {
         let Some(address) = frontend.vip.as_ref().and_then(|typed| address_of(typed, vips)) else { continue };
         for port in &frontend.ports {
             let listen = port.listen.value.get();
             if let Some((_, _, first, place)) = seen.iter().find(|(a, p, ..)| (*a, *p) == (address, listen)) {
-                let problem = format!("{address}:{listen} is already listened on by frontends.{first}");
+                let at = SocketAddr::new(address, listen);
+                let problem = format!("{at} is already listened on by frontends.{first}");
                 findings.add(
                     Code::ListenAddressTaken,
                     &port.listen.place,
@@ -143,6 +146,6 @@ fn shared_port_fix(frontend: &str, first: &str) -> String {
     format!("use another port or VIP, or let {} serve it alone", suggest::choice([first]))
 }
 
-fn address_of(typed: &Located<String>, vips: &[Vip]) -> Option<Ipv4Addr> {
+fn address_of(typed: &Located<String>, vips: &[Vip]) -> Option<IpAddr> {
     vips.iter().find(|vip| vip.name.as_str() == typed.value).map(|vip| vip.address)
 }

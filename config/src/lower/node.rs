@@ -1,6 +1,6 @@
 //! The nodes: how many, and each at an address of its own.
 
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 
 use super::name;
 use crate::diagnostic::Code;
@@ -46,7 +46,7 @@ fn report_count(raw: &[RawNode], findings: &mut Findings) {
 }
 
 fn report_shared_addresses(raw: &[RawNode], findings: &mut Findings) {
-    let mut seen: Vec<(&str, &Located<Ipv4Addr>)> = Vec::new();
+    let mut seen: Vec<(&str, &Located<IpAddr>)> = Vec::new();
     for node in raw {
         for address in node.address.iter().chain(&node.other_addresses) {
             if let Some((first, place)) = seen.iter().find(|(_, other)| other.value == address.value) {

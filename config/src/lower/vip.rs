@@ -1,14 +1,16 @@
-//! The virtual addresses: nobody else's, each with a virtual router of its own on its network.
+//! The virtual addresses: nobody else's, each with a virtual router of its own on its network or with that of the VIP it follows.
 
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 
 use super::name;
 use crate::diagnostic::Code;
 use crate::findings::{Findings, Located, Place};
+use crate::model::family::Family;
 use crate::model::name::NodeName;
 use crate::model::node::{InterfaceName, Node};
 use crate::model::vip::{Vip, VirtualRouterId};
 use crate::toml::RawConfig;
+use crate::toml::address::is_link_local;
 use crate::toml::nodes::RawNode;
 use crate::toml::vips::{RawInterface, RawVip};
 
@@ -24,29 +26,65 @@ pub(super) fn lower(raw: &RawConfig, nodes: &[Node], findings: &mut Findings) ->
     }
     report_taken_addresses(raw, findings);
     report_unserved(raw, findings);
-    let vips: Vec<_> = raw.vips.iter().filter_map(|vip| Some((vip, one(vip, &raw.nodes, findings)?))).collect();
+    let vips: Vec<_> = raw.vips.iter().filter_map(|vip| Some((vip, one(vip, raw, findings)?))).collect();
     report_shared_ids(&vips, nodes, findings);
     vips.into_iter().map(|(_, vip)| vip).collect()
 }
 
-fn one(raw: &RawVip, nodes: &[RawNode], findings: &mut Findings) -> Option<Vip> {
+fn one(raw: &RawVip, all: &RawConfig, findings: &mut Findings) -> Option<Vip> {
     let name = name::lower(&raw.name, findings);
-    let interfaces = interfaces(&raw.interface, nodes, findings);
-    let address = raw.address.as_ref()?;
-    let virtual_router_id = virtual_router_id(raw, address, findings);
-    Some(Vip { name: name?, address: address.value, virtual_router_id: virtual_router_id?, interfaces })
+    let interfaces = interfaces(&raw.interface, &all.nodes, findings);
+    let address = raw.address.as_ref()?.value;
+    let (follows, virtual_router_id) = match &raw.follows {
+        Some(typed) => {
+            let leader = leader(raw, typed, &all.vips, findings)?;
+            (Some(leader.name.value.parse().ok()?), identifier(leader)?)
+        }
+        None => (None, virtual_router_id(raw, findings)?),
+    };
+    Some(Vip { name: name?, address, follows, virtual_router_id, interfaces })
 }
 
-fn virtual_router_id(raw: &RawVip, address: &Located<Ipv4Addr>, findings: &mut Findings) -> Option<VirtualRouterId> {
-    let last_octet = address.value.octets()[3];
-    let typed = raw.virtual_router_id.as_ref();
-    let id = VirtualRouterId::new(typed.map_or(last_octet, |typed| typed.value));
+/// The one that is followed, which elects: whoever follows has no election that another could follow.
+fn leader<'a>(
+    raw: &RawVip,
+    typed: &Located<String>,
+    vips: &'a [RawVip],
+    findings: &mut Findings,
+) -> Option<&'a RawVip> {
+    let leader = name::resolve(typed, vips, |vip| &vip.name, (Code::UnknownVip, "vips"), findings)?;
+    let Some(further) = &leader.follows else { return Some(leader) };
+    if leader.name.value == raw.name.value {
+        let fix = "remove `follows`, or name the VIP that shall elect for both";
+        findings.add(Code::FollowChain, &typed.place, "a VIP cannot follow itself", fix);
+    } else {
+        let problem = format!("vips.{} follows another VIP itself, so it has no election to follow", typed.value);
+        findings.add(Code::FollowChain, &typed.place, problem, format!("write `follows = {:?}`", further.value));
+        findings.because(&further.place, "follows");
+    }
+    None
+}
+
+/// As typed, or the last octet of the address.
+fn identifier(raw: &RawVip) -> Option<VirtualRouterId> {
+    let last_octet = raw.address.as_ref().map(|address| match address.value {
+        IpAddr::V4(address) => address.octets()[3],
+        IpAddr::V6(address) => address.octets()[15],
+    });
+    let typed = raw.virtual_router_id.as_ref().map(|typed| typed.value);
+    VirtualRouterId::new(typed.or(last_octet)?)
+}
+
+fn virtual_router_id(raw: &RawVip, findings: &mut Findings) -> Option<VirtualRouterId> {
+    let (id, address) = (identifier(raw), raw.address.as_ref()?);
     if id.is_none() {
-        let problem = format!("{} ends in 0, which no virtual router may have for its identifier", address.value);
+        let problem =
+            format!("the last octet of {} is 0, which no virtual router may have for its identifier", address.value);
         let fix = "add `virtual_router_id` with a number from 1 to 255 that nobody else on this network uses";
         findings.add(Code::VirtualRouterIdNeeded, &address.place, problem, fix);
     }
-    if id.is_some_and(|id| id.get() == COMMON_ID) {
+    // The guides are about IPv4, and the same number over IPv6 is another virtual router (RFC 9568 §1).
+    if address.value.is_ipv4() && id.is_some_and(|id| id.get() == COMMON_ID) {
         let problem =
             format!("virtual router {COMMON_ID} is what most guides use, so another cluster here may have it too");
         let fix = "name a rarer `virtual_router_id`, the same on every node";
@@ -55,7 +93,7 @@ fn virtual_router_id(raw: &RawVip, address: &Located<Ipv4Addr>, findings: &mut F
     id
 }
 
-fn id_place<'a>(raw: &'a RawVip, address: &'a Located<Ipv4Addr>) -> &'a Place {
+fn id_place<'a>(raw: &'a RawVip, address: &'a Located<IpAddr>) -> &'a Place {
     raw.virtual_router_id.as_ref().map_or(&address.place, |typed| &typed.place)
 }
 
@@ -92,7 +130,7 @@ fn report_taken_addresses(raw: &RawConfig, findings: &mut Findings) {
     }
 }
 
-fn report_node_address(address: &Located<Ipv4Addr>, nodes: &[RawNode], findings: &mut Findings) {
+fn report_node_address(address: &Located<IpAddr>, nodes: &[RawNode], findings: &mut Findings) {
     let own = |node: &RawNode| node.address.iter().chain(&node.other_addresses).any(|own| own.value == address.value);
     let Some(node) = nodes.iter().find(|node| own(node)) else { return };
     let problem = format!("{} is the own address of node {}, which cannot move", address.value, node.name.value);
@@ -100,7 +138,7 @@ fn report_node_address(address: &Located<Ipv4Addr>, nodes: &[RawNode], findings:
     findings.because(&node.name.place, "this node");
 }
 
-fn report_server_address(address: &Located<Ipv4Addr>, raw: &RawConfig, findings: &mut Findings) {
+fn report_server_address(address: &Located<IpAddr>, raw: &RawConfig, findings: &mut Findings) {
     for backend in &raw.backends {
         let servers = backend.servers.iter().flat_map(|servers| &servers.list);
         for server in servers.filter(|server| server.address.value == address.value) {
@@ -115,14 +153,14 @@ fn report_server_address(address: &Located<Ipv4Addr>, raw: &RawConfig, findings:
     }
 }
 
-fn same<'a>(other: Option<&'a Located<Ipv4Addr>>, address: &Located<Ipv4Addr>) -> Option<&'a Place> {
+fn same<'a>(other: Option<&'a Located<IpAddr>>, address: &Located<IpAddr>) -> Option<&'a Place> {
     other.filter(|other| other.value == address.value).map(|other| &other.place)
 }
 
 fn report_unserved(raw: &RawConfig, findings: &mut Findings) {
     for vip in &raw.vips {
         let serves = |name: &Option<Located<String>>| name.as_ref().is_some_and(|name| name.value == vip.name.value);
-        if !raw.frontends.iter().any(|frontend| serves(&frontend.vip)) {
+        if !raw.frontends.iter().any(|frontend| serves(&frontend.vip)) && !is_for_others(vip, raw) {
             let fix = format!("add a frontend with `vip = {:?}`, or remove this table", vip.name.value);
             let problem = "no frontend listens here: the address moves between the nodes, but nothing answers on it";
             findings.add(Code::VipWithoutFrontend, &vip.place, problem, fix);
@@ -130,11 +168,19 @@ fn report_unserved(raw: &RawConfig, findings: &mut Findings) {
     }
 }
 
+/// A link-local one that others follow makes their advertisements begin as RFC 9568 §5.2.9 has it.
+fn is_for_others(vip: &RawVip, raw: &RawConfig) -> bool {
+    let follows = |other: &RawVip| other.follows.as_ref().is_some_and(|leader| leader.value == vip.name.value);
+    vip.address.as_ref().is_some_and(|address| is_link_local(address.value)) && raw.vips.iter().any(follows)
+}
+
 /// Two virtual routers with one identifier on one network would fight (RFC 9568 §7.1 sorts adverts by interface and identifier).
 fn report_shared_ids(vips: &[(&RawVip, Vip)], nodes: &[Node], findings: &mut Findings) {
     for (at, (raw, vip)) in vips.iter().enumerate() {
-        let clash = vips[..at].iter().find(|(_, other)| {
+        let alone = |vip: &Vip| vip.follows.is_none();
+        let clash = vips[..at].iter().filter(|(_, other)| alone(vip) && alone(other)).find(|(_, other)| {
             other.virtual_router_id == vip.virtual_router_id
+                && Family::of(other.address) == Family::of(vip.address)
                 && other.address != vip.address
                 && nodes.iter().any(|node| may_meet(vip, other, node))
         });

@@ -1,6 +1,6 @@
 //! A group of servers, how one of them is chosen, and how it is reached.
 
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 use std::num::{NonZeroU16, NonZeroU32};
 use std::time::Duration;
 
@@ -71,7 +71,7 @@ pub struct Server {
     /// Unique in its backend.
     pub name: ServerName,
     /// Where it is.
-    pub address: Ipv4Addr,
+    pub address: IpAddr,
     /// Its port; `None`: follows the frontend's port.
     pub port: Option<NonZeroU16>,
     /// Its share of new connections, 0-256; 0 takes none.
@@ -81,7 +81,7 @@ pub struct Server {
     /// Only takes connections while no server that is none of these may: a stand-in.
     pub backup: bool,
     /// Where its health check goes; `None`: where clients go.
-    pub check_address: Option<Ipv4Addr>,
+    pub check_address: Option<IpAddr>,
     /// Every port that a frontend sends clients to on this server: what a health check without a port of its own proves.
     pub serving_ports: Vec<NonZeroU16>,
 }

@@ -1,10 +1,10 @@
 //! A service on a VIP: which ports, for whom, to which backend, with which limits.
 
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 use std::num::{NonZeroU16, NonZeroU32};
 use std::time::Duration;
 
-use ipnet::Ipv4Net;
+use ipnet::IpNet;
 
 use super::name::{BackendName, FrontendName, VipName};
 use super::route::Route;
@@ -17,16 +17,16 @@ pub struct Frontend {
     /// The VIP it listens on.
     pub vip: VipName,
     /// That VIP's address.
-    pub address: Ipv4Addr,
+    pub address: IpAddr,
     /// One listener each.
     pub ports: Vec<PortRoute>,
     /// Where its defaults came from.
     pub profile: Profile,
     /// Who may connect; empty: everyone.
-    pub allow: Vec<Ipv4Net>,
+    pub allow: Vec<IpNet>,
     /// Proxies whose connections begin with a PROXY header, which says who the client is; nobody else's may. Empty: a header is nothing
     /// special.
-    pub accept_proxy: Vec<Ipv4Net>,
+    pub accept_proxy: Vec<IpNet>,
     /// What a connection begins with, where that is looked at, is whole by then.
     pub preface_timeout: Duration,
     /// The first one that a connection fits says where it goes.
@@ -41,6 +41,10 @@ pub struct Frontend {
     pub per_source: Option<PerSource>,
     /// A relay with no byte in either direction for this long ends; `None`: never.
     pub idle_timeout: Option<Duration>,
+    /// A relay that is older than about this ends at its first second without a byte, so that it comes back elsewhere; `None`: never.
+    pub max_age: Option<Duration>,
+    /// A connection that lasts has a log line each time it is this much older; `None`: only the one at its end.
+    pub record_every: Option<Duration>,
     /// After one side has closed, this long without a byte in the other direction ends the connection.
     pub half_close_timeout: Duration,
     /// TCP keepalive of both sides.
@@ -79,7 +83,7 @@ pub struct PerSource {
     /// Connections in a second, with a second's worth at once; `None`: no bound of its own.
     pub max_per_second: Option<NonZeroU32>,
     /// Networks to which neither applies: a CDN's edges, a router that translates addresses.
-    pub exempt: Vec<Ipv4Net>,
+    pub exempt: Vec<IpNet>,
 }
 
 /// A port that is listened on, and the servers' port it leads to.

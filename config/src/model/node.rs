@@ -1,7 +1,7 @@
 //! The balancers that share the virtual addresses.
 
 use std::fmt;
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
@@ -13,18 +13,18 @@ pub struct Node {
     /// As typed in `[nodes]`.
     pub name: NodeName,
     /// The address it owns for itself; it knows itself by it, and heartbeats go there.
-    pub address: Ipv4Addr,
+    pub address: IpAddr,
     /// The interface its VIPs live on when a VIP does not name one; `None`: the one that holds `address`.
     pub interface: Option<InterfaceName>,
     /// Further addresses of the same machine: on a VIP's network that `address` is not in, its adverts come from there.
-    pub other_addresses: Vec<Ipv4Addr>,
+    pub other_addresses: Vec<IpAddr>,
     /// 0 for the first node of `[nodes]`; ranks nodes inside a priority tier.
     pub rank: u8,
 }
 
 impl Node {
     /// Whether `address` is one of its own.
-    pub fn owns(&self, address: Ipv4Addr) -> bool {
+    pub fn owns(&self, address: IpAddr) -> bool {
         self.address == address || self.other_addresses.contains(&address)
     }
 }

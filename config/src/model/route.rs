@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use ipnet::Ipv4Net;
+use ipnet::IpNet;
 
 use super::name::BackendName;
 
@@ -15,7 +15,7 @@ pub struct Route {
     /// What a TLS client offers to speak, one of these (ALPN, RFC 7301); empty: whatever, or nothing.
     pub alpn: Vec<String>,
     /// Where the client is; empty: anywhere.
-    pub sources: Vec<Ipv4Net>,
+    pub sources: Vec<IpNet>,
     /// Where its connections go.
     pub backend: BackendName,
 }

@@ -1,7 +1,7 @@
 //! What concerns the whole appliance: the pair's channel, the status addresses, the bounds.
 
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 use std::num::{NonZeroU16, NonZeroU32};
 use std::path::PathBuf;
 
@@ -23,6 +23,25 @@ pub struct Admin {
     pub listen: Vec<Listen>,
     /// Who may connect to addresses that are not loopback; loopback may always.
     pub allow: Vec<IpNet>,
+    /// Administration over the network; `None`: commands are taken on the node alone.
+    pub remote: Option<Remote>,
+}
+
+/// The same over TLS, with commands of those who show who they are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Remote {
+    /// Where it listens.
+    pub listen: Vec<Listen>,
+    /// Its certificate and those that vouch for it, PEM.
+    pub cert_file: PathBuf,
+    /// The certificate's private key, PEM.
+    pub key_file: PathBuf,
+    /// The names and tokens of those who may command; `None`: whoever has a certificate may.
+    pub token_file: Option<PathBuf>,
+    /// Whose certificates clients must show, PEM; `None`: they show none.
+    pub client_ca_file: Option<PathBuf>,
+    /// Who may connect to addresses that are not loopback; loopback may always.
+    pub allow: Vec<IpNet>,
 }
 
 /// Where the status page listens.
@@ -36,10 +55,10 @@ pub enum Listen {
 
 impl Listen {
     /// What it is on the node that owns `node`.
-    pub fn on(self, node: Ipv4Addr) -> SocketAddr {
+    pub fn on(self, node: IpAddr) -> SocketAddr {
         match self {
             Self::Address(address) => address,
-            Self::Node(port) => SocketAddr::new(IpAddr::V4(node), port.get()),
+            Self::Node(port) => SocketAddr::new(node, port.get()),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! A virtual address and the virtual router that elects its owner.
 
 use std::fmt;
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 use std::num::NonZeroU8;
 
 use serde::{Deserialize, Serialize};
@@ -9,20 +9,27 @@ use serde::{Deserialize, Serialize};
 use super::name::{NodeName, VipName};
 use super::node::{InterfaceName, Node};
 
-/// One virtual address; its ownership is elected by a virtual router of its own.
+/// One virtual address; its owner is elected by a virtual router of its own, or by that of the VIP that it follows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Vip {
     /// As typed in `[vips.NAME]`.
     pub name: VipName,
     /// The address clients connect to.
-    pub address: Ipv4Addr,
-    /// VRID on the wire (RFC 9568 §5.2.3); by default the last octet of `address`.
+    pub address: IpAddr,
+    /// The VIP whose owner owns this one too: one virtual router elects for both, and has both addresses. That one follows nobody.
+    pub follows: Option<VipName>,
+    /// VRID on the wire (RFC 9568 §5.2.3): that of the VIP it follows; by default the last octet of `address`.
     pub virtual_router_id: VirtualRouterId,
     /// The interface that carries it, per node; empty: each node's own default.
     pub interfaces: Vec<(NodeName, InterfaceName)>,
 }
 
 impl Vip {
+    /// The VIP whose virtual router elects the owner: itself, unless it follows another.
+    pub fn elected_as(&self) -> &VipName {
+        self.follows.as_ref().unwrap_or(&self.name)
+    }
+
     /// The interface this VIP lives on at `node`: its own word first, then the node's; `None`: the one that holds the node's address.
     pub fn interface_on<'a>(&'a self, node: &'a Node) -> Option<&'a InterfaceName> {
         let named = self.interfaces.iter().find(|(name, _)| *name == node.name);

@@ -1,9 +1,9 @@
 //! Values of one field that name a place in the network: addresses, prefixes, ports, interfaces.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::num::NonZeroU16;
 
-use ipnet::{IpNet, Ipv4Net};
+use ipnet::IpNet;
 
 use super::scalar;
 use super::table::Value;
@@ -12,11 +12,20 @@ use crate::findings::{Findings, Located, Place};
 use crate::model::node::InterfaceName;
 use crate::model::service::Listen;
 
-/// The address of a machine: what an interface can own.
-pub(crate) fn owned(value: &Value<'_>, findings: &mut Findings) -> Option<Located<Ipv4Addr>> {
-    let typed = value.string(findings)?;
-    let address = ipv4(typed, &value.place, findings)?;
-    if address.is_loopback() || !is_unicast(address) {
+/// The address of a machine by which others know it.
+pub(crate) fn owned(value: &Value<'_>, findings: &mut Findings) -> Option<Located<IpAddr>> {
+    let address = reachable(value.string(findings)?, &value.place, findings)?;
+    not_loopback(address, value, findings)
+}
+
+/// A virtual address, which may be link-local: routers of IPv6 begin with one (RFC 9568 §5.2.9).
+pub(crate) fn virtual_address(value: &Value<'_>, findings: &mut Findings) -> Option<Located<IpAddr>> {
+    let address = unicast(value.string(findings)?, &value.place, findings)?;
+    not_loopback(address, value, findings)
+}
+
+fn not_loopback(address: IpAddr, value: &Value<'_>, findings: &mut Findings) -> Option<Located<IpAddr>> {
+    if address.is_loopback() {
         report_not_unicast(address, &value.place, findings);
         return None;
     }
@@ -24,35 +33,34 @@ pub(crate) fn owned(value: &Value<'_>, findings: &mut Findings) -> Option<Locate
 }
 
 /// The address of a machine to ask, which may be this one.
-pub(crate) fn without_port(value: &Value<'_>, findings: &mut Findings) -> Option<Located<Ipv4Addr>> {
-    let address = ipv4(value.string(findings)?, &value.place, findings)?;
-    if !is_unicast(address) {
-        report_not_unicast(address, &value.place, findings);
-        return None;
-    }
+pub(crate) fn without_port(value: &Value<'_>, findings: &mut Findings) -> Option<Located<IpAddr>> {
+    let address = reachable(value.string(findings)?, &value.place, findings)?;
     Some(Located { value: address, place: value.place.clone() })
 }
 
-/// A server's `address` or `address:port`.
+/// A server's `address`, `address:port` or `[address]:port`; where an IPv6 address is not in brackets, all of it is the address.
 pub(crate) fn server(
     value: &Value<'_>,
     findings: &mut Findings,
-) -> Option<(Located<Ipv4Addr>, Option<Located<NonZeroU16>>)> {
+) -> Option<(Located<IpAddr>, Option<Located<NonZeroU16>>)> {
     let typed = value.string(findings)?;
-    let (host, port) = match typed.rsplit_once(':') {
-        Some((host, port)) if !host.contains(':') => (host, Some(port)),
-        _ => (typed, None),
-    };
+    let (host, port) = host_and_port(typed);
     let port = match port {
         Some(port) => Some(Located { value: port_of_text(port, &value.place, findings)?, place: value.place.clone() }),
         None => None,
     };
-    let address = ipv4(host, &value.place, findings)?;
-    if !is_unicast(address) {
-        report_not_unicast(address, &value.place, findings);
-        return None;
-    }
+    let address = reachable(host, &value.place, findings)?;
     Some((Located { value: address, place: value.place.clone() }, port))
+}
+
+fn host_and_port(typed: &str) -> (&str, Option<&str>) {
+    if let Some((host, port)) = typed.strip_prefix('[').and_then(|rest| rest.split_once("]:")) {
+        return (host, Some(port));
+    }
+    match typed.rsplit_once(':') {
+        Some((host, port)) if !host.contains(':') => (host, Some(port)),
+        _ => (typed, None),
+    }
 }
 
 /// A port as a number.
@@ -76,17 +84,6 @@ pub(crate) fn port_of_text(typed: &str, place: &Place, findings: &mut Findings) 
     port
 }
 
-/// An IPv4 prefix, or one address.
-pub(crate) fn prefix_v4(value: &Value<'_>, findings: &mut Findings) -> Option<Ipv4Net> {
-    match prefix(value, findings)? {
-        IpNet::V4(prefix) => Some(prefix),
-        IpNet::V6(prefix) => {
-            report_ipv6(&prefix.to_string(), &value.place, findings);
-            None
-        }
-    }
-}
-
 /// A prefix of either family, or one address.
 pub(crate) fn prefix(value: &Value<'_>, findings: &mut Findings) -> Option<IpNet> {
     let typed = value.string(findings)?;
@@ -96,6 +93,7 @@ pub(crate) fn prefix(value: &Value<'_>, findings: &mut Findings) -> Option<IpNet
         findings.add(Code::BadPrefix, &value.place, format!("{typed:?} is not an address prefix"), fix);
         return None;
     };
+    report_mapped(prefix.addr(), prefix.prefix_len(), &value.place, findings)?;
     if prefix.addr() != prefix.network() {
         let problem = format!("{typed} has bits set beyond its length");
         let (masked, length) = (prefix.trunc(), prefix.max_prefix_len());
@@ -150,31 +148,67 @@ pub(crate) fn interface(value: &Value<'_>, findings: &mut Findings) -> Option<Lo
     }
 }
 
-fn ipv4(typed: &str, place: &Place, findings: &mut Findings) -> Option<Ipv4Addr> {
-    if let Ok(address) = typed.parse() {
-        return Some(address);
+/// The length of a prefix that is one address of IPv6.
+const ALL_BITS: u8 = 128;
+
+/// What another machine can be asked at.
+fn reachable(typed: &str, place: &Place, findings: &mut Findings) -> Option<IpAddr> {
+    let address = unicast(typed, place, findings)?;
+    if is_link_local(address) {
+        let problem = format!("{address} is link-local, so it is a machine only together with an interface");
+        let fix = "write an address of the machine that is good everywhere, global or unique local (fd00::/8)";
+        findings.add(Code::LinkLocalAddress, place, problem, fix);
+        return None;
     }
-    if is_ipv6(typed) {
-        report_ipv6(typed, place, findings);
-    } else {
+    Some(address)
+}
+
+fn unicast(typed: &str, place: &Place, findings: &mut Findings) -> Option<IpAddr> {
+    let address = address(typed, place, findings)?;
+    if !is_unicast(address) {
+        report_not_unicast(address, place, findings);
+        return None;
+    }
+    Some(address)
+}
+
+fn address(typed: &str, place: &Place, findings: &mut Findings) -> Option<IpAddr> {
+    let Ok(address) = typed.parse() else {
         let fix = bad_address_fix(typed);
-        findings.add(Code::BadAddress, place, format!("{typed:?} is not an IPv4 address"), fix);
-    }
+        findings.add(Code::BadAddress, place, format!("{typed:?} is not an IPv4 or IPv6 address"), fix);
+        return None;
+    };
+    report_mapped(address, ALL_BITS, place, findings)?;
+    Some(address)
+}
+
+/// One machine has one spelling: what is compared, listened on and written to logs and headers is the address of IPv4.
+fn report_mapped(address: IpAddr, length: u8, place: &Place, findings: &mut Findings) -> Option<()> {
+    let IpAddr::V6(v6) = address else { return Some(()) };
+    let Some(inner) = v6.to_ipv4_mapped() else { return Some(()) };
+    let problem = format!("{address} is {inner} in the clothes of IPv6");
+    let length = match length {
+        ALL_BITS => String::new(),
+        _ => format!("/{}", length.saturating_sub(ALL_BITS - 32)),
+    };
+    findings.add(Code::Ipv4Mapped, place, problem, format!("write \"{inner}{length}\""));
     None
 }
 
-fn is_ipv6(typed: &str) -> bool {
-    let host = typed.strip_prefix('[').and_then(|rest| rest.split(']').next()).unwrap_or(typed);
-    let host = host.split(['/', '%']).next().unwrap_or(host);
-    host.parse::<Ipv6Addr>().is_ok()
-}
-
 fn bad_address_fix(typed: &str) -> String {
-    if let Ok(network) = typed.parse::<Ipv4Net>() {
+    if let Ok(network) = typed.parse::<IpNet>() {
         return format!("leave the length out: \"{}\"", network.addr());
     }
-    if let Ok(address) = typed.parse::<SocketAddrV4>() {
+    if let Ok(address) = typed.parse::<SocketAddr>() {
         return format!("leave the port out: \"{}\"", address.ip());
+    }
+    let bare = typed.trim_start_matches('[').trim_end_matches(']');
+    if let Some(address) = bare.split('%').next().and_then(|host| host.parse::<Ipv6Addr>().ok()) {
+        return format!("write the address alone: \"{address}\"");
+    }
+    if typed.contains(':') {
+        return "write an IPv6 address, for example \"fd00::32\", in brackets before a port: \"[fd00::32]:6443\""
+            .to_owned();
     }
     if typed.chars().any(|c| c.is_ascii_alphabetic()) {
         return "write the address itself, names are not resolved: a balancer must not wait for DNS".to_owned();
@@ -182,22 +216,26 @@ fn bad_address_fix(typed: &str) -> String {
     "write four numbers from 0 to 255, for example \"192.168.0.32\"".to_owned()
 }
 
-fn report_ipv6(typed: &str, place: &Place, findings: &mut Findings) {
-    let problem = format!("{typed} is IPv6, and only IPv4 is built");
-    findings.add(Code::Ipv6NotBuilt, place, problem, "write an IPv4 address here");
+/// fe80::/10 (RFC 4291 §2.5.6).
+pub(crate) fn is_link_local(address: IpAddr) -> bool {
+    matches!(address, IpAddr::V6(address) if address.is_unicast_link_local())
 }
 
-/// Neither unspecified (and the rest of 0.0.0.0/8), multicast, broadcast nor reserved (RFC 6890 §2.2.2).
-fn is_unicast(address: Ipv4Addr) -> bool {
-    !matches!(address.octets()[0], 0 | 224..=255)
+/// Neither unspecified (and the rest of 0.0.0.0/8), multicast, broadcast nor reserved (RFC 6890 §2.2.2, §2.2.3).
+fn is_unicast(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(address) => !matches!(address.octets()[0], 0 | 224..=255),
+        IpAddr::V6(address) => !address.is_unspecified() && !address.is_multicast(),
+    }
 }
 
-fn report_not_unicast(address: Ipv4Addr, place: &Place, findings: &mut Findings) {
-    let kind = match address.octets()[0] {
-        0 => "an unspecified address",
-        127 => "a loopback address",
-        224..=239 => "a multicast address",
-        _ => "a reserved or broadcast address",
+fn report_not_unicast(address: IpAddr, place: &Place, findings: &mut Findings) {
+    let kind = match address {
+        _ if address.is_unspecified() => "an unspecified address",
+        _ if address.is_loopback() => "a loopback address",
+        _ if address.is_multicast() => "a multicast address",
+        IpAddr::V4(v4) if v4.octets()[0] == 0 => "an unspecified address",
+        IpAddr::V4(_) | IpAddr::V6(_) => "a reserved or broadcast address",
     };
     let fix = "write an address of the network that the machine is in";
     findings.add(Code::AddressNotUnicast, place, format!("{address} is {kind}, which no other machine can reach"), fix);

@@ -1,6 +1,6 @@
 //! `[backends.NAME]` as typed.
 
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 use std::num::NonZeroU16;
 use std::ops::RangeInclusive;
 use std::time::Duration;
@@ -64,12 +64,12 @@ pub(crate) struct RawServers {
 #[derive(Debug)]
 pub(crate) struct RawServer {
     pub(crate) name: Located<String>,
-    pub(crate) address: Located<Ipv4Addr>,
+    pub(crate) address: Located<IpAddr>,
     pub(crate) port: Option<Located<NonZeroU16>>,
     pub(crate) weight: Option<Located<u16>>,
     pub(crate) max_connections: Option<Located<u32>>,
     pub(crate) backup: Option<Located<bool>>,
-    pub(crate) check_address: Option<Located<Ipv4Addr>>,
+    pub(crate) check_address: Option<Located<IpAddr>>,
 }
 
 impl RawBackend {

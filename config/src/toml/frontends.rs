@@ -4,7 +4,7 @@ use std::num::NonZeroU16;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use ipnet::Ipv4Net;
+use ipnet::IpNet;
 
 use super::routes::{self, RawRoute};
 use super::table::{Entry, Table, Value};
@@ -20,6 +20,9 @@ pub(crate) const MAX_CONNECTIONS: RangeInclusive<u32> = 1..=1_000_000;
 const MAX_PER_SECOND: RangeInclusive<u32> = 1..=100_000;
 const WEEK: Duration = Duration::from_secs(7 * 24 * 3600);
 const IDLE_TIMEOUT: RangeInclusive<Duration> = Duration::from_secs(1)..=WEEK;
+const MAX_AGE: RangeInclusive<Duration> = IDLE_TIMEOUT;
+/// Each a line of the journal.
+const RECORD_EVERY: RangeInclusive<Duration> = IDLE_TIMEOUT;
 /// Below a retransmission of a lost segment a client would be cut that is only unlucky; beyond a minute nobody is there.
 const PREFACE_TIMEOUT: RangeInclusive<Duration> = Duration::from_millis(500)..=Duration::from_secs(60);
 const CLOSING_TIMEOUT: RangeInclusive<Duration> = Duration::from_millis(100)..=WEEK;
@@ -38,8 +41,8 @@ pub(crate) struct RawFrontend {
     pub(crate) profile: Option<Located<Profile>>,
     /// The key stands there, right or wrong.
     pub(crate) profile_typed: bool,
-    pub(crate) allow: Vec<Ipv4Net>,
-    pub(crate) accept_proxy: Vec<Located<Ipv4Net>>,
+    pub(crate) allow: Vec<Located<IpNet>>,
+    pub(crate) accept_proxy: Vec<Located<IpNet>>,
     pub(crate) preface_timeout: Option<Located<Duration>>,
     pub(crate) routes: Vec<RawRoute>,
     pub(crate) backend: Option<Located<String>>,
@@ -47,6 +50,8 @@ pub(crate) struct RawFrontend {
     pub(crate) max_per_second: Option<Located<u32>>,
     pub(crate) per_source: Option<RawPerSource>,
     pub(crate) idle_timeout: Option<Option<Duration>>,
+    pub(crate) max_age: Option<Option<Duration>>,
+    pub(crate) record_every: Option<Option<Duration>>,
     pub(crate) half_close_timeout: Option<Located<Duration>>,
     pub(crate) keepalive: RawKeepalive,
     pub(crate) user_timeout: Option<Located<Duration>>,
@@ -77,7 +82,7 @@ pub(crate) struct RawPerSource {
     pub(crate) max_per_second: Option<Located<u32>>,
     /// The key stands there, right or wrong.
     pub(crate) is_exempt_typed: bool,
-    pub(crate) exempt: Vec<Ipv4Net>,
+    pub(crate) exempt: Vec<IpNet>,
 }
 
 impl RawFrontend {
@@ -111,7 +116,9 @@ impl RawFrontend {
                 .take("max_per_second")
                 .and_then(|value| scalar::number(&value, MAX_PER_SECOND, findings)),
             per_source: table.take("per_source").and_then(|value| per_source(&value, findings)),
-            idle_timeout: table.take("idle_timeout").and_then(|value| idle_timeout(&value, findings)),
+            idle_timeout: table.take("idle_timeout").and_then(|value| span_or_never(&value, IDLE_TIMEOUT, findings)),
+            max_age: table.take("max_age").and_then(|value| span_or_never(&value, MAX_AGE, findings)),
+            record_every: table.take("record_every").and_then(|value| span_or_never(&value, RECORD_EVERY, findings)),
             half_close_timeout: span("half_close_timeout", CLOSING_TIMEOUT, findings),
             keepalive: table.take("keepalive").map_or_else(RawKeepalive::default, |value| keepalive(&value, findings)),
             user_timeout: span("user_timeout", CLOSING_TIMEOUT, findings),
@@ -175,27 +182,28 @@ fn mapped(entry: &Entry<'_>, findings: &mut Findings) -> Option<RawPort> {
 }
 
 /// Who may connect; nobody at all is a slip: without the key everyone may.
-fn allow(value: &Value<'_>, findings: &mut Findings) -> Vec<Ipv4Net> {
+fn allow(value: &Value<'_>, findings: &mut Findings) -> Vec<Located<IpNet>> {
     let Some(items) = value.list("[\"192.168.0.0/24\"]", findings) else { return Vec::new() };
     if items.is_empty() {
         let fix = "name the networks that may connect, or remove `allow` to let everyone in";
         findings.add(Code::EmptyList, &value.place, "an empty list would let nobody in", fix);
     }
-    items.iter().filter_map(|item| address::prefix_v4(item, findings)).collect()
+    items.iter().filter_map(|item| network(item, findings)).collect()
 }
 
 /// Whose headers are believed.
-fn accept_proxy(value: &Value<'_>, findings: &mut Findings) -> Vec<Located<Ipv4Net>> {
+fn accept_proxy(value: &Value<'_>, findings: &mut Findings) -> Vec<Located<IpNet>> {
     let Some(items) = value.list("[\"10.8.0.1\"]", findings) else { return Vec::new() };
     if items.is_empty() {
         let fix = "name the proxies whose headers are believed, or remove `accept_proxy`";
         findings.add(Code::EmptyList, &value.place, "an empty list believes nobody", fix);
     }
-    let network = |item: &Value<'_>| {
-        let value = address::prefix_v4(item, findings)?;
-        Some(Located { value, place: item.place.clone() })
-    };
-    items.iter().filter_map(network).collect()
+    items.iter().filter_map(|item| network(item, findings)).collect()
+}
+
+fn network(item: &Value<'_>, findings: &mut Findings) -> Option<Located<IpNet>> {
+    let value = address::prefix(item, findings)?;
+    Some(Located { value, place: item.place.clone() })
 }
 
 fn per_source(value: &Value<'_>, findings: &mut Findings) -> Option<RawPerSource> {
@@ -213,16 +221,21 @@ fn per_source(value: &Value<'_>, findings: &mut Findings) -> Option<RawPerSource
 }
 
 /// An empty list says that somebody has thought about it.
-fn exempted(value: &Value<'_>, findings: &mut Findings) -> Vec<Ipv4Net> {
+fn exempted(value: &Value<'_>, findings: &mut Findings) -> Vec<IpNet> {
     let Some(items) = value.list("[\"173.245.48.0/20\"]", findings) else { return Vec::new() };
-    items.iter().filter_map(|item| address::prefix_v4(item, findings)).collect()
+    items.iter().filter_map(|item| address::prefix(item, findings)).collect()
 }
 
-fn idle_timeout(value: &Value<'_>, findings: &mut Findings) -> Option<Option<Duration>> {
+/// `Some(None)`: never.
+fn span_or_never(
+    value: &Value<'_>,
+    range: RangeInclusive<Duration>,
+    findings: &mut Findings,
+) -> Option<Option<Duration>> {
     if value.scalar_text().as_deref() == Some("never") {
         return Some(None);
     }
-    Some(Some(scalar::span(value, IDLE_TIMEOUT, findings)?.value))
+    Some(Some(scalar::span(value, range, findings)?.value))
 }
 
 fn keepalive(value: &Value<'_>, findings: &mut Findings) -> RawKeepalive {

@@ -1,6 +1,6 @@
 //! `[nodes]` as typed.
 
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 
 use super::address;
 use super::shape;
@@ -12,9 +12,9 @@ use crate::model::node::InterfaceName;
 #[derive(Debug)]
 pub(crate) struct RawNode {
     pub(crate) name: Located<String>,
-    pub(crate) address: Option<Located<Ipv4Addr>>,
+    pub(crate) address: Option<Located<IpAddr>>,
     pub(crate) interface: Option<Located<InterfaceName>>,
-    pub(crate) other_addresses: Vec<Located<Ipv4Addr>>,
+    pub(crate) other_addresses: Vec<Located<IpAddr>>,
 }
 
 impl RawNode {

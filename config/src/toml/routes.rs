@@ -1,6 +1,6 @@
 //! `[[frontends.NAME.routes]]` as typed.
 
-use ipnet::Ipv4Net;
+use ipnet::IpNet;
 
 use super::table::Value;
 use super::{address, scalar, shape};
@@ -14,7 +14,7 @@ pub(crate) struct RawRoute {
     pub(crate) place: Place,
     pub(crate) server_names: Vec<Located<NamePattern>>,
     pub(crate) alpn: Vec<String>,
-    pub(crate) sources: Vec<Ipv4Net>,
+    pub(crate) sources: Vec<IpNet>,
     /// Some condition was typed, right or wrong.
     pub(crate) is_conditional: bool,
     pub(crate) backend: Option<Located<String>>,
@@ -88,7 +88,7 @@ fn alpn(value: &Value<'_>, findings: &mut Findings) -> Vec<String> {
     items.iter().filter_map(protocol).collect()
 }
 
-fn sources(value: &Value<'_>, findings: &mut Findings) -> Vec<Ipv4Net> {
+fn sources(value: &Value<'_>, findings: &mut Findings) -> Vec<IpNet> {
     let items = condition(value, "[\"10.8.0.0/24\"]", findings);
-    items.iter().filter_map(|item| address::prefix_v4(item, findings)).collect()
+    items.iter().filter_map(|item| address::prefix(item, findings)).collect()
 }

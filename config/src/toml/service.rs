@@ -1,4 +1,4 @@
-//! `[pair]`, `[admin]` and `[limits]` as typed.
+//! `[pair]`, `[admin]` with its `remote`, and `[limits]` as typed.
 
 use std::num::NonZeroU16;
 use std::path::PathBuf;
@@ -7,9 +7,9 @@ use ipnet::IpNet;
 
 use super::frontends::MAX_CONNECTIONS;
 use super::table::{Table, Value};
-use super::{address, scalar};
+use super::{address, scalar, shape};
 use crate::diagnostic::Code;
-use crate::findings::{Findings, Located};
+use crate::findings::{Findings, Located, Place};
 use crate::model::service::Listen;
 
 /// `[pair]`.
@@ -35,6 +35,22 @@ pub(crate) struct RawAdmin {
     pub(crate) allow: Vec<IpNet>,
     /// The key stands there, right or wrong.
     pub(crate) allow_typed: bool,
+    pub(crate) remote: Option<RawRemote>,
+}
+
+/// `[admin.remote]`; each `None` was not typed, or was wrong and reported.
+#[derive(Debug)]
+pub(crate) struct RawRemote {
+    pub(crate) place: Place,
+    pub(crate) listen: Option<Vec<Located<Listen>>>,
+    pub(crate) cert_file: Option<Located<PathBuf>>,
+    pub(crate) key_file: Option<Located<PathBuf>>,
+    pub(crate) token_file: Option<Located<PathBuf>>,
+    pub(crate) client_ca_file: Option<Located<PathBuf>>,
+    pub(crate) allow: Vec<IpNet>,
+    /// The key stands there, right or wrong; the same below.
+    pub(crate) allow_typed: bool,
+    pub(crate) credential_typed: bool,
 }
 
 impl RawAdmin {
@@ -44,7 +60,32 @@ impl RawAdmin {
             listen: table.take("listen").and_then(|value| listen(&value, findings)),
             allow_typed: allow.is_some(),
             allow: allow.map_or_else(Vec::new, |value| self::allow(&value, findings)),
+            remote: table.take("remote").and_then(|value| RawRemote::read(&value, findings)),
         }
+    }
+}
+
+impl RawRemote {
+    /// `None`: not a table.
+    fn read(value: &Value<'_>, findings: &mut Findings) -> Option<Self> {
+        let table = value.table(&shape::ADMIN_REMOTE, findings)?;
+        let path =
+            |value: Option<Value<'_>>, findings: &mut Findings| value.and_then(|value| scalar::path(&value, findings));
+        let cert_file = table.require("cert_file", "\"/etc/fmc-lb/admin.crt\"", findings);
+        let key_file = table.require("key_file", "\"/etc/fmc-lb/admin.key\"", findings);
+        let (token_file, client_ca_file) = (table.take("token_file"), table.take("client_ca_file"));
+        let allow = table.take("allow");
+        Some(Self {
+            listen: table.take("listen").and_then(|value| listen(&value, findings)),
+            cert_file: path(cert_file, findings),
+            key_file: path(key_file, findings),
+            credential_typed: token_file.is_some() || client_ca_file.is_some(),
+            token_file: path(token_file, findings),
+            client_ca_file: path(client_ca_file, findings),
+            allow_typed: allow.is_some(),
+            allow: allow.map_or_else(Vec::new, |value| self::allow(&value, findings)),
+            place: table.place,
+        })
     }
 }
 

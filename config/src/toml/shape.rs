@@ -32,7 +32,8 @@ pub(crate) static ELECTION: Shape = Shape {
 
 pub(crate) static AUTH_HMAC: Shape = Shape { name: "election.auth_hmac", keys: &["key_file", "mode"] };
 
-pub(crate) static VIP: Shape = Shape { name: "vips.NAME", keys: &["address", "virtual_router_id", "interface"] };
+pub(crate) static VIP: Shape =
+    Shape { name: "vips.NAME", keys: &["address", "virtual_router_id", "follows", "interface"] };
 
 pub(crate) static FRONTEND: Shape = Shape {
     name: "frontends.NAME",
@@ -50,6 +51,8 @@ pub(crate) static FRONTEND: Shape = Shape {
         "max_per_second",
         "per_source",
         "idle_timeout",
+        "max_age",
+        "record_every",
         "half_close_timeout",
         "keepalive",
         "user_timeout",
@@ -121,7 +124,10 @@ pub(crate) static CHECK: Shape = Shape {
 
 pub(crate) static PAIR: Shape = Shape { name: "pair", keys: &["port", "key_file"] };
 
-pub(crate) static ADMIN: Shape = Shape { name: "admin", keys: &["listen", "allow"] };
+pub(crate) static ADMIN: Shape = Shape { name: "admin", keys: &["listen", "allow", "remote"] };
+
+pub(crate) static ADMIN_REMOTE: Shape =
+    Shape { name: "admin.remote", keys: &["listen", "cert_file", "key_file", "token_file", "client_ca_file", "allow"] };
 
 pub(crate) static LIMITS: Shape =
     Shape { name: "limits", keys: &["max_connections", "max_memory_mib", "check_commands"] };
@@ -131,7 +137,7 @@ mod tests {
     use super::*;
 
     const PAGE: &str = include_str!("../../../docs/reference/configuration.md");
-    const TABLES: [&Shape; 16] = [
+    const TABLES: [&Shape; 17] = [
         &ROOT,
         &NODE,
         &ELECTION,
@@ -147,6 +153,7 @@ mod tests {
         &CHECK,
         &PAIR,
         &ADMIN,
+        &ADMIN_REMOTE,
         &LIMITS,
     ];
 

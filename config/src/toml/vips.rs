@@ -1,9 +1,10 @@
 //! `[vips.NAME]` as typed.
 
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 
 use super::table::{Entry, Value};
 use super::{address, scalar, shape};
+use crate::diagnostic::Code;
 use crate::findings::{Findings, Located, Place};
 use crate::model::node::InterfaceName;
 
@@ -12,8 +13,9 @@ use crate::model::node::InterfaceName;
 pub(crate) struct RawVip {
     pub(crate) name: Located<String>,
     pub(crate) place: Place,
-    pub(crate) address: Option<Located<Ipv4Addr>>,
+    pub(crate) address: Option<Located<IpAddr>>,
     pub(crate) virtual_router_id: Option<Located<u8>>,
+    pub(crate) follows: Option<Located<String>>,
     pub(crate) interface: RawInterface,
 }
 
@@ -37,19 +39,31 @@ impl RawVip {
             place: value.place.clone(),
             address: None,
             virtual_router_id: None,
+            follows: None,
             interface: RawInterface::Default,
         };
         if value.is_string() {
-            vip.address = address::owned(&value, findings);
+            vip.address = address::virtual_address(&value, findings);
         } else if let Some(table) = value.table(&shape::VIP, findings) {
             let address = table.require("address", "\"192.168.0.32\"", findings);
-            vip.address = address.and_then(|value| address::owned(&value, findings));
+            vip.address = address.and_then(|value| address::virtual_address(&value, findings));
             let id = table.take("virtual_router_id");
             vip.virtual_router_id = id.and_then(|value| scalar::number(&value, 1..=255, findings));
+            vip.follows = table.take("follows").and_then(|value| scalar::text(&value, findings));
+            one_election(&vip, findings);
             vip.interface = table.take("interface").map_or(RawInterface::Default, |value| interface(&value, findings));
         }
         vip
     }
+}
+
+/// Who follows is elected by the other's virtual router.
+fn one_election(vip: &RawVip, findings: &mut Findings) {
+    let (Some(id), Some(leader)) = (&vip.virtual_router_id, &vip.follows) else { return };
+    let problem = format!("it follows vips.{}, and so has no virtual router of its own", leader.value);
+    let fix = "remove `virtual_router_id`, or `follows` when it shall be elected alone";
+    findings.add(Code::EitherOr, &id.place, problem, fix);
+    findings.because(&leader.place, "follows");
 }
 
 fn interface(value: &Value<'_>, findings: &mut Findings) -> RawInterface {

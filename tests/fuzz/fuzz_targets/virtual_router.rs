@@ -3,7 +3,7 @@
 
 #![no_main]
 
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use fmc_config::model::election::{Centiseconds, ChecksumForm, Failback, Password, Transport, Version};
@@ -17,11 +17,11 @@ use fmc_vrrp::router::{Action, AddressLoss, Linger, Link, Parameters, Peer, Virt
 use fmc_vrrp::tier::{Cause, Fitness, Tier, TierPriorities};
 use libfuzzer_sys::fuzz_target;
 
-const VIP: Ipv4Addr = Ipv4Addr::new(192, 168, 0, 32);
+const VIP: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 168, 0, 32));
 const START: BootInstant = BootInstant::from_nanos(1_000_000_000_000);
 
-fn address(last: u8) -> Ipv4Addr {
-    Ipv4Addr::new(192, 168, 0, last)
+fn address(last: u8) -> IpAddr {
+    IpAddr::V4(Ipv4Addr::new(192, 168, 0, last))
 }
 
 /// The first octet chooses what the router is told.
@@ -32,6 +32,7 @@ fn parameters(choice: u8) -> Option<Parameters> {
     Some(Parameters {
         virtual_router_id: VirtualRouterId::new(32)?,
         address: VIP,
+        others: Vec::new(),
         source: address(31),
         rank: 1,
         version,

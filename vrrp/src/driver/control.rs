@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::settings::KeeperSettings;
 use super::snapshot::Snapshot;
 use crate::boot_instant::BootInstant;
+use crate::observer::Sighting;
 use crate::router::role::RoleChange;
 use crate::router::{Alarm, MoveRefused};
 use crate::tier::Fitness;
@@ -99,6 +100,13 @@ pub enum Report {
         vip: VipName,
         /// Why.
         why: MoveRefused,
+    },
+    /// An observer saw something of an election that it takes no part in.
+    Sighted {
+        /// Of which VIP.
+        vip: VipName,
+        /// What.
+        sighting: Sighting,
     },
     /// A line for the log, at most a few in a second.
     Log {

@@ -1,7 +1,7 @@
 //! What was discarded on an interface, by reason, and which sources the log has named for it. [core]
 
 use std::fmt::Write as _;
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 use std::time::Duration;
 
 use arrayvec::ArrayVec;
@@ -26,7 +26,7 @@ pub(super) struct Discards {
 
 #[derive(Debug, Clone)]
 struct Source {
-    address: Ipv4Addr,
+    address: IpAddr,
     named_at: BootInstant,
     since: [u64; REASONS],
 }
@@ -42,7 +42,7 @@ pub(super) enum Told {
 
 impl Discards {
     /// Counts one; `Some` when it is time for a line.
-    pub(super) fn count(&mut self, source: Ipv4Addr, reason: Discarded, now: BootInstant) -> Option<Told> {
+    pub(super) fn count(&mut self, source: IpAddr, reason: Discarded, now: BootInstant) -> Option<Told> {
         self.counts[reason.index()] += 1;
         match self.sources.iter_mut().find(|known| known.address == source) {
             Some(known) => known.count(reason, now).map(Told::Since),
@@ -55,7 +55,7 @@ impl Discards {
     }
 
     /// Whether there was room for one more.
-    fn name(&mut self, address: Ipv4Addr, now: BootInstant) -> bool {
+    fn name(&mut self, address: IpAddr, now: BootInstant) -> bool {
         self.sources.retain(|known| now.saturating_duration_since(known.named_at) < NAMED_EACH);
         self.sources.try_push(Source { address, named_at: now, since: [0; REASONS] }).is_ok()
     }
@@ -73,7 +73,7 @@ impl Source {
 }
 
 /// The line.
-pub(super) fn line(interface: &str, source: Ipv4Addr, told: Told) -> String {
+pub(super) fn line(interface: &str, source: IpAddr, told: Told) -> String {
     match told {
         Told::First(reason) => format!("{interface}: discards advertisements from {source}: {reason}"),
         Told::Since(counts) => {
@@ -88,9 +88,11 @@ pub(super) fn line(interface: &str, source: Ipv4Addr, told: Told) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::net::Ipv4Addr;
+
     use super::*;
 
-    const STRANGER: Ipv4Addr = Ipv4Addr::new(192, 168, 0, 99);
+    const STRANGER: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 168, 0, 99));
 
     fn at(seconds: u64) -> BootInstant {
         BootInstant::from_nanos(seconds * 1_000_000_000)
@@ -121,7 +123,7 @@ mod tests {
     fn a_flood_from_invented_addresses_names_a_few_of_them() {
         let mut discards = Discards::default();
         let named = |discards: &mut Discards, from: u32, seconds: u64| {
-            let all = (0..10_000).map(|host| Ipv4Addr::from_bits(from + host));
+            let all = (0..10_000).map(|host| IpAddr::V4(Ipv4Addr::from_bits(from + host)));
             all.filter(|&source| discards.count(source, Discarded::Checksum, at(seconds)).is_some()).count()
         };
         assert_eq!(named(&mut discards, 0x0a00_0000, 0), SOURCES);

@@ -2,7 +2,9 @@
 
 use std::net::IpAddr;
 
+use arrayvec::ArrayVec;
 use fmc_config::model::election::{AuthMode, Version};
+use fmc_config::model::family::Family;
 use fmc_config::model::name::{NodeName, VipName};
 
 use super::control::{Command, Control, LogLevel, Report};
@@ -11,13 +13,14 @@ use super::snapshot::LastHeard;
 use super::virtual_address::{Address, VirtualAddress};
 use super::{Keeper, REMOVAL_WITHIN};
 use crate::boot_instant::BootInstant;
+use crate::heartbeat::Heartbeat;
 use crate::kernel::KernelEvent;
 use crate::lease::{AddressCommand, AddressReport, InterfaceIndex, Outcome, Seen, VipIndex};
 use crate::packet::auth_hmac::{self, Authenticator, SignatureFault};
 use crate::packet::sequence::{Accepted, Sequence};
 use crate::packet::{self, Advertisement, Discarded, IpMeta, Received};
 use crate::router::role::Rival;
-use crate::router::{AddressLoss, Linger};
+use crate::router::{AddressLoss, Linger, MAX_PEERS};
 use crate::tier::Fitness;
 
 /// Datagrams of kernel events in one turn; a storm of them must not delay an advert.
@@ -49,23 +52,23 @@ impl Keeper {
         for _ in 0..EVENTS_A_TURN {
             let more = events.read(|event| match event {
                 KernelEvent::LinkUp { index, name } => {
-                    let named = ports.iter_mut().enumerate().find(|(_, port)| port.name == name.as_str());
-                    match named {
-                        Some((_, port)) if port.index == index => port.running = true,
-                        Some((at, _)) => *must_verify |= addresses.command(AddressCommand::Reopen(at)).is_err(),
-                        None => {}
-                    }
+                    let named = ports.iter_mut().enumerate().filter(|(_, port)| port.name == name.as_str());
+                    named.for_each(|(at, port)| match port.index == index {
+                        true => port.running = true,
+                        false => *must_verify |= addresses.command(AddressCommand::Reopen(at)).is_err(),
+                    });
                 }
                 KernelEvent::LinkDown { index } => of_index(ports, index).for_each(|port| port.running = false),
                 KernelEvent::AddressAdded { index, address } => {
                     // A recreated interface may get its address before we know its new index.
-                    ports.iter_mut().filter(|port| port.primary == address).for_each(|port| port.has_primary = true);
-                    held_on(vips, ports, index, address).for_each(|vip| vip.seen(now));
+                    let owning = ports.iter_mut().filter(|port| port.is_its_own(index, address));
+                    owning.for_each(|port| port.has_primary = true);
+                    held_on(vips, ports, index, address).for_each(|(vip, bit)| vip.seen(bit, now));
                 }
                 KernelEvent::AddressRemoved { index, address } => {
                     let lost = of_index(ports, index).filter(|port| port.primary == address);
                     lost.for_each(|port| port.has_primary = false);
-                    held_on(vips, ports, index, address).for_each(VirtualAddress::gone);
+                    held_on(vips, ports, index, address).for_each(|(vip, bit)| vip.gone(bit));
                 }
                 KernelEvent::Overrun => *must_verify = true,
             });
@@ -86,7 +89,7 @@ impl Keeper {
 
     fn lost(&mut self, vip: VipIndex, loss: AddressLoss, now: BootInstant, control: &mut impl Control) {
         self.lose(vip, loss, now);
-        control.publish(Report::AddressRemoved { vip: self.vips[vip].settings.name.clone() });
+        self.publish_each(vip, |vip| Report::AddressRemoved { vip }, control);
         self.perform(vip, now, control);
     }
 
@@ -98,7 +101,8 @@ impl Keeper {
                 continue;
             }
             for vip in 0..self.vips.len() {
-                if self.vips[vip].on == port {
+                if self.vips[vip].lives_on(port) {
+                    let link = self.vips[vip].link(&self.ports);
                     self.vips[vip].router.handle_link(link, now);
                     self.perform(vip, now, control);
                 }
@@ -116,7 +120,7 @@ impl Keeper {
             AddressReport::Unannounced(vip, error) => {
                 self.sends_failed += 1;
                 let name = &self.vips[vip].settings.name;
-                self.log(LogLevel::Warn, format!("announcing {name} by gratuitous ARP: {error}"), control);
+                self.log(LogLevel::Warn, format!("announcing {name}: {error}"), control);
             }
             AddressReport::Interface(port, Ok(seen)) => self.take_interface(port, *seen),
             AddressReport::Interface(port, Err(sentence)) => {
@@ -127,15 +131,14 @@ impl Keeper {
     }
 
     fn take_outcome(&mut self, vip: VipIndex, outcome: Outcome, now: BootInstant, control: &mut impl Control) {
-        let name = self.vips[vip].settings.name.clone();
         match outcome {
             Outcome::Installed => {
-                self.vips[vip].address = Address::Installed { renewed_at: now, present: true };
-                control.publish(Report::AddressInstalled { vip: name, at: now });
+                self.vips[vip].address = Address::Installed { renewed_at: now, missing: 0 };
+                self.publish_each(vip, |vip| Report::AddressInstalled { vip, at: now }, control);
             }
             Outcome::Removed => {
                 self.vips[vip].address = Address::Absent;
-                control.publish(Report::AddressRemoved { vip: name });
+                self.publish_each(vip, |vip| Report::AddressRemoved { vip }, control);
                 self.vips[vip].router.handle_address_answered(now);
                 self.perform(vip, now, control);
             }
@@ -149,10 +152,11 @@ impl Keeper {
     }
 
     fn take_interface(&mut self, port: InterfaceIndex, seen: Seen) {
+        let observe = self.settings.observe;
         let port = &mut self.ports[port];
         let Seen { interface, has_primary, adverts } = seen;
         (port.index, port.running, port.has_primary) = (interface.index, interface.up, has_primary);
-        if let Some(socket) = adverts {
+        if let Some(socket) = adverts.filter(|_| !observe) {
             port.socket = socket;
         }
     }
@@ -163,7 +167,10 @@ impl Keeper {
             while budget > 0 && !is_drained {
                 let Self { ports, vips, settings, authenticator, .. } = self;
                 let spoken = Spoken { version: settings.version, authenticator: authenticator.as_ref() };
-                let judge = |ip: &IpMeta, bytes: &[u8]| judge(vips, port, spoken, ip, bytes, now);
+                let judge = |ip: &IpMeta, bytes: &[u8]| match settings.observe {
+                    true => overheard(vips, port, ip, bytes),
+                    false => judge(vips, port, spoken, ip, bytes, now),
+                };
                 is_drained = ports[port].drain(&mut budget, judge, now, |text| control.publish(warning(text)));
                 self.hand_adverts_over(port, now, control);
             }
@@ -177,6 +184,10 @@ impl Keeper {
                 vip.on == port && is_its && !vip.is_gone()
             };
             let Some(vip) = self.vips.iter().position(is_it) else { continue };
+            if self.settings.observe {
+                self.observe(vip, ip.source, &advertisement, now, control);
+                continue;
+            }
             match self.vips[vip].router.handle_advertisement(&advertisement, &ip, now) {
                 Ok(()) => {
                     let rival = Rival { source: ip.source, priority: advertisement.priority };
@@ -191,15 +202,42 @@ impl Keeper {
         }
     }
 
+    /// Whoever takes no part tells what the others do.
+    fn observe(
+        &mut self,
+        vip: VipIndex,
+        source: IpAddr,
+        advertisement: &Advertisement,
+        now: BootInstant,
+        control: &mut impl Control,
+    ) {
+        let Advertisement { priority, interval, .. } = *advertisement;
+        self.vips[vip].last_heard = Some(LastHeard { rival: Rival { source, priority }, at: now });
+        if let Some(sighting) = self.vips[vip].observer.hear(source, priority, interval, now) {
+            self.publish_each(vip, |vip| Report::Sighted { vip, sighting }, control);
+        }
+    }
+
+    /// The newest of each node, when all that wait are read: those that were held up on the way, until an address was resolved say, come
+    /// all at once, and what the older ones say is over.
     pub(super) fn hear_heartbeats(&mut self, now: BootInstant, control: &mut impl Control) {
+        let mut newest: ArrayVec<(u8, Heartbeat), MAX_PEERS> = ArrayVec::new();
         while let Some((rank, heartbeat)) = self.pair.receive(now, |text| control.publish(warning(text))) {
             heartbeat.accepted.into_iter().for_each(|accepted| self.sequences.learn(accepted));
-            for report in &heartbeat.virtual_routers {
-                let is_it = |vip: &VirtualAddress| report.is_of(vip.settings.virtual_router_id, vip.settings.address);
-                if let Some(vip) = self.vips.iter().position(is_it) {
-                    self.vips[vip].router.handle_peer(rank, *report, now);
-                    self.perform(vip, now, control);
-                }
+            newest.retain(|(other, _)| *other != rank);
+            newest.push((rank, heartbeat));
+        }
+        for (rank, heartbeat) in &newest {
+            self.hear_heartbeat(*rank, heartbeat, now, control);
+        }
+    }
+
+    fn hear_heartbeat(&mut self, rank: u8, heartbeat: &Heartbeat, now: BootInstant, control: &mut impl Control) {
+        for report in &heartbeat.virtual_routers {
+            let is_it = |vip: &VirtualAddress| report.is_of(vip.settings.virtual_router_id, vip.settings.address);
+            if let Some(vip) = self.vips.iter().position(is_it) {
+                self.vips[vip].router.handle_peer(rank, *report, now);
+                self.perform(vip, now, control);
             }
         }
     }
@@ -248,15 +286,14 @@ impl Keeper {
             let virtual_address = &mut self.vips[index];
             let is_meant = match &vip {
                 _ if virtual_address.is_leaving => false,
-                Some(name) => *name == virtual_address.settings.name,
+                Some(name) => virtual_address.carries(name),
                 None => virtual_address.router.role().holds_address(),
             };
             if !is_meant {
                 continue;
             }
             if let Err(refusal) = virtual_address.router.resign(rank, now) {
-                let vip = virtual_address.settings.name.clone();
-                control.publish(Report::MoveRefused { vip, why: refusal });
+                self.publish_each(index, |vip| Report::MoveRefused { vip, why: refusal }, control);
             }
             self.perform(index, now, control);
         }
@@ -273,8 +310,22 @@ impl Keeper {
     }
 
     fn named(&self, name: &VipName) -> Option<VipIndex> {
-        self.vips.iter().position(|vip| vip.settings.name == *name && !vip.is_leaving)
+        self.vips.iter().position(|vip| vip.carries(name) && !vip.is_leaving)
     }
+}
+
+/// One that names an address of ours, by whatever identifier: as if it were for the virtual router that has it here.
+fn overheard(
+    vips: &[VirtualAddress],
+    on: InterfaceIndex,
+    ip: &IpMeta,
+    bytes: &[u8],
+) -> Result<Advertisement, Discarded> {
+    let seen = Advertisement::glance(Family::of(ip.source), bytes).ok_or(Discarded::Length(bytes.len() as u16))?;
+    let is_its = |vip: &&VirtualAddress| vip.settings.addresses().any(|address| seen.addresses.contains(&address));
+    let found = vips.iter().filter(|vip| vip.on == on && !vip.is_gone()).find(is_its);
+    let vip = found.ok_or(Discarded::VirtualRouterId(seen.virtual_router_id.get()))?;
+    Ok(Advertisement { virtual_router_id: vip.settings.virtual_router_id, ..seen })
 }
 
 /// How adverts are read.
@@ -310,7 +361,7 @@ fn judge(
     let judged = read.and_then(|(Received { advertisement, .. }, sequence)| {
         router.accepts(&advertisement, ip)?;
         // Last, so that what is discarded for another reason does not make its sender's next one a replay.
-        count_once(accepted, ip.source.into(), sequence)?;
+        count_once(accepted, ip.source, sequence)?;
         if sequence.is_none() && spoken.expects_signatures() {
             mismatches.not_signed(ip.source, router.parameters(), now);
         }
@@ -342,9 +393,9 @@ fn held_on<'a>(
     vips: &'a mut [VirtualAddress],
     ports: &'a [Port],
     index: u32,
-    address: std::net::Ipv4Addr,
-) -> impl Iterator<Item = &'a mut VirtualAddress> {
-    vips.iter_mut().filter(move |vip| vip.settings.address == address && ports[vip.on].index == index)
+    address: IpAddr,
+) -> impl Iterator<Item = (&'a mut VirtualAddress, u64)> {
+    vips.iter_mut().filter_map(move |vip| vip.bit(ports, index, address).map(|bit| (vip, bit)))
 }
 
 fn warning(text: String) -> Report {

@@ -1,6 +1,6 @@
 //! Routers that speak for one of our virtual routers and are configured otherwise: who, in what, and until when it was seen. [core]
 
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 use std::time::Duration;
 
 use arrayvec::ArrayVec;
@@ -48,7 +48,12 @@ pub enum Difference {
     /// The addresses: most likely another cluster with our identifier.
     AddressList {
         /// The first of theirs.
-        theirs: Ipv4Addr,
+        theirs: IpAddr,
+    },
+    /// One of our addresses is not in its list.
+    AddressMissing {
+        /// The first of ours that it does not name.
+        ours: IpAddr,
     },
     /// Multicast for one, unicast for the other.
     Transport,
@@ -66,7 +71,7 @@ pub enum Difference {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Mismatch {
     /// Source of its advertisements.
-    pub source: Ipv4Addr,
+    pub source: IpAddr,
     /// In what.
     pub difference: Difference,
 }
@@ -77,7 +82,7 @@ pub(super) struct Mismatches(ArrayVec<(Mismatch, BootInstant), REMEMBERED>);
 
 impl Mismatches {
     /// A packet for our identifier was discarded.
-    pub(super) fn discarded(&mut self, source: Ipv4Addr, reason: Discarded, ours: &Parameters, now: BootInstant) {
+    pub(super) fn discarded(&mut self, source: IpAddr, reason: Discarded, ours: &Parameters, now: BootInstant) {
         if let Some(difference) = of_discarded(reason) {
             self.note(Mismatch { source, difference }, ours, now);
         }
@@ -86,7 +91,7 @@ impl Mismatches {
     /// An advertisement was accepted, while we are at `priority`.
     pub(super) fn accepted(
         &mut self,
-        source: Ipv4Addr,
+        source: IpAddr,
         advertisement: &Advertisement,
         ours: &Parameters,
         priority: Priority,
@@ -98,7 +103,7 @@ impl Mismatches {
     }
 
     /// An advertisement was accepted without a signature, where every router should have one by and by.
-    pub(super) fn not_signed(&mut self, source: Ipv4Addr, ours: &Parameters, now: BootInstant) {
+    pub(super) fn not_signed(&mut self, source: IpAddr, ours: &Parameters, now: BootInstant) {
         self.note(Mismatch { source, difference: Difference::NotSignedYet }, ours, now);
     }
 
@@ -151,9 +156,10 @@ fn of_discarded(reason: Discarded) -> Option<Difference> {
 fn of_accepted(advertisement: &Advertisement, ours: &Parameters, priority: Priority) -> [Option<Difference>; 3] {
     let interval = (advertisement.interval != ours.interval)
         .then(|| Difference::Interval { theirs: advertisement.interval.get(), ours: ours.interval.get() });
-    let other_list = advertisement.addresses.as_slice() != [ours.address];
-    let theirs = advertisement.addresses.iter().copied().find(|theirs| *theirs != ours.address);
-    let addresses = theirs.filter(|_| other_list).map(|theirs| Difference::AddressList { theirs });
+    let theirs = advertisement.addresses.iter().copied().find(|theirs| ours.advertised().all(|own| own != *theirs));
+    let missing = ours.advertised().find(|own| !advertisement.addresses.contains(own));
+    let missing = missing.map(|ours| Difference::AddressMissing { ours });
+    let addresses = theirs.map(|theirs| Difference::AddressList { theirs }).or(missing);
     let same = (advertisement.priority == priority).then_some(Difference::SamePriority(priority));
     [interval, addresses, same]
 }

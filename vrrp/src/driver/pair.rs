@@ -1,10 +1,11 @@
 //! The heartbeat with every other node: one socket, a session each.
 
-use std::net::SocketAddrV4;
+use std::net::{IpAddr, SocketAddr};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Duration;
 
 use arrayvec::ArrayVec;
+use fmc_config::model::name::VipName;
 use ring::rand::{SecureRandom, SystemRandom};
 
 use super::settings::{KeeperSettings, PeerSettings, VipSettings};
@@ -59,7 +60,7 @@ struct Last {
 
 impl Pair {
     pub(super) fn open(settings: &KeeperSettings) -> Result<Self, StartError> {
-        let own = SocketAddrV4::new(settings.address, settings.pair_port.get());
+        let own = SocketAddr::new(settings.address, settings.pair_port.get());
         let life =
             draw_session().ok_or_else(|| StartError::System("random number", std::io::Error::other("getrandom")))?;
         let keys = Keys::new(settings.keys.iter());
@@ -110,7 +111,7 @@ impl Pair {
                     return None;
                 }
             };
-            let Some(peer) = self.peers.iter_mut().find(|peer| peer.settings.address == *from.ip()) else {
+            let Some(peer) = self.peers.iter_mut().find(|peer| peer.settings.address == from.ip()) else {
                 self.strangers += 1;
                 continue;
             };
@@ -141,7 +142,7 @@ impl Pair {
         let (reports, mut out) = (reports(), [0; MAX_LEN]);
         for peer in &mut self.peers {
             let length = peer.session.encode(self.config_hash, accepted_from(peer.settings.rank), &reports, &mut out);
-            let to = SocketAddrV4::new(peer.settings.address, self.port);
+            let to = SocketAddr::new(peer.settings.address, self.port);
             self.sends_failed += u64::from(socket.send(&out[..length], to).is_err());
         }
     }
@@ -190,20 +191,32 @@ impl Paired {
         Some(format!("refused a heartbeat of {}: {reason}", self.settings.name))
     }
 
+    fn sources(&self) -> Vec<IpAddr> {
+        let said = self.last.iter().flat_map(|last| &last.heartbeat.virtual_routers).map(|report| report.source);
+        let mut sources: Vec<_> = said.collect();
+        sources.sort_unstable();
+        sources.dedup();
+        sources
+    }
+
     fn snapshot(&self, vips: &[&VipSettings], now: BootInstant) -> PeerSnapshot {
         let said = |vip: &&VipSettings| {
             let last = self.last.as_ref()?;
             let is_it = |report: &&PeerReport| report.is_of(vip.virtual_router_id, vip.address);
-            let report = last.heartbeat.virtual_routers.iter().find(is_it)?;
+            last.heartbeat.virtual_routers.iter().find(is_it)
+        };
+        let of_all = |(vip, report): (&&VipSettings, &PeerReport)| {
             let PeerReport { role, tier, serving, .. } = *report;
-            Some(PeerVip { vip: vip.name.clone(), role, tier, serving })
+            let of_one = |name: &VipName| PeerVip { vip: name.clone(), role, tier, serving };
+            vip.names().map(of_one).collect::<Vec<_>>()
         };
         PeerSnapshot {
             name: self.settings.name.clone(),
             address: self.settings.address,
+            sources: self.sources(),
             heartbeat_age: self.last.as_ref().map(|last| now.saturating_duration_since(last.at)),
             config_hash: self.last.as_ref().map(|last| last.heartbeat.config_hash),
-            vips: vips.iter().filter_map(said).collect(),
+            vips: vips.iter().filter_map(|vip| Some((vip, said(vip)?))).flat_map(of_all).collect(),
         }
     }
 }

@@ -1,5 +1,7 @@
 //! From actions of the routers to packets, commands and reports.
 
+use fmc_config::model::name::VipName;
+
 use super::Keeper;
 use super::control::{Control, LogLevel, Report};
 use super::virtual_address::Address;
@@ -27,13 +29,18 @@ impl Keeper {
                 Action::SendHeartbeat => self.pair.is_urgent = true,
                 Action::RoleChanged(change) => {
                     self.pair.is_urgent = true;
-                    control.publish(Report::RoleChanged { vip: self.vips[vip].settings.name.clone(), change });
+                    self.publish_each(vip, |vip| Report::RoleChanged { vip, change }, control);
                 }
                 Action::Alarm(alarm) => {
                     control.publish(Report::Alarm { vip: self.vips[vip].settings.name.clone(), alarm });
                 }
             }
         }
+    }
+
+    /// What is true of every VIP that the election is about.
+    pub(super) fn publish_each(&self, vip: VipIndex, of: impl Fn(VipName) -> Report, control: &mut impl Control) {
+        self.vips[vip].settings.names().for_each(|name| control.publish(of(name.clone())));
     }
 
     fn advertise(&mut self, vip: VipIndex, priority: Priority, now: BootInstant, control: &mut impl Control) {
@@ -44,10 +51,10 @@ impl Keeper {
         let mut failed = None;
         // One for every copy: the signature leaves the destination out.
         let sequence = self.authenticator.as_ref().map(|keys| (keys, self.sequences.next(clock::utc())));
-        for to in self.settings.destinations() {
+        for to in self.settings.destinations(port.family()) {
             let mut length = advertisement.encode(port.primary, to, self.settings.version, &mut message);
             if let Some((keys, sequence)) = sequence {
-                length = keys.sign(port.primary.into(), sequence, length, &mut message);
+                length = keys.sign((port.primary, to), sequence, length, &mut message);
             }
             failed = port.send(&message[..length], to, now).err().or(failed);
         }

@@ -1,10 +1,11 @@
-//! One interface as the election sees it: its socket, its state, and what was discarded on it.
+//! One interface as the elections of one family see it: its socket, its state, and what was discarded on it.
 
 use std::io;
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use arrayvec::ArrayVec;
+use fmc_config::model::family::Family;
 
 use super::discards::{self, Discards};
 use super::snapshot::InterfaceSnapshot;
@@ -26,14 +27,14 @@ const MUTE_AFTER: u8 = 3;
 /// How long a mute interface takes no part before it is tried again.
 const MUTE_FOR: Duration = Duration::from_secs(5);
 
-/// An interface that carries VIPs.
+/// An interface that carries VIPs; one that carries elections of both families is two ports.
 #[derive(Debug)]
 pub(super) struct Port {
     pub(super) name: String,
     pub(super) index: u32,
     pub(super) running: bool,
     pub(super) has_primary: bool,
-    pub(super) primary: Ipv4Addr,
+    pub(super) primary: IpAddr,
     pub(super) virtual_router_ids: Vec<u8>,
     pub(super) socket: AdvertSocket,
     pub(super) discards: Discards,
@@ -48,7 +49,7 @@ pub(super) struct Port {
 pub(super) type Line = Option<String>;
 
 impl Port {
-    pub(super) fn new(name: String, index: u32, primary: Ipv4Addr, ids: Vec<u8>, socket: AdvertSocket) -> Self {
+    pub(super) fn new(name: String, index: u32, primary: IpAddr, ids: Vec<u8>, socket: AdvertSocket) -> Self {
         Self {
             name,
             index,
@@ -65,10 +66,22 @@ impl Port {
         }
     }
 
+    /// Of the virtual routers that advertise here.
+    pub(super) fn family(&self) -> Family {
+        Family::of(self.primary)
+    }
+
     /// Whether virtual routers can live on it.
     pub(super) fn link(&self, now: BootInstant) -> Link {
         let is_mute = self.muted_until.is_some_and(|until| now < until);
         if self.running && self.has_primary && !is_mute { Link::Up } else { Link::Down }
+    }
+
+    /// Whether an address there is the source of its adverts. A recreated interface may have its address before we know its new index;
+    /// a link-local one may be that of another interface too.
+    pub(super) fn is_its_own(&self, index: u32, address: IpAddr) -> bool {
+        let is_anywhere = !matches!(address, IpAddr::V6(address) if address.is_unicast_link_local());
+        self.primary == address && (self.index == index || is_anywhere)
     }
 
     /// When a mute interface is tried again.
@@ -77,7 +90,7 @@ impl Port {
     }
 
     /// Sends one VRRP message. The first of a mute interface's new attempts that fails mutes it again.
-    pub(super) fn send(&mut self, message: &[u8], to: Ipv4Addr, now: BootInstant) -> io::Result<()> {
+    pub(super) fn send(&mut self, message: &[u8], to: IpAddr, now: BootInstant) -> io::Result<()> {
         let sent = self.socket.send(message, to);
         self.failed_in_a_row = if sent.is_ok() { 0 } else { self.failed_in_a_row.saturating_add(1) };
         if self.failed_in_a_row >= MUTE_AFTER {
@@ -103,7 +116,9 @@ impl Port {
                 Ok(Some(Received::Packet(ip, bytes))) => {
                     judge(&ip, bytes).map(|advertisement| (ip, advertisement)).map_err(|reason| (ip.source, reason))
                 }
-                Ok(Some(Received::Torn(length))) => Err((Ipv4Addr::UNSPECIFIED, Discarded::Length(length as u16))),
+                Ok(Some(Received::Torn(length))) => {
+                    Err((IpAddr::V4(Ipv4Addr::UNSPECIFIED), Discarded::Length(length as u16)))
+                }
                 Ok(None) => return true,
                 Err(error) => {
                     log(format!("{}: reading adverts: {error}", self.name));
@@ -132,7 +147,7 @@ impl Port {
     }
 
     /// Counts a discarded packet.
-    pub(super) fn discard(&mut self, source: Ipv4Addr, reason: Discarded, now: BootInstant) -> Line {
+    pub(super) fn discard(&mut self, source: IpAddr, reason: Discarded, now: BootInstant) -> Line {
         self.discards.count(source, reason, now).map(|told| discards::line(&self.name, source, told))
     }
 

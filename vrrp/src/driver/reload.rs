@@ -8,7 +8,7 @@ use fmc_config::model::election::Failback;
 use serde::{Deserialize, Serialize};
 
 use super::control::{Control, LogLevel};
-use super::settings::KeeperSettings;
+use super::settings::{KeeperSettings, Place};
 use super::virtual_address::VirtualAddress;
 use super::{AdvertKeys, Keeper, VipSettings, start};
 use crate::boot_instant::BootInstant;
@@ -52,7 +52,10 @@ impl KeeperSettings {
     /// Whether every virtual address is one of these, or lives where one of these lives: another interface needs sockets, which the
     /// election does not stop for.
     fn can_hold(&self, vips: &[VipSettings]) -> bool {
-        vips.iter().all(|vip| self.vips.iter().any(|known| known.interface == vip.interface))
+        let is_known = |vip: &VipSettings| {
+            vip.places().all(|place| self.vips.iter().flat_map(VipSettings::places).any(|known| known == place))
+        };
+        vips.iter().all(is_known)
     }
 
     /// Whether `next` has other virtual addresses.
@@ -70,16 +73,20 @@ impl KeeperSettings {
 }
 
 impl VipSettings {
-    /// The same virtual router, whatever it is called and however long its falls settle.
+    /// The same virtual router of the same addresses, whatever they are called and however long its falls settle.
     fn is_same(&self, other: &Self) -> bool {
-        let of = |vip: &Self| (vip.address, vip.virtual_router_id, vip.interface.clone());
-        of(self) == of(other)
+        let same_homes = self.addresses().eq(other.addresses()) && self.interfaces().eq(other.interfaces());
+        self.virtual_router_id == other.virtual_router_id && same_homes
     }
 
     /// Both cannot be here at once.
     fn excludes(&self, other: &Self) -> bool {
-        let same_id = self.virtual_router_id == other.virtual_router_id && self.interface == other.interface;
-        self.address == other.address || self.name == other.name || same_id
+        let same_id = self.virtual_router_id == other.virtual_router_id
+            && self.interface == other.interface
+            && self.family() == other.family();
+        let same_address = self.addresses().any(|address| other.addresses().any(|its| its == address));
+        let same_name = self.names().any(|name| other.names().any(|its| its == name));
+        same_address || same_name || same_id
     }
 }
 
@@ -133,10 +140,11 @@ impl Keeper {
         control: &mut impl Control,
     ) -> Result<(), CannotBegin> {
         self.end_what_excludes(settings, now, control);
-        let neighbour = self.vips.iter().find(|vip| vip.settings.interface == settings.interface);
-        let on = neighbour.ok_or(CannotBegin::Interface)?.on;
+        let ports: Vec<_> =
+            settings.places().map(|place| self.port_of(place)).collect::<Option<_>>().ok_or(CannotBegin::Interface)?;
+        let on = ports[0];
         let parameters = start::parameters(settings, &self.settings, self.ports[on].primary)?;
-        let next = VirtualAddress::new(settings.clone(), on, VirtualRouter::new(parameters, now));
+        let next = VirtualAddress::new(settings.clone(), &ports, VirtualRouter::new(parameters, now));
         let free = self.vips.iter().position(VirtualAddress::is_gone).unwrap_or(self.vips.len());
         if free >= PLACES {
             return Err(CannotBegin::Places);
@@ -147,15 +155,22 @@ impl Keeper {
             None => self.vips.push(next),
         }
         self.listen_on(on)?;
+        let link = self.vips[free].link(&self.ports);
         let router = &mut self.vips[free].router;
-        if let Some(link) = self.ports[on].told {
-            router.handle_link(link, now);
-        }
+        router.handle_link(link, now);
         if !self.settings.observe {
             router.startup(now);
         }
         self.perform(free, now, control);
         Ok(())
+    }
+
+    /// Where an address lives whose interface others name in the same way.
+    fn port_of(&self, place: Place<'_>) -> Option<InterfaceIndex> {
+        let of = |vip: &VirtualAddress| {
+            vip.settings.places().zip(vip.ports()).find(|(here, _)| *here == place).map(|(_, on)| on)
+        };
+        self.vips.iter().find_map(of)
     }
 
     /// One that was given up before, is needed again, and still lingers.

@@ -1,13 +1,14 @@
 //! What the keeper is told: the part of the configuration that concerns the election, for one node.
 
 use std::fmt;
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 use std::num::NonZeroU16;
 use std::time::Duration;
 
 use fmc_config::model::Config;
 use fmc_config::model::backend::Backend;
 use fmc_config::model::election::{Centiseconds, Failback, Transport, Version};
+use fmc_config::model::family::Family;
 use fmc_config::model::frontend::Frontend;
 use fmc_config::model::name::{NodeName, VipName};
 use fmc_config::model::node::{InterfaceName, Node};
@@ -15,7 +16,7 @@ use fmc_config::model::vip::{Vip, VirtualRouterId};
 use serde::{Deserialize, Serialize};
 
 use super::advert_keys::{AdvertKey, AdvertKeys};
-use crate::packet::MULTICAST_GROUP;
+use crate::packet::multicast_group;
 
 /// Everything that the keeper needs; it crosses from the proxy, which alone reads files.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -25,7 +26,9 @@ pub struct KeeperSettings {
     /// Its place in `[nodes]`, 0 first.
     pub rank: u8,
     /// Its own address.
-    pub address: Ipv4Addr,
+    pub address: IpAddr,
+    /// Further ones of its own.
+    pub other_addresses: Vec<IpAddr>,
     /// Every other node.
     pub peers: Vec<PeerSettings>,
     /// Every virtual address.
@@ -60,7 +63,9 @@ pub struct PeerSettings {
     /// As in `[nodes]`.
     pub name: NodeName,
     /// Heartbeats go there and come from there.
-    pub address: Ipv4Addr,
+    pub address: IpAddr,
+    /// Further ones of its own.
+    pub other_addresses: Vec<IpAddr>,
     /// Its place in `[nodes]`.
     pub rank: u8,
 }
@@ -71,13 +76,26 @@ pub struct VipSettings {
     /// As in `[vips.NAME]`.
     pub name: VipName,
     /// The address.
-    pub address: Ipv4Addr,
+    pub address: IpAddr,
     /// VRID.
     pub virtual_router_id: VirtualRouterId,
     /// Where it lives on this node; `None`: on the interface that holds the node's address.
     pub interface: Option<InterfaceName>,
     /// How long a fall that the servers caused must last before it acts.
     pub settle: Duration,
+    /// The others that the same election gives to the same owner, in the order of their adverts.
+    pub followers: Vec<FollowerSettings>,
+}
+
+/// A virtual address that goes where another one goes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FollowerSettings {
+    /// As in `[vips.NAME]`.
+    pub name: VipName,
+    /// The address.
+    pub address: IpAddr,
+    /// Where it lives on this node; `None`: on the interface that holds the node's address.
+    pub interface: Option<InterfaceName>,
 }
 
 /// The secrets of the pair: the first signs, every one is accepted, so that a key can be replaced on one node after the other.
@@ -132,12 +150,14 @@ impl KeeperSettings {
         let Secrets { pair, adverts } = secrets;
         let own = config.nodes.iter().find(|other| other.name == *node).ok_or_else(|| UnknownNode(node.clone()))?;
         let election = &config.election;
+        let elected = config.vips.iter().filter(|vip| vip.follows.is_none());
         Ok(Self {
             node: own.name.clone(),
             rank: own.rank,
             address: own.address,
+            other_addresses: own.other_addresses.clone(),
             peers: config.nodes.iter().filter(|other| other.name != own.name).map(PeerSettings::of).collect(),
-            vips: config.vips.iter().map(|vip| VipSettings::of(vip, own, config)).collect(),
+            vips: elected.map(|vip| VipSettings::of(vip, own, config)).collect(),
             interval: election.interval,
             failback: election.failback,
             priority: election.priority,
@@ -154,17 +174,23 @@ impl KeeperSettings {
 }
 
 impl KeeperSettings {
-    /// Where adverts go.
-    pub fn destinations(&self) -> impl Iterator<Item = Ipv4Addr> + '_ {
-        let group = (self.transport == Transport::Multicast).then_some(MULTICAST_GROUP);
-        let peers = self.peers.iter().filter(|_| self.transport == Transport::Unicast).map(|peer| peer.address);
-        group.into_iter().chain(peers)
+    /// Where adverts of this family go.
+    pub fn destinations(&self, family: Family) -> impl Iterator<Item = IpAddr> + '_ {
+        let group = (self.transport == Transport::Multicast).then(|| multicast_group(family));
+        let peers = self.peers.iter().filter(|_| self.transport == Transport::Unicast);
+        group.into_iter().chain(peers.filter_map(move |peer| peer.address_in(family)))
     }
 }
 
 impl PeerSettings {
     fn of(node: &Node) -> Self {
-        Self { name: node.name.clone(), address: node.address, rank: node.rank }
+        let Node { name, address, interface: _, other_addresses, rank } = node;
+        Self { name: name.clone(), address: *address, other_addresses: other_addresses.clone(), rank: *rank }
+    }
+
+    /// The first of its addresses that is of this family.
+    pub fn address_in(&self, family: Family) -> Option<IpAddr> {
+        std::iter::once(&self.address).chain(&self.other_addresses).copied().find(|own| Family::of(*own) == family)
     }
 }
 
@@ -176,14 +202,58 @@ impl VipSettings {
             virtual_router_id: vip.virtual_router_id,
             interface: vip.interface_on(own).cloned(),
             settle: settle(vip, config),
+            followers: config
+                .elected_with(&vip.name)
+                .skip(1)
+                .map(|follower| FollowerSettings::of(follower, own))
+                .collect(),
         }
+    }
+
+    /// The names of all that the election is about, its own first.
+    pub fn names(&self) -> impl Iterator<Item = &VipName> {
+        std::iter::once(&self.name).chain(self.followers.iter().map(|follower| &follower.name))
+    }
+
+    /// All addresses that it gives away, its own first.
+    pub fn addresses(&self) -> impl Iterator<Item = IpAddr> + '_ {
+        std::iter::once(self.address).chain(self.followers.iter().map(|follower| follower.address))
+    }
+
+    /// That of its virtual router; those that follow may be of the other.
+    pub fn family(&self) -> Family {
+        Family::of(self.address)
+    }
+
+    /// Where each of its addresses lives, its own first.
+    pub fn interfaces(&self) -> impl Iterator<Item = Option<&InterfaceName>> {
+        std::iter::once(&self.interface)
+            .chain(self.followers.iter().map(|follower| &follower.interface))
+            .map(Option::as_ref)
     }
 }
 
-/// Two detection times of the slowest check behind the address: both nodes have seen by then what there is to see.
+/// An interface by its name, if it has one in the settings, and the family of the adverts there.
+pub(super) type Place<'a> = (Option<&'a InterfaceName>, Family);
+
+impl VipSettings {
+    /// The same with the family of the election, by which an interface has sockets.
+    pub(super) fn places(&self) -> impl Iterator<Item = Place<'_>> {
+        self.interfaces().map(|interface| (interface, self.family()))
+    }
+}
+
+impl FollowerSettings {
+    fn of(vip: &Vip, own: &Node) -> Self {
+        Self { name: vip.name.clone(), address: vip.address, interface: vip.interface_on(own).cloned() }
+    }
+}
+
+/// Two detection times of the slowest check behind the addresses of the election: both nodes have seen by then what there is to see.
 fn settle(vip: &Vip, config: &Config) -> Duration {
+    let names: Vec<_> = config.elected_with(&vip.name).map(|other| &other.name).collect();
     let is_behind =
-        |backend: &Backend, frontend: &Frontend| frontend.vip == vip.name && frontend.backend == backend.name;
+        |backend: &Backend, frontend: &Frontend| names.contains(&&frontend.vip) && frontend.backend == backend.name;
     let behind = config.backends.iter().filter(|backend| config.frontends.iter().any(|f| is_behind(backend, f)));
     behind.map(|backend| backend.check.detection_time() * 2).max().unwrap_or_default()
 }

@@ -1,6 +1,6 @@
 //! How things stand, as values for the status, the metrics and the other processes.
 
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 use std::time::Duration;
 
 use fmc_config::model::name::{NodeName, VipName};
@@ -24,7 +24,7 @@ pub struct Snapshot {
     pub vips: Vec<VipSnapshot>,
     /// Every other node, in the order of the settings.
     pub peers: Vec<PeerSnapshot>,
-    /// Every interface that carries a VIP.
+    /// Every interface that carries a VIP, once for each family that is elected there.
     pub interfaces: Vec<InterfaceSnapshot>,
     /// How late the election thread wakes.
     pub lateness: LatenessSummary,
@@ -44,7 +44,9 @@ pub struct VipSnapshot {
     /// As in the settings.
     pub name: VipName,
     /// The address.
-    pub address: Ipv4Addr,
+    pub address: IpAddr,
+    /// The VIP whose election this one goes with; what is said of the role is said of that election.
+    pub follows: Option<VipName>,
     /// VRID.
     pub virtual_router_id: u8,
     /// The interface it lives on.
@@ -84,7 +86,9 @@ pub struct PeerSnapshot {
     /// As in the settings.
     pub name: NodeName,
     /// Where it is.
-    pub address: Ipv4Addr,
+    pub address: IpAddr,
+    /// Where its advertisements come from, as it last said: link-local addresses among them, which no configuration knows.
+    pub sources: Vec<IpAddr>,
     /// Since its last accepted heartbeat; `None` before the first.
     pub heartbeat_age: Option<Duration>,
     /// Of its configuration; `None` before the first.
@@ -106,7 +110,7 @@ pub struct PeerVip {
     pub serving: bool,
 }
 
-/// One interface.
+/// One interface, as the elections of one family have it: with both it stands twice.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct InterfaceSnapshot {
     /// Its name.
@@ -114,7 +118,7 @@ pub struct InterfaceSnapshot {
     /// Up, with carrier and with our own address.
     pub up: bool,
     /// Source of our adverts.
-    pub primary: Ipv4Addr,
+    pub primary: IpAddr,
     /// Discarded packets by reason, in the order of [`Discarded::COUNTERS`].
     pub discarded: [u64; Discarded::COUNTERS.len()],
     /// Packets that the kernel dropped because the receive buffer was full.

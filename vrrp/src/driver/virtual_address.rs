@@ -1,15 +1,20 @@
-//! One VIP in the driver: its router, and what is known of its address.
+//! One election in the driver: its router, and what is known of its address, or of its addresses.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
+use fmc_config::model::name::VipName;
+
 use crate::boot_instant::BootInstant;
-use crate::lease::{Epoch, Holding, InterfaceIndex, LEASE};
+use crate::lease::{Epoch, Holding, Home, InterfaceIndex, LEASE};
+use crate::observer::Observer;
 use crate::packet::sequence::Accepted;
 use crate::router::role::Role;
-use crate::router::{AddressLoss, VirtualRouter};
+use crate::router::{AddressLoss, Link, VirtualRouter};
 
 use super::mismatch::Mismatches;
-use super::settings::VipSettings;
+use super::port::Port;
+use super::settings::{FollowerSettings, VipSettings};
 use super::snapshot::{LastHeard, VipSnapshot};
 
 /// A renewal is heard of each 250 ms; an address that vanishes this long after the last one was not renewed.
@@ -18,11 +23,14 @@ const RENEWED_WITHIN: Duration = crate::lease::LATEST_RENEWAL;
 /// An address that does not come in half a lease counts as lost. Meanwhile other nodes obey our adverts and nobody serves.
 const INSTALLED_WITHIN: Duration = Duration::from_millis(LEASE.as_millis() as u64 / 2);
 
-/// A VIP.
+/// A VIP, with those that follow it.
 #[derive(Debug)]
 pub(super) struct VirtualAddress {
     pub(super) settings: VipSettings,
+    /// Where it advertises.
     pub(super) on: InterfaceIndex,
+    /// Where its addresses live, in the order of the settings.
+    homes: Vec<Home>,
     pub(super) router: VirtualRouter,
     pub(super) address: Address,
     /// Of the last command to the address thread.
@@ -31,6 +39,8 @@ pub(super) struct VirtualAddress {
     /// The settings have it no more: it is given up in good order, and its place is free when it is gone.
     pub(super) is_leaving: bool,
     pub(super) mismatches: Mismatches,
+    /// Of an observer: what it sees of the election.
+    pub(super) observer: Observer,
     /// Signed adverts that have counted: a replay of one does not.
     pub(super) accepted: Accepted,
     complained_at: Option<BootInstant>,
@@ -39,30 +49,34 @@ pub(super) struct VirtualAddress {
 /// One line about an address that cannot be installed or removed in this time: the router tries again at each interval.
 const COMPLAIN_EVERY: Duration = Duration::from_secs(10);
 
-/// The address, as the address thread and the kernel tell.
+/// The address, as the address thread and the kernel tell. Several come and go together: one that is missing is a loss of all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Address {
     /// Not on this node by our doing.
     Absent,
     /// The address thread was told to install it, at this moment.
     Installing { since: BootInstant },
-    /// It is installed. `present`: the kernel's last event says so too.
-    Installed { renewed_at: BootInstant, present: bool },
+    /// It is installed. `missing`: a bit for each that is gone by the kernel's last event.
+    Installed { renewed_at: BootInstant, missing: u64 },
     /// The address thread was told to remove it.
     Removing,
 }
 
 impl VirtualAddress {
-    pub(super) fn new(settings: VipSettings, on: InterfaceIndex, router: VirtualRouter) -> Self {
+    /// `ports`: where each of its addresses lives, its own first.
+    pub(super) fn new(settings: VipSettings, ports: &[InterfaceIndex], router: VirtualRouter) -> Self {
+        let homes = settings.addresses().zip(ports).map(|(address, on)| Home { address, on: *on }).collect();
         Self {
             settings,
-            on,
+            on: ports.first().copied().unwrap_or_default(),
+            homes,
             router,
             address: Address::Absent,
             epoch: 0,
             last_heard: None,
             is_leaving: false,
             mismatches: Mismatches::default(),
+            observer: Observer::default(),
             accepted: Accepted::default(),
             complained_at: None,
         }
@@ -75,8 +89,34 @@ impl VirtualAddress {
 
     /// What the address thread has to know.
     pub(super) fn holding(&self) -> Holding {
-        let VipSettings { address, virtual_router_id, .. } = &self.settings;
-        Holding { address: *address, on: self.on, virtual_router_id: virtual_router_id.get() }
+        Holding { homes: self.homes.clone(), virtual_router_id: self.settings.virtual_router_id.get() }
+    }
+
+    /// Where each of its addresses lives, in the order of the settings.
+    pub(super) fn ports(&self) -> impl Iterator<Item = InterfaceIndex> + '_ {
+        self.homes.iter().map(|home| home.on)
+    }
+
+    /// Whether one of its addresses lives there.
+    pub(super) fn lives_on(&self, port: InterfaceIndex) -> bool {
+        self.homes.iter().any(|home| home.on == port)
+    }
+
+    /// Every interface must be up that it needs.
+    pub(super) fn link(&self, ports: &[Port]) -> Link {
+        let is_down = |home: &Home| ports[home.on].told == Some(Link::Down);
+        if self.homes.iter().any(is_down) { Link::Down } else { Link::Up }
+    }
+
+    /// Whether the election is about the VIP of this name.
+    pub(super) fn carries(&self, name: &VipName) -> bool {
+        self.settings.names().any(|own| own == name)
+    }
+
+    /// Its bit in [`Address::Installed`], when the address there is one of its own.
+    pub(super) fn bit(&self, ports: &[Port], index: u32, address: IpAddr) -> Option<u64> {
+        let is_it = |home: &Home| home.address == address && ports[home.on].index == index;
+        self.homes.iter().position(is_it).map(|place| 1 << place)
     }
 
     /// Given up, and nothing of it is left.
@@ -98,24 +138,24 @@ impl VirtualAddress {
         !is_early
     }
 
-    /// The kernel added or renewed it.
-    pub(super) fn seen(&mut self, now: BootInstant) {
-        if let Address::Installed { renewed_at, present } = &mut self.address {
-            (*renewed_at, *present) = (now, true);
+    /// The kernel added or renewed the one of this bit.
+    pub(super) fn seen(&mut self, bit: u64, now: BootInstant) {
+        if let Address::Installed { renewed_at, missing } = &mut self.address {
+            (*renewed_at, *missing) = (now, *missing & !bit);
         }
     }
 
-    /// The kernel removed it.
-    pub(super) fn gone(&mut self) {
-        if let Address::Installed { present, .. } = &mut self.address {
-            *present = false;
+    /// The kernel removed the one of this bit.
+    pub(super) fn gone(&mut self, bit: u64) {
+        if let Address::Installed { missing, .. } = &mut self.address {
+            *missing |= bit;
         }
     }
 
-    /// How it was lost, when the kernel's last word is that it is gone.
+    /// How it was lost, when the kernel's last word is that it is gone, or one of several.
     pub(super) fn loss(&self, now: BootInstant) -> Option<AddressLoss> {
         match self.address {
-            Address::Installed { renewed_at, present: false } => {
+            Address::Installed { renewed_at, missing: 1.. } => {
                 let is_fresh = now.saturating_duration_since(renewed_at) <= RENEWED_WITHIN;
                 Some(if is_fresh { AddressLoss::Removed } else { AddressLoss::Expired })
             }
@@ -131,12 +171,27 @@ impl VirtualAddress {
         }
     }
 
-    pub(super) fn snapshot(&self, interface: &str, now: BootInstant) -> VipSnapshot {
+    /// One for each of its addresses.
+    pub(super) fn snapshots(&self, ports: &[Port], now: BootInstant) -> Vec<VipSnapshot> {
+        let own = self.snapshot(&ports[self.on].name, now);
+        let follower = |(follower, home): (&FollowerSettings, &Home)| VipSnapshot {
+            name: follower.name.clone(),
+            address: follower.address,
+            follows: Some(self.settings.name.clone()),
+            interface: ports[home.on].name.clone(),
+            ..own.clone()
+        };
+        let followers = self.settings.followers.iter().zip(&self.homes[1..]).map(follower);
+        std::iter::once(own.clone()).chain(followers).collect()
+    }
+
+    fn snapshot(&self, interface: &str, now: BootInstant) -> VipSnapshot {
         let explanation = self.router.explain();
         let report = self.router.report();
         VipSnapshot {
             name: self.settings.name.clone(),
             address: self.settings.address,
+            follows: None,
             virtual_router_id: self.settings.virtual_router_id.get(),
             interface: interface.to_owned(),
             role: report.role,
@@ -169,6 +224,7 @@ mod tests {
         let parameters = Parameters {
             virtual_router_id,
             address,
+            others: Vec::new(),
             source: [192, 168, 0, 30].into(),
             rank: 0,
             version: Version::V3(ChecksumForm::PseudoHeader),
@@ -181,14 +237,14 @@ mod tests {
             peers: [].into_iter().collect(),
         };
         let name = "api".parse().unwrap();
-        let settings = VipSettings { name, address, virtual_router_id, interface: None, settle };
-        VirtualAddress::new(settings, 0, VirtualRouter::new(parameters, START))
+        let settings = VipSettings { name, address, virtual_router_id, interface: None, settle, followers: Vec::new() };
+        VirtualAddress::new(settings, &[0], VirtualRouter::new(parameters, START))
     }
 
     #[test]
     fn only_an_installation_waits_for_an_answer_and_for_half_a_lease() {
         let mut vip = virtual_address();
-        let installed = Address::Installed { renewed_at: START, present: true };
+        let installed = Address::Installed { renewed_at: START, missing: 0 };
         for address in [Address::Absent, installed, Address::Removing] {
             vip.address = address;
             assert_eq!(vip.answer_due(), None, "{address:?}");
@@ -200,9 +256,9 @@ mod tests {
     #[test]
     fn an_address_that_vanished_was_removed_when_its_lease_was_fresh_and_expired_when_it_was_not() {
         let mut vip = virtual_address();
-        vip.address = Address::Installed { renewed_at: START, present: true };
+        vip.address = Address::Installed { renewed_at: START, missing: 0 };
         assert_eq!(vip.loss(START + Duration::from_secs(9)), None);
-        vip.gone();
+        vip.gone(1);
         assert_eq!(vip.loss(START + Duration::from_millis(750)), Some(AddressLoss::Removed));
         assert_eq!(vip.loss(START + Duration::from_millis(751)), Some(AddressLoss::Expired));
     }

@@ -1,6 +1,6 @@
 //! The layout of a heartbeat: bytes to value and back, without judging whether it is fresh or genuine. [core]
 
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 use std::ops::Range;
 
 use super::session::Rejected;
@@ -11,7 +11,10 @@ use crate::router::role::Role;
 use crate::tier::Tier;
 
 pub(super) const HEADER_LEN: usize = 56;
+/// An entry of IPv4.
 pub(super) const ENTRY_LEN: usize = 12;
+/// An entry of IPv6.
+const LONG_ENTRY_LEN: usize = 36;
 /// HMAC-SHA256, not truncated.
 pub(super) const TAG_LEN: usize = 32;
 
@@ -32,6 +35,8 @@ const THIS_VERSION: u8 = 2;
 const SIGNED: u8 = 1;
 const RECEIVER_SHIFT: u8 = 4;
 const NOBODY: u8 = 255;
+/// In the state of an entry: its addresses have sixteen octets.
+const IS_IPV6: u8 = 1 << 5;
 
 /// Everything but the entries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,14 +56,9 @@ pub(super) struct Header {
 }
 
 impl Header {
-    /// Octets before the tag.
-    pub(super) fn body_len(&self) -> usize {
-        HEADER_LEN + usize::from(self.count) * ENTRY_LEN
-    }
-
-    /// Octets of the whole datagram.
-    pub(super) fn datagram_len(&self) -> usize {
-        self.body_len() + if self.signed { TAG_LEN } else { 0 }
+    /// Octets of the tag.
+    pub(super) fn tag_len(&self) -> usize {
+        if self.signed { TAG_LEN } else { 0 }
     }
 
     pub(super) fn encode(&self, out: &mut [u8; HEADER_LEN]) {
@@ -96,17 +96,22 @@ impl Header {
             config_hash: read(bytes, CONFIG_HASH),
             accepted: Some(read(bytes, ACCEPTED)).filter(|bits| *bits != 0).map(Sequence::from_bits),
         };
-        if datagram.len() == header.datagram_len() { Ok(header) } else { Err(Rejected::Length) }
+        let body = entries_end(datagram, header.count);
+        let is_whole = body.is_some_and(|body| body + header.tag_len() == datagram.len());
+        if is_whole { Ok(header) } else { Err(Rejected::Length) }
     }
 
     /// The value, from the entries behind the header.
-    pub(super) fn heartbeat(&self, entries: &[u8]) -> Result<Heartbeat, Rejected> {
+    pub(super) fn heartbeat(&self, mut entries: &[u8]) -> Result<Heartbeat, Rejected> {
         // Unsigned, anybody could say it and have us skip to the end of the sequence.
         let accepted = self.accepted.filter(|_| self.signed);
         let virtual_routers = Default::default();
         let mut heartbeat = Heartbeat { rank: self.rank, config_hash: self.config_hash, accepted, virtual_routers };
-        for entry in entries.as_chunks().0 {
+        for _ in 0..self.count {
+            let (entry, rest) =
+                entry_len(entries).and_then(|length| entries.split_at_checked(length)).ok_or(Rejected::Length)?;
             heartbeat.virtual_routers.try_push(decode_entry(entry)?).map_err(|_| Rejected::Malformed)?;
+            entries = rest;
         }
         Ok(heartbeat)
     }
@@ -116,30 +121,70 @@ fn read(bytes: &[u8; HEADER_LEN], range: Range<usize>) -> u64 {
     bytes[range].iter().fold(0, |value, &octet| (value << 8) | u64::from(octet))
 }
 
-pub(super) fn encode_entry(report: &PeerReport, out: &mut [u8; ENTRY_LEN]) {
-    let state = role_bits(report.role) | (tier_bits(report.tier) << 2) | (u8::from(report.serving) << 4);
-    out[0] = report.virtual_router_id;
-    out[1] = state;
-    out[2] = report.priority.get();
-    out[3] = report.claim.unwrap_or(NOBODY);
-    out[4..8].copy_from_slice(&report.address.octets());
-    out[8..12].copy_from_slice(&report.source.octets());
+/// Octets of the entry that begins here.
+fn entry_len(entries: &[u8]) -> Option<usize> {
+    entries.get(1).map(|state| if state & IS_IPV6 == 0 { ENTRY_LEN } else { LONG_ENTRY_LEN })
 }
 
-fn decode_entry(entry: &[u8; ENTRY_LEN]) -> Result<PeerReport, Rejected> {
-    let [id, state, priority, claim, a, b, c, d, e, f, g, h] = *entry;
-    if id == 0 || state >> 5 != 0 {
+/// Where the last of so many entries ends, when all are there.
+fn entries_end(datagram: &[u8], count: u8) -> Option<usize> {
+    (0..count).try_fold(HEADER_LEN, |end, _| {
+        let next = end + entry_len(datagram.get(end..)?)?;
+        (next <= datagram.len()).then_some(next)
+    })
+}
+
+/// Octets of the entry of a virtual router of `address`.
+pub(super) fn len_of(address: IpAddr) -> usize {
+    if address.is_ipv6() { LONG_ENTRY_LEN } else { ENTRY_LEN }
+}
+
+/// Writes an entry in front of `out` and returns what is behind it.
+pub(super) fn encode_entry<'a>(report: &PeerReport, out: &'a mut [u8]) -> &'a mut [u8] {
+    let (out, rest) = out.split_at_mut(len_of(report.address));
+    let state = role_bits(report.role) | (tier_bits(report.tier) << 2) | (u8::from(report.serving) << 4);
+    out[0] = report.virtual_router_id;
+    out[1] = state | if report.address.is_ipv6() { IS_IPV6 } else { 0 };
+    out[2] = report.priority.get();
+    out[3] = report.claim.unwrap_or(NOBODY);
+    let addresses = &mut out[4..];
+    let (address, source) = addresses.split_at_mut(addresses.len() / 2);
+    write_address(report.address, address);
+    write_address(report.source, source);
+    rest
+}
+
+/// One of the other family than its virtual router is nothing that a node says: it stays zero.
+fn write_address(address: IpAddr, out: &mut [u8]) {
+    match address {
+        IpAddr::V4(address) if out.len() == 4 => out.copy_from_slice(&address.octets()),
+        IpAddr::V6(address) if out.len() == 16 => out.copy_from_slice(&address.octets()),
+        IpAddr::V4(_) | IpAddr::V6(_) => out.fill(0),
+    }
+}
+
+fn read_address(octets: &[u8]) -> Result<IpAddr, Rejected> {
+    match octets.first_chunk::<16>() {
+        Some(octets) => Ok(IpAddr::from(*octets)),
+        None => octets.first_chunk::<4>().map(|octets| IpAddr::from(*octets)).ok_or(Rejected::Length),
+    }
+}
+
+fn decode_entry(entry: &[u8]) -> Result<PeerReport, Rejected> {
+    let ([id, state, priority, claim], addresses) = entry.split_first_chunk().ok_or(Rejected::Length)?;
+    if *id == 0 || state >> 6 != 0 {
         return Err(Rejected::Malformed);
     }
+    let (address, source) = addresses.split_at(addresses.len() / 2);
     Ok(PeerReport {
-        virtual_router_id: id,
-        address: Ipv4Addr::new(a, b, c, d),
-        source: Ipv4Addr::new(e, f, g, h),
+        virtual_router_id: *id,
+        address: read_address(address)?,
+        source: read_address(source)?,
         role: role(state & 3),
         tier: tier(state >> 2 & 3).ok_or(Rejected::Malformed)?,
         serving: state >> 4 & 1 == 1,
-        priority: Priority::new(priority),
-        claim: (claim != NOBODY).then_some(claim),
+        priority: Priority::new(*priority),
+        claim: (*claim != NOBODY).then_some(*claim),
     })
 }
 

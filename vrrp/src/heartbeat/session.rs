@@ -15,8 +15,8 @@
 use ring::hmac;
 use serde::{Deserialize, Serialize};
 
-use super::codec::{ENTRY_LEN, HEADER_LEN, Header, TAG_LEN, encode_entry};
-use super::{Heartbeat, MAX_VIRTUAL_ROUTERS, PeerReport};
+use super::codec::{HEADER_LEN, Header, TAG_LEN, encode_entry};
+use super::{Heartbeat, PeerReport};
 use crate::packet::sequence::Sequence;
 
 /// How many of our own datagrams ago the echoed one may be. More than a round trip with some datagrams out of turn, and few
@@ -173,7 +173,8 @@ impl Session {
         self.keys = keys;
     }
 
-    /// Writes the next datagram to the peer and returns its length. `accepted`: its newest signed advertisement that counted here. Of more than [`MAX_VIRTUAL_ROUTERS`] reports the first count.
+    /// Writes the next datagram to the peer and returns its length. `accepted`: its newest signed advertisement that counted here. Of more reports than there
+    /// is room for the first count.
     ///
     /// # Panics
     /// When `out` is too short; [`super::MAX_LEN`] always suffices.
@@ -185,20 +186,18 @@ impl Session {
         out: &mut [u8],
     ) -> usize {
         self.sequence += 1;
-        let reports = &reports[..reports.len().min(MAX_VIRTUAL_ROUTERS)];
+        let reports = &reports[..super::room_for(reports.iter().map(|report| report.address))];
         let header = Header { accepted, ..self.header(config_hash, reports.len() as u8) };
-        let out = &mut out[..header.datagram_len()];
-        let (body, tag) = out.split_at_mut(header.body_len());
+        let body = super::length(reports.iter().map(|report| report.address));
+        let (body, tag) = out[..body + header.tag_len()].split_at_mut(body);
         if let Some((head, entries)) = body.split_first_chunk_mut::<HEADER_LEN>() {
             header.encode(head);
-            for (entry, report) in entries.as_chunks_mut::<ENTRY_LEN>().0.iter_mut().zip(reports) {
-                encode_entry(report, entry);
-            }
+            reports.iter().fold(entries, |entries, report| encode_entry(report, entries));
         }
         if let Some(key) = self.keys.signing() {
             tag.copy_from_slice(hmac::sign(key, body).as_ref());
         }
-        header.datagram_len()
+        body.len() + tag.len()
     }
 
     fn header(&self, config_hash: u64, count: u8) -> Header {
@@ -245,7 +244,7 @@ impl Session {
         if (header.rank, header.to) != (self.peer_rank, self.own_rank) {
             return Err(Rejected::Rank);
         }
-        let heartbeat = header.heartbeat(&datagram[HEADER_LEN..header.body_len()])?;
+        let heartbeat = header.heartbeat(&datagram[HEADER_LEN..])?;
         self.check_freshness(&header).inspect_err(|_| self.remember(&header))?;
         let Header { session, sequence, .. } = header;
         self.established =

@@ -1,7 +1,7 @@
 //! What the kernel tells about links and addresses while the election runs.
 
 use std::io;
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 use std::os::fd::{AsFd, BorrowedFd};
 
 use arrayvec::ArrayString;
@@ -11,8 +11,8 @@ use nix::errno::Errno;
 use super::KernelError;
 use super::message::{self, Frame, RTM_DELADDR, RTM_DELLINK, RTM_NEWADDR, RTM_NEWLINK};
 
-/// `RTNLGRP_LINK` and `RTNLGRP_IPV4_IFADDR` (linux/rtnetlink.h).
-const GROUPS: [u32; 2] = [1, 5];
+/// `RTNLGRP_LINK`, `RTNLGRP_IPV4_IFADDR` and `RTNLGRP_IPV6_IFADDR` (linux/rtnetlink.h).
+const GROUPS: [u32; 3] = [1, 5, 9];
 
 /// Room for events while the thread does other things; each renewal of a lease is one of about 100 bytes (700 with the
 /// kernel's overhead). When it is full the kernel drops events and says so: [`KernelEvent::Overrun`].
@@ -41,20 +41,20 @@ pub enum KernelEvent {
         /// On which interface.
         index: u32,
         /// Which one.
-        address: Ipv4Addr,
+        address: IpAddr,
     },
-    /// An address was deleted or has expired.
+    /// An address was deleted or has expired, or the kernel may not use it (yet): see [`super::Address::usable`].
     AddressRemoved {
         /// From which interface.
         index: u32,
         /// Which one.
-        address: Ipv4Addr,
+        address: IpAddr,
     },
     /// Events were lost: what is known of links and addresses may be wrong until it is read anew.
     Overrun,
 }
 
-/// A socket that hears every change of links and IPv4 addresses.
+/// A socket that hears every change of links and addresses.
 #[derive(Debug)]
 pub struct Events {
     socket: Socket,
@@ -109,10 +109,14 @@ fn event(frame: &Frame<'_>) -> Option<KernelEvent> {
                 KernelEvent::LinkDown { index: link.index }
             })
         }
-        RTM_NEWADDR => message::address(frame.payload)
-            .map(|view| KernelEvent::AddressAdded { index: view.index, address: view.address }),
-        RTM_DELADDR => message::address(frame.payload)
-            .map(|view| KernelEvent::AddressRemoved { index: view.index, address: view.address }),
+        RTM_NEWADDR | RTM_DELADDR => {
+            let message::AddressView { index, address, usable, .. } = message::address(frame.payload)?;
+            Some(if usable && frame.kind == RTM_NEWADDR {
+                KernelEvent::AddressAdded { index, address }
+            } else {
+                KernelEvent::AddressRemoved { index, address }
+            })
+        }
         _ => None,
     }
 }

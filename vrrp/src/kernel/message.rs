@@ -1,8 +1,9 @@
 //! rtnetlink messages: requests are built from the typed crates; answers and events are read in place, without allocation,
 //! since the election thread sees one event for each renewal.
 
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 
+use fmc_config::model::family::Family;
 use netlink_packet_core::{
     NLA_HEADER_SIZE, NetlinkBuffer, NetlinkHeader, NetlinkMessage, NetlinkPayload, NlaBuffer, NlasIterator,
 };
@@ -94,11 +95,12 @@ pub(super) fn link(payload: &[u8]) -> Option<LinkView<'_>> {
 /// What we read of an `RTM_NEWADDR` or `RTM_DELADDR`.
 pub(super) struct AddressView<'a> {
     pub(super) index: u32,
-    pub(super) address: Ipv4Addr,
+    pub(super) address: IpAddr,
     pub(super) prefix_length: u8,
     pub(super) label: &'a str,
     pub(super) permanent: bool,
     pub(super) secondary: bool,
+    pub(super) usable: bool,
 }
 
 /// `None` for another family or a message without an address.
@@ -108,13 +110,13 @@ pub(super) fn address(payload: &[u8]) -> Option<AddressView<'_>> {
     for attribute in NlasIterator::new(payload.get(ADDRESS_HEADER_LENGTH..)?).flatten() {
         let (kind, value) = parts(attribute);
         match kind {
-            IFA_LOCAL => local = ipv4(value),
-            IFA_ADDRESS => peer = ipv4(value),
+            IFA_LOCAL => local = ip(value),
+            IFA_ADDRESS => peer = ip(value),
             IFA_LABEL => label = text(value),
             _ => {}
         }
     }
-    (header.family == AddressFamily::Inet).then_some(())?;
+    matches!(header.family, AddressFamily::Inet | AddressFamily::Inet6).then_some(())?;
     Some(AddressView {
         index: header.index,
         address: local.or(peer)?,
@@ -122,6 +124,7 @@ pub(super) fn address(payload: &[u8]) -> Option<AddressView<'_>> {
         label,
         permanent: header.flags.contains(AddressHeaderFlags::Permanent),
         secondary: header.flags.contains(AddressHeaderFlags::Secondary),
+        usable: !header.flags.intersects(AddressHeaderFlags::Tentative | AddressHeaderFlags::Dadfailed),
     })
 }
 
@@ -130,8 +133,11 @@ fn parts(attribute: NlaBuffer<&[u8]>) -> (u16, &[u8]) {
     (kind, attribute.into_inner().get(NLA_HEADER_SIZE..end).unwrap_or_default())
 }
 
-fn ipv4(value: &[u8]) -> Option<Ipv4Addr> {
-    value.first_chunk::<4>().map(|octets| Ipv4Addr::from(*octets))
+fn ip(value: &[u8]) -> Option<IpAddr> {
+    match value.first_chunk::<16>() {
+        Some(octets) => Some(IpAddr::from(*octets)),
+        None => value.first_chunk::<4>().map(|octets| IpAddr::from(*octets)),
+    }
 }
 
 /// The kernel ends its strings with a zero byte; names and labels are ASCII.
@@ -152,42 +158,46 @@ pub(super) fn list_links() -> RouteNetlinkMessage {
     RouteNetlinkMessage::GetLink(LinkMessage::default())
 }
 
-/// `RTM_GETADDR` for every IPv4 address.
+/// `RTM_GETADDR` for every address of either family.
 pub(super) fn list_addresses() -> RouteNetlinkMessage {
-    let mut message = AddressMessage::default();
-    message.header.family = AddressFamily::Inet;
-    RouteNetlinkMessage::GetAddress(message)
+    RouteNetlinkMessage::GetAddress(AddressMessage::default())
 }
 
-/// `RTM_NEWADDR` for a /32 with a lifetime and without a prefix route.
+/// `RTM_NEWADDR` for one address with a lifetime and without a prefix route.
+///
+/// One of IPv6 is not looked for on the link first: who had it may be dead, and its clients wait. And nothing is sent from it that does
+/// not ask for it, as IPv4 would have it for any second address: a preferred lifetime of 0 makes it the last choice (RFC 6724 §5).
 pub(super) fn new_address(grant: &Grant) -> RouteNetlinkMessage {
-    let mut message = host_address(grant.interface.index, grant.address, HOST_PREFIX);
+    let family = Family::of(grant.address);
+    let mut message = host_address(grant.interface.index, grant.address, family.bits());
     let mut lifetime = CacheInfo::default();
-    lifetime.ifa_preferred = grant.lifetime_seconds;
     lifetime.ifa_valid = grant.lifetime_seconds;
+    let mut flags = AddressFlags::Noprefixroute;
+    match family {
+        Family::V4 => lifetime.ifa_preferred = grant.lifetime_seconds,
+        Family::V6 => flags |= AddressFlags::Nodad,
+    }
     message.attributes.push(AddressAttribute::CacheInfo(lifetime));
-    message.attributes.push(AddressAttribute::Flags(AddressFlags::Noprefixroute));
+    message.attributes.push(AddressAttribute::Flags(flags));
     message.attributes.extend(grant.label.clone().map(AddressAttribute::Label));
     RouteNetlinkMessage::NewAddress(message)
 }
 
 /// `RTM_DELADDR`.
-pub(super) fn delete_address(index: u32, address: Ipv4Addr, prefix_length: u8) -> RouteNetlinkMessage {
+pub(super) fn delete_address(index: u32, address: IpAddr, prefix_length: u8) -> RouteNetlinkMessage {
     RouteNetlinkMessage::DelAddress(host_address(index, address, prefix_length))
 }
 
-const HOST_PREFIX: u8 = 32;
-
-fn host_address(index: u32, address: Ipv4Addr, prefix_length: u8) -> AddressMessage {
+fn host_address(index: u32, address: IpAddr, prefix_length: u8) -> AddressMessage {
     let mut message = AddressMessage::default();
     message.header = AddressHeader {
-        family: AddressFamily::Inet,
+        family: if address.is_ipv4() { AddressFamily::Inet } else { AddressFamily::Inet6 },
         prefix_len: prefix_length,
         flags: AddressHeaderFlags::empty(),
         scope: AddressScope::Universe,
         index,
     };
-    message.attributes = vec![AddressAttribute::Local(address.into()), AddressAttribute::Address(address.into())];
+    message.attributes = vec![AddressAttribute::Local(address), AddressAttribute::Address(address)];
     message
 }
 
@@ -204,9 +214,11 @@ pub(super) fn encode(message: RouteNetlinkMessage, flags: u16, sequence: u32) ->
 
 #[cfg(test)]
 mod tests {
+    use std::net::Ipv4Addr;
+
     use super::*;
 
-    const VIP: Ipv4Addr = Ipv4Addr::new(192, 168, 0, 32);
+    const VIP: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 168, 0, 32));
 
     #[test]
     fn an_address_is_read_back_as_it_was_written() {
@@ -217,6 +229,38 @@ mod tests {
         let view = address(frame.payload).unwrap();
         assert_eq!((frame.kind, frame.sequence), (RTM_NEWADDR, 9));
         assert_eq!((view.index, view.address, view.prefix_length, view.label), (7, VIP, 32, "eth0:fmc"));
+    }
+
+    #[test]
+    fn an_address_of_ipv6_is_good_at_once_and_nobodys_first_choice() {
+        let interface = super::super::Interface { index: 7, name: "eth0".to_owned(), mac: [0; 6], up: true };
+        let vip = "fd00::32".parse().unwrap();
+        let RouteNetlinkMessage::NewAddress(message) =
+            new_address(&Grant { interface, address: vip, label: None, lifetime_seconds: 1 })
+        else {
+            panic!("another message");
+        };
+        let flags = AddressFlags::Noprefixroute | AddressFlags::Nodad;
+        assert!(message.attributes.contains(&AddressAttribute::Flags(flags)), "{message:?}");
+        let is_last_choice = |attribute: &AddressAttribute| matches!(attribute, AddressAttribute::CacheInfo(lifetime) if (lifetime.ifa_preferred, lifetime.ifa_valid) == (0, 1));
+        assert!(message.attributes.iter().any(is_last_choice), "{message:?}");
+        let bytes = encode(RouteNetlinkMessage::NewAddress(message), 0, 1);
+        let view = address(frames(&bytes).next().unwrap().payload).unwrap();
+        assert_eq!((view.address, view.prefix_length, view.usable), (vip, 128, true));
+    }
+
+    #[test]
+    fn an_address_that_is_looked_for_on_the_link_or_was_found_there_is_not_usable() {
+        for (flag, usable) in [
+            (AddressHeaderFlags::Tentative, false),
+            (AddressHeaderFlags::Dadfailed, false),
+            (AddressHeaderFlags::Deprecated, true),
+        ] {
+            let mut message = host_address(7, "fe80::30".parse().unwrap(), 64);
+            message.header.flags = flag;
+            let bytes = encode(RouteNetlinkMessage::NewAddress(message), 0, 1);
+            assert_eq!(address(frames(&bytes).next().unwrap().payload).unwrap().usable, usable, "{flag:?}");
+        }
     }
 
     fn readable(datagram: &[u8]) -> usize {

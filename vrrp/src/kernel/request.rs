@@ -1,7 +1,7 @@
 //! Requests to the kernel, each waiting for its answer.
 
 use std::io;
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
@@ -26,8 +26,8 @@ const DATAGRAM_LENGTH: usize = 32 * 1024;
 pub struct Grant {
     /// Where it goes.
     pub interface: Interface,
-    /// The address; always a /32, so that no other address is its secondary.
-    pub address: Ipv4Addr,
+    /// The address; always with a prefix of one address, so that no other is its secondary.
+    pub address: IpAddr,
     /// `IFA_LABEL`, at most 15 bytes.
     pub label: Option<String>,
     /// `valid_lft` and `preferred_lft`; the kernel rounds up to the next second or more.
@@ -63,7 +63,7 @@ impl Kernel {
     }
 
     /// The interface that holds this address.
-    pub fn interface_holding(&mut self, address: Ipv4Addr) -> Result<Interface, KernelError> {
+    pub fn interface_holding(&mut self, address: IpAddr) -> Result<Interface, KernelError> {
         let holder = self.addresses()?.into_iter().find(|held| held.address == address);
         let index = holder.ok_or(KernelError::NoHolder { address })?.index;
         self.interfaces()?
@@ -86,7 +86,7 @@ impl Kernel {
         Ok(all)
     }
 
-    /// Every IPv4 address.
+    /// Every address of either family.
     pub fn addresses(&mut self) -> Result<Vec<Address>, KernelError> {
         let mut all = Vec::new();
         self.ask(
@@ -185,6 +185,6 @@ fn interface(kind: u16, payload: &[u8]) -> Option<Interface> {
 
 fn address(kind: u16, payload: &[u8]) -> Option<Address> {
     let view = message::address(payload).filter(|_| kind == RTM_NEWADDR)?;
-    let message::AddressView { index, address, prefix_length, label, permanent, secondary } = view;
-    Some(Address { index, address, prefix_length, label: label.to_owned(), permanent, secondary })
+    let message::AddressView { index, address, prefix_length, label, permanent, secondary, usable } = view;
+    Some(Address { index, address, prefix_length, label: label.to_owned(), permanent, secondary, usable })
 }

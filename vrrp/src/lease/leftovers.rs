@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::io;
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 use std::path::Path;
 
 use super::record::Record;
@@ -18,7 +18,7 @@ pub struct Removed {
     /// Where it was.
     pub interface: String,
     /// Which one.
-    pub address: Ipv4Addr,
+    pub address: IpAddr,
 }
 
 impl fmt::Display for Removed {
@@ -51,7 +51,7 @@ pub enum CleanupError {
 )]
 pub struct Foreign {
     /// The address.
-    pub address: Ipv4Addr,
+    pub address: IpAddr,
     /// The interface that holds it.
     pub interface: String,
     /// With this prefix.
@@ -81,7 +81,7 @@ pub fn cleanup(runtime_dir: &Path) -> Result<Vec<Removed>, CleanupError> {
 }
 
 /// The first of `vips` that some interface holds without our mark.
-pub fn foreign(kernel: &mut Kernel, record: &Record, vips: &[Ipv4Addr]) -> Result<Option<Foreign>, KernelError> {
+pub fn foreign(kernel: &mut Kernel, record: &Record, vips: &[IpAddr]) -> Result<Option<Foreign>, KernelError> {
     let interfaces = kernel.interfaces()?;
     let mut held = kernel.addresses()?.into_iter().map(|address| (name(&interfaces, &address), address));
     let unmarked = held.find(|(on, address)| vips.contains(&address.address) && !is_ours(on, address, record));
@@ -92,7 +92,7 @@ pub fn foreign(kernel: &mut Kernel, record: &Record, vips: &[Ipv4Addr]) -> Resul
     }))
 }
 
-/// The label of our addresses on `interface`; `None` when the interface's name leaves no room for it.
+/// The label of our addresses of IPv4 on `interface`; `None` when the interface's name leaves no room for it.
 pub fn label(interface: &str) -> Option<String> {
     Some(format!("{interface}{LABEL_SUFFIX}")).filter(|label| label.len() <= LABEL_LENGTH)
 }
@@ -119,6 +119,8 @@ fn name(interfaces: &[Interface], address: &Address) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::net::Ipv4Addr;
+
     use super::*;
 
     #[test]
@@ -134,11 +136,12 @@ mod tests {
         let record = Record::open(&directory.join("absent")).unwrap();
         let held = Address {
             index: 2,
-            address: Ipv4Addr::new(192, 168, 0, 32),
+            address: IpAddr::V4(Ipv4Addr::new(192, 168, 0, 32)),
             prefix_length: 32,
             label: "eth0:fmc".to_owned(),
             permanent: false,
             secondary: false,
+            usable: true,
         };
         assert!(is_ours("eth0", &held, &record));
         assert!(!is_ours("lan0", &held, &record));

@@ -18,14 +18,14 @@ impl Newest {
     }
 
     /// For the election, before the command is queued.
-    pub(super) fn note(&self, command: AddressCommand) {
+    pub(super) fn note(&self, command: &AddressCommand) {
         let (AddressCommand::Install(vip, epoch)
         | AddressCommand::Remove(vip, epoch)
         | AddressCommand::Leave(vip, epoch)) = command
         else {
             return;
         };
-        self.0[vip].store(epoch, Ordering::Release);
+        self.0[*vip].store(*epoch, Ordering::Release);
     }
 
     /// Whether a command of another epoch is given by now.

@@ -1,11 +1,11 @@
-//! Which addresses are ours, kept beside the kernel's own label so that a new process knows what an old one left.
+//! Which addresses are ours, kept beside the kernel's own label, which IPv6 has not, so that a new process knows what an old one left.
 //!
 //! A line for each: interface, blank, address. Written before the address is added and shortened after it is removed, by
 //! rename, so a crash at any point leaves a whole file that names at least what is installed.
 
 use std::fs;
 use std::io;
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 const FILE: &str = "addresses";
@@ -14,7 +14,7 @@ const FILE: &str = "addresses";
 #[derive(Debug)]
 pub struct Record {
     path: PathBuf,
-    entries: Vec<(String, Ipv4Addr)>,
+    entries: Vec<(String, IpAddr)>,
 }
 
 impl Record {
@@ -29,12 +29,12 @@ impl Record {
     }
 
     /// Whether this address on this interface is in it.
-    pub fn holds(&self, interface: &str, address: Ipv4Addr) -> bool {
+    pub fn holds(&self, interface: &str, address: IpAddr) -> bool {
         self.entries.iter().any(|(on, held)| on == interface && *held == address)
     }
 
     /// Adds one and writes the file.
-    pub fn insert(&mut self, interface: &str, address: Ipv4Addr) -> io::Result<()> {
+    pub fn insert(&mut self, interface: &str, address: IpAddr) -> io::Result<()> {
         if self.holds(interface, address) {
             return Ok(());
         }
@@ -43,7 +43,7 @@ impl Record {
     }
 
     /// Takes one out and writes the file.
-    pub fn remove(&mut self, interface: &str, address: Ipv4Addr) -> io::Result<()> {
+    pub fn remove(&mut self, interface: &str, address: IpAddr) -> io::Result<()> {
         self.entries.retain(|(on, held)| on != interface || *held != address);
         self.write()
     }
@@ -66,7 +66,7 @@ impl Record {
     }
 }
 
-fn entry(line: &str) -> Option<(String, Ipv4Addr)> {
+fn entry(line: &str) -> Option<(String, IpAddr)> {
     let (interface, address) = line.split_once(' ')?;
     Some((interface.to_owned(), address.parse().ok()?))
 }

@@ -1,23 +1,27 @@
 //! The loop of the address thread.
 
-use std::io::Write;
+use std::io::{self, Write};
+use std::net::IpAddr;
 use std::os::unix::net::UnixStream;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
 use std::time::Duration;
 
+use fmc_config::model::family::Family;
+
 use super::leftovers::{is_ours, label};
 use super::newest::Newest;
 use super::{
-    AddressCommand, AddressReport, Epoch, FAREWELL, FRESH, Holding, InterfaceIndex, LATEST_RENEWAL, LEASE, Outcome,
-    Outfit, Port, RENEWAL, Seen, VipIndex,
+    AddressCommand, AddressReport, Epoch, FAREWELL, FRESH, Holding, Home, InterfaceIndex, LATEST_RENEWAL, LEASE,
+    Outcome, Outfit, Port, RENEWAL, Seen, VipIndex,
 };
 use crate::arp::{Form, gratuitous};
 use crate::boot_instant::BootInstant;
 use crate::clock;
 use crate::kernel::{Address, Grant, KernelError};
+use crate::ndp;
 use crate::realtime;
 use crate::router::AddressLoss;
-use crate::socket::{AdvertSocket, ArpSocket};
+use crate::socket::{AdvertSocket, AnnouncementSocket};
 
 /// While the election's tick is stale or the kernel refuses, a due renewal is tried again this often.
 const RETRY: Duration = Duration::from_millis(50);
@@ -114,6 +118,7 @@ impl Thread<'_> {
 
     /// Places are given out in their order, so that there is at most one more than there were.
     fn hold(&mut self, vip: VipIndex, holding: Holding) {
+        self.note_id(&holding);
         if vip == self.leases.len() {
             self.leases.push(None);
             self.epochs.push(0);
@@ -122,7 +127,11 @@ impl Thread<'_> {
             self.delete(vip);
             self.outfit.holdings[vip] = holding;
         }
-        let ids = &mut self.outfit.ports[holding.on].virtual_router_ids;
+    }
+
+    fn note_id(&mut self, holding: &Holding) {
+        let Some(first) = holding.homes.first() else { return };
+        let ids = &mut self.outfit.ports[first.on].virtual_router_ids;
         if !ids.contains(&holding.virtual_router_id) {
             ids.push(holding.virtual_router_id);
         }
@@ -185,21 +194,38 @@ impl Thread<'_> {
         self.desk.report(AddressReport::Address(vip, self.epochs[vip], outcome));
     }
 
+    /// All or none.
     fn add(&mut self, vip: VipIndex) -> Result<(), String> {
-        let grant = self.grant(vip);
+        let homes = self.homes(vip);
+        for (place, home) in homes.iter().enumerate() {
+            if let Err(sentence) = self.add_one(*home) {
+                let others = if self.leases[vip].is_some() { &homes[..] } else { &homes[..place] };
+                others.iter().filter(|other| *other != home).for_each(|other| self.delete_one(*other));
+                return Err(sentence);
+            }
+        }
+        Ok(())
+    }
+
+    fn homes(&self, vip: VipIndex) -> Vec<Home> {
+        self.outfit.holdings[vip].homes.clone()
+    }
+
+    fn add_one(&mut self, home: Home) -> Result<(), String> {
+        let grant = self.grant(home);
         let recorded = self.outfit.record.insert(&grant.interface.name, grant.address);
         if let (Err(error), None) = (recorded, &grant.label) {
             return Err(format!("recording {} as ours: {error}", grant.address));
         }
         match self.outfit.kernel.add_address(&grant) {
-            Err(KernelError::Exists { .. }) => self.take_over(vip, &grant),
+            Err(KernelError::Exists { .. }) => self.take_over(home, &grant),
             answer => answer.map_err(|error| error.to_string()),
         }
     }
 
     /// It is there already: ours when it carries our mark, otherwise not to be touched.
-    fn take_over(&mut self, vip: VipIndex, grant: &Grant) -> Result<(), String> {
-        let held = self.find(vip).map_err(|error| error.to_string())?;
+    fn take_over(&mut self, home: Home, grant: &Grant) -> Result<(), String> {
+        let held = self.find(home).map_err(|error| error.to_string())?;
         match held {
             Some(held) if !is_ours(&grant.interface.name, &held, &self.outfit.record) => {
                 let interface = grant.interface.name.clone();
@@ -210,45 +236,52 @@ impl Thread<'_> {
         }
     }
 
-    fn find(&mut self, vip: VipIndex) -> Result<Option<Address>, KernelError> {
-        let holding = &self.outfit.holdings[vip];
-        let (address, index) = (holding.address, self.outfit.ports[holding.on].interface.index);
+    fn find(&mut self, home: Home) -> Result<Option<Address>, KernelError> {
         let mut all = self.outfit.kernel.addresses()?.into_iter();
-        Ok(all.find(|held| held.address == address && held.index == index))
+        Ok(all.find(|held| self.is_at(held, home)))
     }
 
-    fn grant(&self, vip: VipIndex) -> Grant {
-        let holding = &self.outfit.holdings[vip];
-        let interface = self.outfit.ports[holding.on].interface.clone();
-        let label = label(&interface.name);
-        Grant { interface, address: holding.address, label, lifetime_seconds: LEASE.as_secs() as u32 }
+    fn is_at(&self, held: &Address, home: Home) -> bool {
+        held.address == home.address && held.index == self.outfit.ports[home.on].interface.index
+    }
+
+    fn grant(&self, home: Home) -> Grant {
+        let interface = self.outfit.ports[home.on].interface.clone();
+        let label = label(&interface.name).filter(|_| home.address.is_ipv4());
+        Grant { interface, address: home.address, label, lifetime_seconds: LEASE.as_secs() as u32 }
     }
 
     /// What cannot be deleted ends by itself: it is not renewed any more. Only what we installed is deleted.
     fn delete(&mut self, vip: VipIndex) {
         if self.leases[vip].is_some() {
-            let Grant { interface, address, label, .. } = self.grant(vip);
-            let held = Address {
-                index: interface.index,
-                address,
-                prefix_length: 32,
-                label: label.unwrap_or_default(),
-                permanent: false,
-                secondary: false,
-            };
-            if let Err(error) = self.outfit.kernel.delete_address(&held, &interface.name) {
-                tracing::debug!(%error, "a lease ends by itself");
-            }
+            self.homes(vip).into_iter().for_each(|home| self.delete_one(home));
         }
         self.forget(vip);
     }
 
+    fn delete_one(&mut self, home: Home) {
+        let Grant { interface, address, label, .. } = self.grant(home);
+        let held = Address {
+            index: interface.index,
+            address,
+            prefix_length: Family::of(address).bits(),
+            label: label.unwrap_or_default(),
+            permanent: false,
+            secondary: false,
+            usable: true,
+        };
+        if let Err(error) = self.outfit.kernel.delete_address(&held, &interface.name) {
+            tracing::debug!(%error, "a lease ends by itself");
+        }
+    }
+
     fn forget(&mut self, vip: VipIndex) {
         self.leases[vip] = None;
-        let holding = &self.outfit.holdings[vip];
-        let interface = &self.outfit.ports[holding.on].interface.name;
-        // A stale line is harmless: it names an address that is absent, or permanent and so not ours.
-        let _ = self.outfit.record.remove(interface, holding.address);
+        for home in self.homes(vip) {
+            let interface = &self.outfit.ports[home.on].interface.name;
+            // A stale line is harmless: it names an address that is absent, or permanent and so not ours.
+            let _ = self.outfit.record.remove(interface, home.address);
+        }
     }
 
     /// Only an installed address is announced (RFC 9568 §8.1.2), and none that was given up while the announcement waited.
@@ -256,13 +289,18 @@ impl Thread<'_> {
         if self.leases[vip].is_none_or(|lease| lease.leave_at.is_some()) || self.is_overtaken(vip) {
             return;
         }
-        let holding = &self.outfit.holdings[vip];
-        let port = &self.outfit.ports[holding.on];
-        for form in [Form::Request, Form::Reply] {
-            let frame = gratuitous(form, holding.address, port.interface.mac);
-            if let Err(error) = port.announcer.send(&frame) {
-                return self.desk.report(AddressReport::Unannounced(vip, error));
+        let failed = self.outfit.holdings[vip].homes.iter().find_map(|home| self.announce_one(*home).err());
+        failed.into_iter().for_each(|error| self.desk.report(AddressReport::Unannounced(vip, error)));
+    }
+
+    fn announce_one(&self, home: Home) -> io::Result<()> {
+        let Port { announcer, interface, .. } = &self.outfit.ports[home.on];
+        match home.address {
+            IpAddr::V4(address) => {
+                let send = |form| announcer.send(&gratuitous(form, address, interface.mac));
+                [Form::Request, Form::Reply].into_iter().try_for_each(send)
             }
+            IpAddr::V6(address) => announcer.send(&ndp::unsolicited(address, interface.mac)),
         }
     }
 
@@ -283,22 +321,28 @@ impl Thread<'_> {
             return;
         }
         let is_wanted = self.outfit.tick.age(now) <= FRESH && !self.is_overtaken(vip);
-        let grant = self.grant(vip);
-        if is_wanted && self.outfit.kernel.renew_address(&grant).is_ok() && self.is_in_time(vip, lease.renewed_at) {
+        if is_wanted && self.renew_all(vip) && self.is_in_time(vip, lease.renewed_at) {
             self.leases[vip] = Some(Lease::from(now));
         } else if let Some(lease) = &mut self.leases[vip] {
             lease.try_at = now + RETRY;
         }
     }
 
+    fn renew_all(&mut self, vip: VipIndex) -> bool {
+        let mut homes = self.homes(vip).into_iter();
+        homes.all(|home| {
+            let grant = self.grant(home);
+            self.outfit.kernel.renew_address(&grant).is_ok()
+        })
+    }
+
     fn verify(&mut self) {
         let Ok(held) = self.outfit.kernel.addresses() else { return };
         for vip in 0..self.leases.len() {
-            let holding = &self.outfit.holdings[vip];
-            let index = self.outfit.ports[holding.on].interface.index;
-            let is_held = held.iter().any(|address| address.address == holding.address && address.index == index);
-            if self.leases[vip].is_some() && !is_held {
-                self.forget(vip);
+            let is_held = |home: &Home| held.iter().any(|address| self.is_at(address, *home) && address.usable);
+            let all_held = self.outfit.holdings[vip].homes.iter().all(is_held);
+            if self.leases[vip].is_some() && !all_held {
+                self.delete(vip);
                 self.report(vip, Outcome::Lost(AddressLoss::Removed));
             }
         }
@@ -327,7 +371,7 @@ impl Thread<'_> {
         let port = &mut self.outfit.ports[index_of];
         let interface = self.outfit.kernel.interface_by_name(&port.interface.name).map_err(|e| e.to_string())?;
         let (name, index) = (&interface.name, interface.index);
-        port.announcer = ArpSocket::open(name, index).map_err(|e| e.to_string())?;
+        port.announcer = AnnouncementSocket::open(name, index).map_err(|e| e.to_string())?;
         let adverts = AdvertSocket::open(name, index, port.primary, &port.virtual_router_ids);
         port.interface = interface.clone();
         let has_primary = self.has_primary(index_of);
@@ -336,7 +380,7 @@ impl Thread<'_> {
 
     fn has_primary(&mut self, port: InterfaceIndex) -> bool {
         let Port { interface, primary, .. } = &self.outfit.ports[port];
-        let is_it = |held: &Address| held.address == *primary && held.index == interface.index;
+        let is_it = |held: &Address| held.address == *primary && held.index == interface.index && held.usable;
         self.outfit.kernel.addresses().is_ok_and(|all| all.iter().any(is_it))
     }
 

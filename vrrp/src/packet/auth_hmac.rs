@@ -15,18 +15,20 @@
 //!
 //! The HMAC is over twenty octets that bind it to its sender (address family, version, identifier, source address), then the
 //! advertisement and the trailer, the checksum and the HMAC itself read as zeros. The destination is not in it: one signature is
-//! for every copy. Over IPv4 the checksum of VRRP ends before the trailer.
+//! for every copy. Over IPv4 the checksum of VRRP ends before the trailer; over IPv6 it is that of all that the packet carries, since
+//! there the kernel sums it for others (ipv6(7), `IPV6_CHECKSUM`).
 
 use std::net::IpAddr;
 
 use arrayvec::ArrayVec;
-use fmc_config::model::election::{AuthMode, Version};
+use fmc_config::model::election::{AuthMode, ChecksumForm, Version};
+use fmc_config::model::family::Family;
 use ring::hmac;
 use serde::{Deserialize, Serialize};
 
 use super::authentication::is_same;
 use super::sequence::Sequence;
-use super::{Advertisement, CHECKSUM, Discarded, IpMeta, Received, VIRTUAL_ROUTER_ID, announced_len};
+use super::{Advertisement, CHECKSUM, Discarded, IpMeta, Received, VIRTUAL_ROUTER_ID, announced_len, sum_up};
 
 /// Octets of the trailer.
 pub const LENGTH: usize = 28;
@@ -84,12 +86,18 @@ impl Authenticator {
         self.mode
     }
 
-    /// Appends the trailer to the advertisement of `length` octets in `out`, and returns how long both are. In mode
+    /// Appends the trailer to the advertisement of `length` octets in `out`, which goes from the one address to the other, and returns how long both are. In mode
     /// `receive-only` there is none. Does not allocate.
     ///
     /// # Panics
     /// When `out` has no room for it; [`super::MAX_LEN`] always suffices.
-    pub fn sign(&self, source: IpAddr, sequence: Sequence, length: usize, out: &mut [u8]) -> usize {
+    pub fn sign(
+        &self,
+        (source, destination): (IpAddr, IpAddr),
+        sequence: Sequence,
+        length: usize,
+        out: &mut [u8],
+    ) -> usize {
         let signing = self.keys.first().filter(|_| self.mode != AuthMode::ReceiveOnly);
         let Some((id, key)) = signing else { return length };
         let (message, trailer) = out[..length + LENGTH].split_at_mut(length);
@@ -97,6 +105,9 @@ impl Authenticator {
         trailer[4..SIGNED_LENGTH].copy_from_slice(&sequence.bits().to_be_bytes());
         let (signed, tag) = trailer.split_at_mut(SIGNED_LENGTH);
         tag.copy_from_slice(&hmac_of(key, source, message, signed)[..HMAC_LENGTH]);
+        if source.is_ipv6() {
+            sum_up(ChecksumForm::PseudoHeader, source, destination, &mut out[..length + LENGTH]);
+        }
         length + LENGTH
     }
 
@@ -126,21 +137,23 @@ pub fn decode(
     authenticator: Option<&Authenticator>,
     bytes: &[u8],
 ) -> Result<(Received, Option<Sequence>), Discarded> {
-    let (message, trailer) = split(version, bytes);
-    let received = Advertisement::decode(ip, version, message)?;
+    let family = Family::of(ip.source);
+    let (message, trailer) = split(version, family, bytes);
+    let summed = if family == Family::V6 { bytes } else { message };
+    let received = Advertisement::decode_with(ip, version, message, summed)?;
     let sequence = match (authenticator, trailer) {
         (None, None) => None,
         (None, Some(_)) => return Err(SignatureFault::NotAwaited.into()),
         (Some(Authenticator { mode: AuthMode::Enforce, .. }), None) => return Err(SignatureFault::Missing.into()),
         (Some(_), None) => None,
-        (Some(keys), Some(trailer)) => Some(keys.verify(ip.source.into(), message, trailer)?),
+        (Some(keys), Some(trailer)) => Some(keys.verify(ip.source, message, trailer)?),
     };
     Ok((received, sequence))
 }
 
 /// The advertisement and its trailer, told from the length: nothing else is as long.
-fn split(version: Version, bytes: &[u8]) -> (&[u8], Option<&[u8; LENGTH]>) {
-    let announced = announced_len(version, bytes);
+fn split(version: Version, family: Family, bytes: &[u8]) -> (&[u8], Option<&[u8; LENGTH]>) {
+    let announced = announced_len(version, family, bytes);
     let parts = bytes.split_last_chunk().filter(|(message, _)| announced == Some(message.len()));
     parts.map_or((bytes, None), |(message, trailer)| (message, Some(trailer)))
 }

@@ -1,32 +1,41 @@
-//! The Internet checksum in the two forms of VRRPv3 over IPv4. [core]
+//! The Internet checksum of VRRP, with a pseudo-header and without. [core]
 //!
-//! RFC 5798 §5.2.8 sums a pseudo-header too, and that is what Keepalived and FRR send and want; RFC 9568 §5.2.8 sums the
-//! message alone. They are told apart by trying.
+//! Of VRRPv3 over IPv4 there are two forms: RFC 5798 §5.2.8 sums a pseudo-header too, and that is what Keepalived and FRR send and
+//! want; RFC 9568 §5.2.8 sums the message alone. They are told apart by trying. Over IPv6 there is the one with the pseudo-header
+//! (RFC 8200 §8.1), whose next header is ours and whose length is that of the message.
 
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 
 use fmc_config::model::election::ChecksumForm;
+use fmc_config::model::family::Family;
 
 use super::IP_PROTOCOL;
 
 /// The checksum of `message`, whose checksum field is zero, as it goes from `source` to `destination`.
-pub(super) fn of(form: ChecksumForm, source: Ipv4Addr, destination: Ipv4Addr, message: &[u8]) -> u16 {
+pub(super) fn of(form: ChecksumForm, source: IpAddr, destination: IpAddr, message: &[u8]) -> u16 {
     !fold(sum(message) + extra(form, source, destination, message.len()))
 }
 
 /// The form in which the checksum of `message` is right, if any.
-pub(super) fn recognise(source: Ipv4Addr, destination: Ipv4Addr, message: &[u8]) -> Option<ChecksumForm> {
+pub(super) fn recognise(source: IpAddr, destination: IpAddr, message: &[u8]) -> Option<ChecksumForm> {
     let message_sum = sum(message);
     let right = |form: &ChecksumForm| fold(message_sum + extra(*form, source, destination, message.len())) == 0xffff;
-    [ChecksumForm::PseudoHeader, ChecksumForm::Message].into_iter().find(right)
+    let forms = [ChecksumForm::PseudoHeader, ChecksumForm::Message];
+    let possible = if Family::of(source) == Family::V4 { &forms[..] } else { &forms[..1] };
+    possible.iter().copied().find(right)
 }
 
-fn extra(form: ChecksumForm, source: Ipv4Addr, destination: Ipv4Addr, len: usize) -> u64 {
+fn extra(form: ChecksumForm, source: IpAddr, destination: IpAddr, len: usize) -> u64 {
     match form {
         ChecksumForm::Message => 0,
-        ChecksumForm::PseudoHeader => {
-            sum(&source.octets()) + sum(&destination.octets()) + u64::from(IP_PROTOCOL) + len as u64
-        }
+        ChecksumForm::PseudoHeader => address(source) + address(destination) + u64::from(IP_PROTOCOL) + len as u64,
+    }
+}
+
+fn address(address: IpAddr) -> u64 {
+    match address {
+        IpAddr::V4(address) => sum(&address.octets()),
+        IpAddr::V6(address) => sum(&address.octets()),
     }
 }
 

@@ -3,11 +3,12 @@ use proptest::prelude::*;
 
 use super::*;
 
+mod ipv6;
 mod version_2;
 
-const H1: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 11);
-const H2: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 12);
-const VIP: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 100);
+const H1: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 11));
+const H2: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 12));
+const VIP: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 100));
 /// The form is what is sent; both are received.
 const V3: Version = Version::V3(ChecksumForm::PseudoHeader);
 
@@ -19,8 +20,8 @@ struct Golden {
     name: &'static str,
     priority: u8,
     interval: u16,
-    source: Ipv4Addr,
-    destination: Ipv4Addr,
+    source: IpAddr,
+    destination: IpAddr,
     form: ChecksumForm,
     bytes: [u8; 12],
 }
@@ -181,12 +182,18 @@ fn every_reason_has_its_own_counter() {
 }
 
 fn any_advertisement() -> impl Strategy<Value = Advertisement> {
-    let addresses = proptest::collection::vec(any::<Ipv4Addr>(), 1..=MAX_ADDRESSES);
+    of_addresses(any::<Ipv4Addr>())
+}
+
+fn of_addresses<A: Into<IpAddr> + std::fmt::Debug>(
+    address: impl Strategy<Value = A>,
+) -> impl Strategy<Value = Advertisement> {
+    let addresses = proptest::collection::vec(address, 1..=MAX_ADDRESSES);
     (1..=255_u8, any::<u8>(), 1..=4095_u16, addresses).prop_map(|(vrid, priority, interval, addresses)| Advertisement {
         virtual_router_id: id(vrid),
         priority: Priority::new(priority),
         interval: Centiseconds::new(interval).unwrap(),
-        addresses: addresses.into_iter().collect(),
+        addresses: addresses.into_iter().map(Into::into).collect(),
     })
 }
 
@@ -197,6 +204,7 @@ fn any_form() -> impl Strategy<Value = ChecksumForm> {
 proptest! {
     #[test]
     fn decode_of_encode_is_the_same(sent in any_advertisement(), form in any_form(), source: Ipv4Addr) {
+        let source = IpAddr::V4(source);
         let mut bytes = [0xff; MAX_LEN];
         let length = sent.encode(source, MULTICAST_GROUP, Version::V3(form), &mut bytes);
         let ip = IpMeta { ttl: 255, source, destination: MULTICAST_GROUP };
@@ -212,7 +220,8 @@ proptest! {
     }
 
     #[test]
-    fn the_checksum_is_what_pnet_computes(sent in any_advertisement(), source: Ipv4Addr) {
+    fn the_checksum_is_what_pnet_computes(sent in any_advertisement(), from: Ipv4Addr) {
+        let (source, group) = (IpAddr::V4(from), Ipv4Addr::new(224, 0, 0, 18));
         let mut bytes = [0; MAX_LEN];
         let length = sent.encode(source, MULTICAST_GROUP, Version::V3(ChecksumForm::Message), &mut bytes);
         let message = u16::from_be_bytes([bytes[6], bytes[7]]);
@@ -220,7 +229,7 @@ proptest! {
         sent.encode(source, MULTICAST_GROUP, Version::V3(ChecksumForm::PseudoHeader), &mut bytes);
         let with_header = u16::from_be_bytes([bytes[6], bytes[7]]);
         let vrrp = pnet::packet::ip::IpNextHeaderProtocols::Vrrp;
-        prop_assert_eq!(with_header, ipv4_checksum(&bytes[..length], 3, &[], &source, &MULTICAST_GROUP, vrrp));
+        prop_assert_eq!(with_header, ipv4_checksum(&bytes[..length], 3, &[], &from, &group, vrrp));
     }
 
     #[test]
@@ -248,4 +257,21 @@ proptest! {
             prop_assert_eq!(&again[8..], &bytes[8..]);
         }
     }
+}
+
+#[test]
+fn an_observer_reads_both_versions_and_whatever_authentication() {
+    let two = [0x21, 51, 110, 1, 1, 1, 0, 0, 192, 168, 0, 32, b'l', b'a', b'b', b'p', b'a', b'i', b'r', 0];
+    let seen = Advertisement::glance(Family::V4, &two).unwrap();
+    assert_eq!((seen.virtual_router_id.get(), seen.priority.get(), seen.interval.get()), (51, 110, 100));
+    assert_eq!(seen.addresses.as_slice(), [IpAddr::V4(Ipv4Addr::new(192, 168, 0, 32))]);
+    let three = [0x31, 32, 254, 1, 0xf0, 10, 0, 0, 192, 168, 0, 32];
+    assert_eq!(Advertisement::glance(Family::V4, &three).unwrap().interval.get(), 10);
+    for none in
+        [&[][..], &[0x31; 7], &[0x41, 1, 1, 1, 0, 1, 0, 0], &[0x31, 1, 1, 1, 0, 0, 0, 0], &[0x31, 0, 1, 1, 0, 1, 0, 0]]
+    {
+        assert_eq!(Advertisement::glance(Family::V4, none), None, "{none:02x?}");
+    }
+    let count_lies = [0x31, 32, 254, 255, 0, 10, 0, 0, 192, 168, 0, 32, 1, 2];
+    assert_eq!(Advertisement::glance(Family::V4, &count_lies).unwrap().addresses.len(), 1);
 }

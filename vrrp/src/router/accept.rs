@@ -1,9 +1,10 @@
 //! The last rules of RFC 9568 §7.1 and RFC 3768 §7.1, which need to know who we are. [core]
 
 use fmc_config::model::election::{Transport, Version};
+use fmc_config::model::family::Family;
 
 use super::VirtualRouter;
-use crate::packet::{Advertisement, Discarded, IpMeta, MULTICAST_GROUP, seconds};
+use crate::packet::{Advertisement, Discarded, IpMeta, multicast_group, seconds};
 
 impl VirtualRouter {
     /// Whether this router would take the advertisement; it changes nothing.
@@ -16,7 +17,7 @@ impl VirtualRouter {
         }
         let own = self.parameters.source;
         let expected = match self.parameters.transport {
-            Transport::Multicast => MULTICAST_GROUP,
+            Transport::Multicast => multicast_group(Family::of(own)),
             Transport::Unicast => own,
         };
         if ip.destination != expected {

@@ -1,6 +1,6 @@
 //! Active (RFC 9568 §6.4.3), and how it is entered and left. [core]
 
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 use std::time::Duration;
 
 use super::event::{Heard, PeerHeard};
@@ -33,7 +33,7 @@ pub(super) struct Active {
     last_assertion: Option<BootInstant>,
     two_active: Option<TwoActive>,
     /// Who asked for the take-over, and when.
-    handed_over: Option<(Ipv4Addr, BootInstant)>,
+    handed_over: Option<(IpAddr, BootInstant)>,
 }
 
 /// A fall of the tier that waits for its settle time.
@@ -63,8 +63,8 @@ impl Active {
         self.adver_at = self.adver_at + interval * u32::try_from(missed + 1).unwrap_or(u32::MAX);
     }
 
-    fn ignores(&self, source: Ipv4Addr, now: BootInstant) -> bool {
-        let gives = |(from, at): (Ipv4Addr, BootInstant)| from == source && now < at + HANDED_OVER_FOR;
+    fn ignores(&self, source: IpAddr, now: BootInstant) -> bool {
+        let gives = |(from, at): (IpAddr, BootInstant)| from == source && now < at + HANDED_OVER_FOR;
         self.handed_over.is_some_and(gives)
     }
 

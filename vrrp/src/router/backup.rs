@@ -1,6 +1,6 @@
 //! Initialize and Backup (RFC 9568 §6.4.1, §6.4.2). [core]
 
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 use std::time::Duration;
 
 use fmc_config::model::election::{Centiseconds, Failback, Version};
@@ -39,7 +39,7 @@ pub(super) enum Expecting {
     /// Nobody advertised.
     Silence,
     /// This router resigned.
-    Resignation(Ipv4Addr),
+    Resignation(IpAddr),
     /// The heartbeat of this node, which held the claim back, stopped.
     HeartbeatSilence(u8),
 }
@@ -73,7 +73,7 @@ impl Backup {
 
     /// A resignation shortens the timer to Skew_Time (RFC 9568 §6.4.2) and never lengthens it: forged ones that keep coming
     /// would postpone a claim for ever.
-    fn resigned(&mut self, source: Ipv4Addr, skew: Duration, now: BootInstant) {
+    fn resigned(&mut self, source: IpAddr, skew: Duration, now: BootInstant) {
         self.wait(self.active_down_at.min(now + skew), Expecting::Resignation(source));
     }
 }

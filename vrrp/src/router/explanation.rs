@@ -1,7 +1,7 @@
 //! Why a virtual router is what it is, for `fmc-lbctl status` and `explain`. [core]
 
 use std::fmt;
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
@@ -18,7 +18,7 @@ pub struct Explanation {
     /// VRID.
     pub virtual_router_id: u8,
     /// The virtual address.
-    pub address: Ipv4Addr,
+    pub address: IpAddr,
     /// What it is.
     pub role: Role,
     /// Since when.

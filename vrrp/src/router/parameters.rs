@@ -1,10 +1,11 @@
 //! Parameters per virtual router (RFC 9568 §6.1), and ours. [core]
 
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 use std::time::Duration;
 
 use arrayvec::ArrayVec;
 use fmc_config::model::election::{Centiseconds, Failback, Transport, Version};
+use fmc_config::model::family::Family;
 use fmc_config::model::vip::VirtualRouterId;
 
 use crate::tier::{RANKS, TierPriorities};
@@ -17,10 +18,12 @@ pub const MAX_PEERS: usize = RANKS as usize - 1;
 pub struct Parameters {
     /// VRID.
     pub virtual_router_id: VirtualRouterId,
-    /// The virtual address.
-    pub address: Ipv4Addr,
+    /// The virtual address; of several the first one advertised, which heartbeats name.
+    pub address: IpAddr,
+    /// The other addresses that it gives to the same owner, in the order of its advertisements.
+    pub others: Vec<IpAddr>,
     /// This node's own primary address on the interface: source of its advertisements, and the tie-break (RFC 9568 §6.4.3).
-    pub source: Ipv4Addr,
+    pub source: IpAddr,
     /// This node's place in `[nodes]`.
     pub rank: u8,
     /// What is spoken.
@@ -41,6 +44,15 @@ pub struct Parameters {
     pub peers: ArrayVec<Peer, MAX_PEERS>,
 }
 
+impl Parameters {
+    /// Every address that advertisements name, in their order: those of the other family are not among them (RFC 9568 §5.2.9).
+    pub fn advertised(&self) -> impl Iterator<Item = IpAddr> + '_ {
+        let family = Family::of(self.address);
+        let others = self.others.iter().copied().filter(move |other| Family::of(*other) == family);
+        std::iter::once(self.address).chain(others)
+    }
+}
+
 /// Another node of `[nodes]`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Peer {
@@ -48,5 +60,5 @@ pub struct Peer {
     pub rank: u8,
     /// Where its advertisements come from, as far as configured. A heartbeat that names another source replaces it: on a
     /// second bridge a node has an address that `[nodes]` does not know.
-    pub source: Ipv4Addr,
+    pub source: IpAddr,
 }

@@ -1,6 +1,6 @@
 //! What the other nodes of `[nodes]` said last, and whether that still counts. [core]
 
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 use std::time::Duration;
 
 use arrayvec::ArrayVec;
@@ -69,12 +69,12 @@ impl Peers {
     }
 
     /// Where the advertisements of the node of `rank` come from.
-    pub(super) fn source_of(&self, rank: u8) -> Option<Ipv4Addr> {
+    pub(super) fn source_of(&self, rank: u8) -> Option<IpAddr> {
         self.of(rank).map(|known| known.peer.source)
     }
 
     /// Whether `source` is the address of a node of `[nodes]`.
-    pub(super) fn knows(&self, source: Ipv4Addr) -> bool {
+    pub(super) fn knows(&self, source: IpAddr) -> bool {
         self.known.iter().any(|known| known.peer.source == source)
     }
 

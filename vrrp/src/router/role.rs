@@ -1,7 +1,7 @@
 //! What a virtual router is, why it became that, and what keeps it from taking part. [core]
 
 use std::fmt;
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -72,7 +72,7 @@ impl fmt::Display for Obstacle {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Rival {
     /// Source of its advertisement.
-    pub source: Ipv4Addr,
+    pub source: IpAddr,
     /// What it advertised.
     pub priority: Priority,
 }
@@ -87,7 +87,7 @@ pub enum Reason {
     /// Active_Down_Timer ran out; the span since the last advertisement, if there ever was one.
     Silence(Option<Duration>),
     /// The Active router resigned (priority 0, or a heartbeat that said so).
-    Resigned(Ipv4Addr),
+    Resigned(IpAddr),
     /// The Active router is in a worse tier than this one.
     BetterTier {
         /// This node's.
@@ -118,7 +118,7 @@ pub enum Reason {
     /// It is being shut down and lets another take over first.
     ShuttingDown,
     /// The node that was waited for has taken over.
-    TakenOver(Ipv4Addr),
+    TakenOver(IpAddr),
     /// Nobody took the address over in time.
     NobodyTookOver,
 }

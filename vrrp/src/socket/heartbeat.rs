@@ -1,7 +1,7 @@
 //! The UDP socket of the heartbeat between the nodes.
 
 use std::io;
-use std::net::{SocketAddrV4, UdpSocket};
+use std::net::{SocketAddr, UdpSocket};
 use std::os::fd::{AsFd, BorrowedFd};
 
 use socket2::{Domain, SockAddr, SockRef, Socket, Type};
@@ -20,34 +20,35 @@ pub struct HeartbeatSocket {
 
 impl HeartbeatSocket {
     /// Binds without SO_REUSEADDR: a second instance is an error.
-    pub fn open(own: SocketAddrV4) -> Result<Self, SocketError> {
+    pub fn open(own: SocketAddr) -> Result<Self, SocketError> {
         let fail = |what| SocketError::on_address(own, what);
-        let socket = Socket::new(Domain::IPV4, Type::DGRAM.nonblocking(), None).map_err(fail("UDP socket"))?;
-        set_options(&socket).map_err(fail("socket options"))?;
+        let socket =
+            Socket::new(Domain::for_address(own), Type::DGRAM.nonblocking(), None).map_err(fail("UDP socket"))?;
+        set_options(&socket, own).map_err(fail("socket options"))?;
         socket.bind(&SockAddr::from(own)).map_err(fail("bind"))?;
         Ok(Self { socket: socket.into(), datagram: vec![0; DATAGRAM_LENGTH].into() })
     }
 
     /// Sends one heartbeat. Does not allocate, never waits.
-    pub fn send(&self, heartbeat: &[u8], to: SocketAddrV4) -> io::Result<()> {
+    pub fn send(&self, heartbeat: &[u8], to: SocketAddr) -> io::Result<()> {
         send_whole(&SockRef::from(&self.socket), heartbeat, &SockAddr::from(to))
     }
 
     /// The next datagram and its sender; `None`: nothing is left.
-    pub fn receive(&mut self) -> io::Result<Option<(&[u8], SocketAddrV4)>> {
-        loop {
-            match self.socket.recv_from(&mut self.datagram) {
-                Ok((length, std::net::SocketAddr::V4(from))) => return Ok(Some((&self.datagram[..length], from))),
-                Ok(_) => continue,
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(None),
-                Err(error) => return Err(error),
-            }
+    pub fn receive(&mut self) -> io::Result<Option<(&[u8], SocketAddr)>> {
+        match self.socket.recv_from(&mut self.datagram) {
+            Ok((length, from)) => Ok(Some((&self.datagram[..length], from))),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(None),
+            Err(error) => Err(error),
         }
     }
 }
 
-fn set_options(socket: &Socket) -> io::Result<()> {
-    socket.set_tos_v4(NETWORK_CONTROL)?;
+fn set_options(socket: &Socket, own: SocketAddr) -> io::Result<()> {
+    match own {
+        SocketAddr::V4(_) => socket.set_tos_v4(NETWORK_CONTROL)?,
+        SocketAddr::V6(_) => socket.set_tclass_v6(NETWORK_CONTROL)?,
+    }
     socket.set_priority(SOCKET_PRIORITY)?;
     socket.set_recv_buffer_size(RECEIVE_BUFFER)
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::net::{Ipv4Addr, SocketAddrV4, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 use std::path::Path;
 use std::time::Duration;
 
@@ -38,7 +38,7 @@ fn answers(sniffer: &Sniffer) -> Vec<MacAddr> {
 fn ask(asker: &Namespace) -> Vec<MacAddr> {
     let sniffer = Sniffer::on(asker, "eth0");
     asker.ip("neigh flush dev eth0");
-    asker.enter(|| UdpSocket::bind("0.0.0.0:0").unwrap().send_to(b"?", SocketAddrV4::new(API, 9)).unwrap());
+    asker.enter(|| UdpSocket::bind("0.0.0.0:0").unwrap().send_to(b"?", SocketAddr::new(API, 9)).unwrap());
     eventually("an answer", Duration::from_secs(2), || !answers(&sniffer).is_empty());
     std::thread::sleep(Duration::from_millis(200));
     answers(&sniffer)
@@ -48,7 +48,7 @@ fn ask(asker: &Namespace) -> Vec<MacAddr> {
 fn accepts(node: &Namespace, asker: &Namespace) -> bool {
     let socket = node.enter(|| UdpSocket::bind("0.0.0.0:7007").unwrap());
     socket.set_read_timeout(Some(Duration::from_millis(500))).unwrap();
-    asker.enter(|| UdpSocket::bind("0.0.0.0:0").unwrap().send_to(b"!", SocketAddrV4::new(API, 7007)).unwrap());
+    asker.enter(|| UdpSocket::bind("0.0.0.0:0").unwrap().send_to(b"!", SocketAddr::new(API, 7007)).unwrap());
     socket.recv(&mut [0; 8]).is_ok()
 }
 
@@ -122,7 +122,7 @@ fn adverts_are_not_forwarded_by_a_node_that_routes_whatever_their_ttl() {
         let socket = Socket::new(Domain::IPV4, Type::RAW, Some(Protocol::from(112))).unwrap();
         socket.bind_device(Some(b"eth0")).unwrap();
         socket.set_multicast_ttl_v4(255).unwrap();
-        let group = SockAddr::from(SocketAddrV4::new(Ipv4Addr::new(224, 0, 0, 18), 0));
+        let group = SockAddr::from(SocketAddr::new(IpAddr::V4(Ipv4Addr::new(224, 0, 0, 18)), 0));
         (0..10).for_each(|_| drop(socket.send_to(&[0x31, 77, 100, 1, 0, 10, 0, 0, 10, 9, 0, 9], &group)));
     });
     std::thread::sleep(Duration::from_millis(300));

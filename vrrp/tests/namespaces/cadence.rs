@@ -1,7 +1,7 @@
 //! The cadence of adverts on a machine that is busy with other things: what is sent, and how late the election wakes by its own
 //! measure. A stall of the machine itself is in that measure too; the figures are printed, and what is asserted no stall breaks.
 
-use std::net::{Ipv4Addr, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, UdpSocket};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
@@ -26,7 +26,7 @@ fn at_10_ms(rank: u8) -> KeeperSettings {
 /// Sends to a port of the owner that nobody listens on, until told to stop; counts what the kernel took.
 fn flood(stranger: &Namespace, stop: &AtomicBool, sent: &AtomicU64) {
     stranger.enter(|| {
-        let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).unwrap();
+        let socket = UdpSocket::bind((IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0)).unwrap();
         let began = Instant::now();
         let mut due = 0_u64;
         while !stop.load(Ordering::Relaxed) {

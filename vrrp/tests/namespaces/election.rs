@@ -1,6 +1,6 @@
 //! Two nodes, one link: one owner, whatever happens to it.
 
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use fmc_vrrp::driver::{Command, Report};
@@ -16,7 +16,7 @@ use crate::lab::{API, Namespace, WEB, always, eventually, pair};
 /// Active_Down_Interval of the second node at 100 ms (301.2 ms), and what a busy machine takes to schedule and look.
 const TAKEOVER: Duration = Duration::from_millis(301 + 250);
 
-fn owners(pair: &[Namespace; 2], address: Ipv4Addr) -> [bool; 2] {
+fn owners(pair: &[Namespace; 2], address: IpAddr) -> [bool; 2] {
     [pair[0].holds(address), pair[1].holds(address)]
 }
 
@@ -143,4 +143,29 @@ fn an_observer_hears_and_does_nothing() {
     drop(_first);
     always("it never claims", Duration::from_secs(1), || !pair[1].holds(API));
     assert_eq!(observer.roles(), [Role::Initialize; 2]);
+}
+
+/// Packets to a neighbour whose hardware address is not known wait for it, and then leave all at once, old ones first: as when a node
+/// comes back after a cut.
+#[test]
+fn heartbeats_that_were_held_up_and_arrive_at_once_move_nothing() {
+    let pair = pair();
+    let (first, second) = elected(&pair[0], &pair[1]);
+    pair[0].nft("add table arp deaf");
+    pair[0].nft("add chain arp deaf in { type filter hook input priority 0; arp operation request drop; }");
+    pair[1].ip("neigh flush dev eth0");
+    for resigning in [&first, &second, &first] {
+        let moved_from = resigning.roles();
+        resigning.command(Command::Resign { vip: None, to: None });
+        eventually("it has moved", Duration::from_secs(1), || {
+            resigning.roles() != moved_from && resigning.roles() == [Role::Backup; 2]
+        });
+    }
+    assert_eq!(second.roles(), [Role::Active; 2]);
+    let silent = || first.snapshot().peers[0].heartbeat_age.unwrap() > Duration::from_millis(200);
+    eventually("its heartbeats are held up", Duration::from_secs(1), silent);
+    pair[0].nft("delete table arp deaf");
+    eventually("they arrive", Duration::from_secs(3), || !silent());
+    always("nothing moves", Duration::from_millis(600), || owners(&pair, API) == [false, true]);
+    assert_eq!(first.roles(), [Role::Backup; 2]);
 }

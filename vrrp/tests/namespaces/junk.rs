@@ -1,6 +1,6 @@
 //! Packets that must change nothing.
 
-use std::net::{Ipv4Addr, SocketAddrV4, SocketAddrV6};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV6};
 use std::time::{Duration, Instant};
 
 use fmc_config::model::election::{Centiseconds, ChecksumForm, Version};
@@ -11,17 +11,17 @@ use fmc_vrrp::priority::Priority;
 use fmc_vrrp::router::role::Role;
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 
-use crate::keeper::{Running, elected, settings};
+use crate::keeper::{Running, elected, octets, settings};
 use crate::lab::{API, Namespace, always, eventually, lan};
 use crate::sniffer::Sniffer;
 
 /// The stranger on the LAN.
-const STRANGER: Ipv4Addr = Ipv4Addr::new(192, 168, 0, 99);
+const STRANGER: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 168, 0, 99));
 
 /// A packet, header included, and where it goes.
 struct Junk {
     bytes: Vec<u8>,
-    to: Ipv4Addr,
+    to: IpAddr,
     counted_as: &'static str,
 }
 
@@ -34,10 +34,10 @@ fn good(virtual_router_id: u8) -> Vec<u8> {
     message
 }
 
-fn packet(message: &[u8], ttl: u8, to: Ipv4Addr) -> Vec<u8> {
+fn packet(message: &[u8], ttl: u8, to: IpAddr) -> Vec<u8> {
     let mut bytes = vec![0x45, 0xc0, 0, 0, 0, 0, 0, 0, ttl, 112, 0, 0];
-    bytes.extend(STRANGER.octets());
-    bytes.extend(to.octets());
+    bytes.extend(octets(STRANGER));
+    bytes.extend(octets(to));
     bytes.extend(message);
     bytes
 }
@@ -68,7 +68,7 @@ fn everything_wrong() -> Vec<Junk> {
         junk(&bad_checksum, 255, group, "checksum-errors"),
         junk(&mended(|m| (m[3] = 0, m.truncate(8)).1), 255, group, "address-list-errors"),
         junk(&mended(|m| m[4..6].fill(0)), 255, group, "interval-errors"),
-        junk(&good(32), 255, Ipv4Addr::new(192, 168, 0, 30), "destination-errors"),
+        junk(&good(32), 255, IpAddr::V4(Ipv4Addr::new(192, 168, 0, 30)), "destination-errors"),
     ]
 }
 
@@ -86,7 +86,7 @@ fn flood(stranger: &Namespace, rounds: usize, pause: Duration) -> Duration {
         for _ in 0..rounds {
             for junk in everything_wrong() {
                 // A full queue of the device is the flood's own limit.
-                let _ = socket.send_to(&junk.bytes, &SockAddr::from(SocketAddrV4::new(junk.to, 0)));
+                let _ = socket.send_to(&junk.bytes, &SockAddr::from(SocketAddr::new(junk.to, 0)));
             }
             next = (next + pause).max(Instant::now() - BEHIND_AT_MOST);
             std::thread::sleep(next.saturating_duration_since(Instant::now()));
@@ -128,14 +128,14 @@ fn adverts_of_other_clusters_do_not_reach_user_space() {
         let socket = Socket::new(Domain::IPV4, Type::RAW, Some(Protocol::from(112))).unwrap();
         socket.set_header_included_v4(true).unwrap();
         socket.bind_device(Some(b"eth0")).unwrap();
-        let to = SockAddr::from(SocketAddrV4::new(MULTICAST_GROUP, 0));
+        let to = SockAddr::from(SocketAddr::new(MULTICAST_GROUP, 0));
         (0..100).for_each(|_| drop(socket.send_to(&packet(&message, 255, MULTICAST_GROUP), &to)));
     });
     std::thread::sleep(Duration::from_millis(200));
     assert_eq!(running.snapshot().interfaces[0].discarded.iter().sum::<u64>(), 0);
 }
 
-/// Proves V-58.
+/// Proves V-07.
 #[test]
 fn an_advert_over_ipv6_reaches_the_link_and_not_the_election() {
     let [one, _two, stranger] = lan();

@@ -1,7 +1,7 @@
 //! A keeper on a thread of this process, commanded and heard by the test.
 
 use std::io::{Read, Write};
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::num::NonZeroU16;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
@@ -25,14 +25,22 @@ use crate::lab::{API, Blockade, Namespace, Scratch, WEB, eventually};
 
 /// 100 ms adverts, two nodes, two VIPs.
 pub(crate) fn settings(rank: u8) -> KeeperSettings {
-    let node = |rank: u8| (format!("loadbalancer{}", rank + 1).parse().unwrap(), Ipv4Addr::new(192, 168, 0, 30 + rank));
+    let node = |rank: u8| {
+        (format!("loadbalancer{}", rank + 1).parse().unwrap(), IpAddr::V4(Ipv4Addr::new(192, 168, 0, 30 + rank)))
+    };
     let (name, address) = node(rank);
     let (peer_name, peer_address) = node(1 - rank);
     KeeperSettings {
         node: name,
         rank,
         address,
-        peers: vec![PeerSettings { name: peer_name, address: peer_address, rank: 1 - rank }],
+        other_addresses: Vec::new(),
+        peers: vec![PeerSettings {
+            name: peer_name,
+            address: peer_address,
+            other_addresses: Vec::new(),
+            rank: 1 - rank,
+        }],
         vips: vec![vip("api", API), vip("web", WEB)],
         interval: Centiseconds::new(10).unwrap(),
         failback: Failback::Never,
@@ -49,13 +57,22 @@ pub(crate) fn settings(rank: u8) -> KeeperSettings {
     }
 }
 
-fn vip(name: &str, address: Ipv4Addr) -> VipSettings {
+fn vip(name: &str, address: IpAddr) -> VipSettings {
     VipSettings {
         name: name.parse().unwrap(),
         address,
-        virtual_router_id: VirtualRouterId::new(address.octets()[3]).unwrap(),
+        virtual_router_id: VirtualRouterId::new(octets(address)[octets(address).len() - 1]).unwrap(),
         interface: None,
         settle: Duration::from_secs(1),
+        followers: Vec::new(),
+    }
+}
+
+/// As they stand in a packet.
+pub(crate) fn octets(address: IpAddr) -> Vec<u8> {
+    match address {
+        IpAddr::V4(address) => address.octets().to_vec(),
+        IpAddr::V6(address) => address.octets().to_vec(),
     }
 }
 

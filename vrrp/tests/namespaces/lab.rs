@@ -1,7 +1,7 @@
 //! Namespaces, links and waiting.
 
 use std::fs::{File, OpenOptions};
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -15,8 +15,8 @@ use nix::sched::{CloneFlags, setns};
 use nix::sys::stat::Mode;
 use nix::unistd::{geteuid, mkfifo};
 
-pub(crate) const API: Ipv4Addr = Ipv4Addr::new(192, 168, 0, 32);
-pub(crate) const WEB: Ipv4Addr = Ipv4Addr::new(192, 168, 0, 33);
+pub(crate) const API: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 168, 0, 32));
+pub(crate) const WEB: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 168, 0, 33));
 
 static COUNT: AtomicU32 = AtomicU32::new(0);
 
@@ -71,7 +71,7 @@ impl Namespace {
     }
 
     /// Whether some interface inside has this address.
-    pub(crate) fn holds(&self, address: Ipv4Addr) -> bool {
+    pub(crate) fn holds(&self, address: IpAddr) -> bool {
         self.enter(|| Kernel::open().unwrap().addresses().unwrap().iter().any(|held| held.address == address))
     }
 }

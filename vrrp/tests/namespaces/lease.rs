@@ -7,11 +7,11 @@ use fmc_vrrp::clock;
 use fmc_vrrp::driver::Keeper;
 use fmc_vrrp::kernel::{Address, Kernel};
 use fmc_vrrp::lease::{
-    AddressCommand, AddressReport, AddressThread, Holding, Outcome, Outfit, Port, Record, Tick, cleanup,
+    AddressCommand, AddressReport, AddressThread, Holding, Home, Outcome, Outfit, Port, Record, Tick, cleanup,
 };
 use fmc_vrrp::realtime;
 use fmc_vrrp::router::AddressLoss;
-use fmc_vrrp::socket::ArpSocket;
+use fmc_vrrp::socket::AnnouncementSocket;
 
 use crate::keeper::{Running, refusal, settings};
 use crate::lab::{API, Namespace, Scratch, WEB, always, eventually, pair};
@@ -31,13 +31,13 @@ pub(crate) fn leased(namespace: &Namespace) -> Leased {
         let mut kernel = Kernel::open().unwrap();
         let interface = kernel.interface_by_name("eth0").unwrap();
         let port = Port {
-            announcer: ArpSocket::open("eth0", interface.index).unwrap(),
+            announcer: AnnouncementSocket::open("eth0", interface.index).unwrap(),
             interface,
             primary: [192, 168, 0, 30].into(),
             virtual_router_ids: vec![VirtualRouterId::new(32).unwrap().get()],
         };
         let record = Record::open(scratch.path()).unwrap();
-        let holdings = vec![Holding { address: API, on: 0, virtual_router_id: 32 }];
+        let holdings = vec![Holding { homes: vec![Home { address: API, on: 0 }], virtual_router_id: 32 }];
         let outfit = Outfit { holdings, ports: vec![port], record, kernel, tick: tick.clone(), realtime: true };
         AddressThread::start(outfit).unwrap()
     });

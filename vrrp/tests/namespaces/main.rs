@@ -9,6 +9,8 @@ mod around;
 mod cadence;
 mod child;
 mod election;
+mod groups;
+mod ipv6;
 mod junk;
 mod keeper;
 mod lab;

@@ -1,6 +1,6 @@
 //! Signed adverts between two keepers: what a forger can do, what a clock that went back does, and how keys and modes change.
 
-use std::net::{Ipv4Addr, SocketAddrV4};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use fmc_config::model::election::AuthMode;
@@ -13,12 +13,12 @@ use fmc_vrrp::priority::Priority;
 use fmc_vrrp::router::role::Role;
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 
-use crate::keeper::{Running, settings};
+use crate::keeper::{Running, octets, settings};
 use crate::lab::{API, Namespace, always, eventually, lan};
 use crate::sniffer::Sniffer;
 use crate::wire::adverts;
 
-const FIRST: Ipv4Addr = Ipv4Addr::new(192, 168, 0, 30);
+const FIRST: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 168, 0, 30));
 const OLD: (u8, [u8; 32]) = (1, [7; 32]);
 const NEW: (u8, [u8; 32]) = (2, [9; 32]);
 
@@ -50,13 +50,13 @@ fn discarded_as(of: &Running, fault: SignatureFault) -> u64 {
 /// Says from the stranger's place what the first node would say; nothing stops a host from writing another's address.
 fn say_as_the_first(stranger: &Namespace, message: &[u8]) {
     let mut packet = vec![0x45, 0xc0, 0, 0, 0, 0, 0, 0, 255, 112, 0, 0];
-    packet.extend(FIRST.octets().iter().chain(&MULTICAST_GROUP.octets()));
+    packet.extend([FIRST, MULTICAST_GROUP].map(octets).concat());
     packet.extend(message);
     stranger.enter(|| {
         let socket = Socket::new(Domain::IPV4, Type::RAW, Some(Protocol::from(112))).unwrap();
         socket.set_header_included_v4(true).unwrap();
         socket.bind_device(Some(b"lan")).unwrap();
-        socket.send_to(&packet, &SockAddr::from(SocketAddrV4::new(MULTICAST_GROUP, 0))).unwrap();
+        socket.send_to(&packet, &SockAddr::from(SocketAddr::new(MULTICAST_GROUP, 0))).unwrap();
     });
 }
 
@@ -70,7 +70,8 @@ fn resignation(auth: Option<&AdvertKeys>, sequence: Sequence) -> Vec<u8> {
     );
     let mut message = [0; MAX_LEN];
     let length = resign.encode(FIRST, MULTICAST_GROUP, settings.version, &mut message);
-    let length = auth.map_or(length, |auth| auth.authenticator().sign(FIRST.into(), sequence, length, &mut message));
+    let length =
+        auth.map_or(length, |auth| auth.authenticator().sign((FIRST, MULTICAST_GROUP), sequence, length, &mut message));
     message[..length].to_vec()
 }
 

@@ -1,13 +1,13 @@
 //! VRRPv2 and unicast between two keepers, read off the wire.
 
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use fmc_config::model::election::{Centiseconds, Password, Transport, Version};
 use fmc_vrrp::driver::{Command, KeeperSettings};
 use fmc_vrrp::router::role::Role;
 
-use crate::keeper::{Running, settings};
+use crate::keeper::{Running, octets, settings};
 use crate::lab::{API, always, eventually, pair};
 use crate::sniffer::Sniffer;
 use crate::wire::adverts;
@@ -33,10 +33,7 @@ fn two_keepers_of_version_2_elect_the_first_and_say_the_password_in_each_advert(
     assert_eq!((first.roles(), second.roles()), ([Role::Active; 2], [Role::Backup; 2]));
     for advert in adverts(&sniffer, 32) {
         assert_eq!(advert.message[..6].first_chunk(), Some(&[0x21, 32, 254, 1, 1, 1]));
-        assert_eq!(
-            (advert.message[8..12].first_chunk(), &advert.message[12..]),
-            (Some(&API.octets()), &b"labpair\0"[..])
-        );
+        assert_eq!((&advert.message[8..12], &advert.message[12..]), (&octets(API)[..], &b"labpair\0"[..]));
     }
     assert_eq!(second.snapshot().interfaces[0].discarded.iter().sum::<u64>(), 0);
 }
@@ -85,7 +82,7 @@ fn two_keepers_by_unicast_elect_the_first_and_send_nothing_to_the_group() {
     let seen = adverts(&sniffer, 32);
     assert!(seen.len() > 5, "{} adverts", seen.len());
     assert!(
-        seen.iter().all(|advert| advert.destination == Ipv4Addr::new(192, 168, 0, 31) && advert.ttl == 255),
+        seen.iter().all(|advert| advert.destination == IpAddr::V4(Ipv4Addr::new(192, 168, 0, 31)) && advert.ttl == 255),
         "{seen:?}"
     );
     drop(first);

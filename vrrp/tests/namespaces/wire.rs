@@ -1,6 +1,6 @@
 //! What leaves the node, read by an independent decoder.
 
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::time::{Duration, Instant};
 
 use fmc_vrrp::driver::Command;
@@ -11,19 +11,19 @@ use pnet::packet::ip::IpNextHeaderProtocol;
 use pnet::packet::ipv4::{self, Ipv4Packet};
 use pnet::util::MacAddr;
 
-use crate::keeper::{Running, settings};
+use crate::keeper::{Running, octets, settings};
 use crate::lab::{API, eventually, pair};
 use crate::sniffer::Sniffer;
 
-const GROUP: Ipv4Addr = Ipv4Addr::new(224, 0, 0, 18);
+const GROUP: IpAddr = IpAddr::V4(Ipv4Addr::new(224, 0, 0, 18));
 const VRRP: IpNextHeaderProtocol = IpNextHeaderProtocol(112);
 
 /// An advert as it arrived.
 #[derive(Debug, Clone)]
 pub(crate) struct Advert {
     at: Instant,
-    source: Ipv4Addr,
-    pub(crate) destination: Ipv4Addr,
+    source: IpAddr,
+    pub(crate) destination: IpAddr,
     hardware: MacAddr,
     pub(crate) ttl: u8,
     tos: u8,
@@ -37,8 +37,8 @@ pub(crate) fn adverts(sniffer: &Sniffer, vrid: u8) -> Vec<Advert> {
         let ip = Ipv4Packet::new(ethernet.payload()).filter(|_| ethernet.get_ethertype() == EtherTypes::Ipv4)?;
         (ip.get_next_level_protocol() == VRRP && ip.payload().get(1) == Some(&vrid)).then(|| Advert {
             at,
-            source: ip.get_source(),
-            destination: ip.get_destination(),
+            source: ip.get_source().into(),
+            destination: ip.get_destination().into(),
             hardware: ethernet.get_destination(),
             ttl: ip.get_ttl(),
             tos: ip.get_dscp() << 2 | ip.get_ecn(),
@@ -49,7 +49,7 @@ pub(crate) fn adverts(sniffer: &Sniffer, vrid: u8) -> Vec<Advert> {
     sniffer.frames().into_iter().filter_map(decode).collect()
 }
 
-pub(crate) fn announcements(sniffer: &Sniffer, address: Ipv4Addr) -> Vec<(Instant, ArpOperation, MacAddr)> {
+pub(crate) fn announcements(sniffer: &Sniffer, address: IpAddr) -> Vec<(Instant, ArpOperation, MacAddr)> {
     let decode = |(at, frame): (Instant, Vec<u8>)| {
         let ethernet = EthernetPacket::new(&frame)?;
         let arp = ArpPacket::new(ethernet.payload()).filter(|_| ethernet.get_ethertype() == EtherTypes::Arp)?;
@@ -73,7 +73,7 @@ fn adverts_have_ttl_255_tos_c0_and_the_primary_source_before_and_after_the_addre
         assert_eq!((advert.source, advert.destination), ([192, 168, 0, 30].into(), GROUP), "{advert:?}");
         assert_eq!(advert.hardware, MacAddr::new(0x01, 0x00, 0x5e, 0x00, 0x00, 0x12));
         assert_eq!(advert.message[..8].first_chunk(), Some(&[0x31, 32, 254, 1, 0, 10]));
-        assert_eq!(advert.message[8..], API.octets());
+        assert_eq!(advert.message[8..], octets(API));
     }
 }
 

@@ -1,16 +1,19 @@
+use std::net::Ipv4Addr;
+
 use fmc_config::model::election::{Centiseconds, ChecksumForm, Failback, Transport, Version};
 use fmc_config::model::vip::VirtualRouterId;
 
 use super::*;
 use crate::tier::TierPriorities;
 
-const VIP: Ipv4Addr = Ipv4Addr::new(192, 168, 0, 32);
-const OTHER: Ipv4Addr = Ipv4Addr::new(192, 168, 0, 99);
+const VIP: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 168, 0, 32));
+const OTHER: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 168, 0, 99));
 
 fn ours() -> Parameters {
     Parameters {
         virtual_router_id: VirtualRouterId::new(32).unwrap(),
         address: VIP,
+        others: Vec::new(),
         source: [192, 168, 0, 30].into(),
         rank: 0,
         version: Version::V3(ChecksumForm::PseudoHeader),
@@ -28,7 +31,7 @@ fn at(seconds: u64) -> BootInstant {
     BootInstant::from_nanos(seconds * 1_000_000_000)
 }
 
-fn advert(priority: u8, interval: u16, address: Ipv4Addr) -> Advertisement {
+fn advert(priority: u8, interval: u16, address: IpAddr) -> Advertisement {
     let (id, interval) = (VirtualRouterId::new(32).unwrap(), Centiseconds::new(interval).unwrap());
     Advertisement::of_one(id, Priority::new(priority), interval, address)
 }

@@ -1,9 +1,9 @@
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use proptest::prelude::*;
 
 use super::*;
-use crate::heartbeat::MAX_LEN;
+use crate::heartbeat::{MAX_LEN, MAX_VIRTUAL_ROUTERS, room_for};
 use crate::priority::Priority;
 use crate::router::role::Role;
 use crate::tier::Tier;
@@ -15,8 +15,8 @@ const HASH: u64 = 0xfeed_beef_0123_4567;
 fn report(role: Role) -> PeerReport {
     PeerReport {
         virtual_router_id: 32,
-        address: Ipv4Addr::new(192, 168, 0, 32),
-        source: Ipv4Addr::new(192, 168, 0, 30),
+        address: IpAddr::V4(Ipv4Addr::new(192, 168, 0, 32)),
+        source: IpAddr::V4(Ipv4Addr::new(192, 168, 0, 30)),
         role,
         tier: Tier::Degraded,
         serving: true,
@@ -286,11 +286,13 @@ fn without_a_key_the_same_freshness_holds() {
 fn the_largest_heartbeat_fits_one_ethernet_frame() {
     let (mut a, mut b) = pair();
     acquaint(&mut a, &mut b);
-    let many = [report(Role::Backup); MAX_VIRTUAL_ROUTERS + 1];
-    let mut out = [0; MAX_LEN];
-    let length = a.encode(HASH, None, &many, &mut out);
-    assert!(length == MAX_LEN && length <= 1472, "{length} octets of UDP payload");
-    assert_eq!(b.accept(&out[..length]).unwrap().virtual_routers.len(), MAX_VIRTUAL_ROUTERS);
+    let of_6 = PeerReport { address: "fd00::32".parse().unwrap(), ..report(Role::Backup) };
+    for (each, many) in [(report(Role::Backup), MAX_VIRTUAL_ROUTERS), (of_6, 37)] {
+        let mut out = [0; MAX_LEN];
+        let length = a.encode(HASH, None, &[each; MAX_VIRTUAL_ROUTERS + 1], &mut out);
+        assert!(length <= 1452, "{length} octets of UDP payload over IPv6");
+        assert_eq!(b.accept(&out[..length]).unwrap().virtual_routers.len(), many);
+    }
 }
 
 #[test]
@@ -305,7 +307,11 @@ fn any_report() -> impl Strategy<Value = PeerReport> {
     let roles = prop_oneof![Just(Role::Initialize), Just(Role::Backup), Just(Role::Active), Just(Role::Leaving)];
     let tiers = prop_oneof![Just(Tier::Unfit), Just(Tier::Degraded), Just(Tier::Fit)];
     let claim = proptest::option::of(0..255_u8);
-    (1..=255_u8, any::<[Ipv4Addr; 2]>(), roles, tiers, any::<bool>(), any::<u8>(), claim).prop_map(
+    let addresses = prop_oneof![
+        any::<[Ipv4Addr; 2]>().prop_map(|both| both.map(IpAddr::from)),
+        any::<[Ipv6Addr; 2]>().prop_map(|both| both.map(IpAddr::from)),
+    ];
+    (1..=255_u8, addresses, roles, tiers, any::<bool>(), any::<u8>(), claim).prop_map(
         |(virtual_router_id, [address, source], role, tier, serving, priority, claim)| PeerReport {
             virtual_router_id,
             address,
@@ -327,8 +333,9 @@ proptest! {
         let mut out = [0xff; MAX_LEN];
         let length = a.encode(hash, None, &reports, &mut out);
         let heartbeat = b.accept(&out[..length]).unwrap();
+        let room = room_for(reports.iter().map(|report| report.address));
         prop_assert_eq!(heartbeat.config_hash, hash);
-        prop_assert_eq!(heartbeat.virtual_routers.as_slice(), reports);
+        prop_assert_eq!(heartbeat.virtual_routers.as_slice(), &reports[..room]);
     }
 
     #[test]

@@ -1,13 +1,13 @@
 //! The packets of the draft's appendix, and each octet of them that must not be changed.
 
-use std::net::{Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use fmc_config::model::election::{Centiseconds, ChecksumForm, Password};
 use fmc_config::model::vip::VirtualRouterId;
 use proptest::prelude::*;
 
 use super::*;
-use crate::packet::{MAX_LEN, MULTICAST_GROUP};
+use crate::packet::{MAX_LEN, MULTICAST_GROUP, MULTICAST_GROUP_6};
 use crate::priority::Priority;
 
 /// 00 01 02 ... 1f, the key of the appendix.
@@ -21,8 +21,8 @@ const KEY: [u8; 32] = {
     key
 };
 const OTHER_KEY: [u8; 32] = [0xab; 32];
-const SOURCE: Ipv4Addr = Ipv4Addr::new(198, 51, 100, 10);
-const VIP: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 100);
+const SOURCE: IpAddr = IpAddr::V4(Ipv4Addr::new(198, 51, 100, 10));
+const VIP: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 100));
 const SEQUENCE: Sequence = Sequence::from_bits(0x6800_0000_8000_0000);
 const V3: Version = Version::V3(ChecksumForm::Message);
 
@@ -59,7 +59,7 @@ fn advertisement() -> Advertisement {
 fn signed(version: Version, keys: &Authenticator, sequence: Sequence) -> Vec<u8> {
     let mut out = [0xa5; MAX_LEN];
     let length = advertisement().encode(SOURCE, MULTICAST_GROUP, version, &mut out);
-    let length = keys.sign(SOURCE.into(), sequence, length, &mut out);
+    let length = keys.sign((SOURCE, MULTICAST_GROUP), sequence, length, &mut out);
     out[..length].to_vec()
 }
 
@@ -85,6 +85,36 @@ fn the_signature_of_the_appendix_over_ipv6_is_right() {
     assert_eq!(enforcing().verify(other.into(), message, trailer), Err(SignatureFault::Wrong));
 }
 
+/// Proves V-102+.
+#[test]
+fn over_ipv6_the_checksum_is_that_of_the_whole_packet_and_the_signature_of_every_copy() {
+    let source: IpAddr = "fe80::10".parse::<Ipv6Addr>().unwrap().into();
+    let vip: IpAddr = "fe80::100".parse::<Ipv6Addr>().unwrap().into();
+    let (id, interval) = (VirtualRouterId::new(51).unwrap(), Centiseconds::new(100).unwrap());
+    let advertisement = Advertisement::of_one(id, Priority::new(200), interval, vip);
+    let version = Version::V3(ChecksumForm::PseudoHeader);
+    for destination in [MULTICAST_GROUP_6, "fd00::31".parse().unwrap()] {
+        let mut out = [0; MAX_LEN];
+        let length = advertisement.encode(source, destination, version, &mut out);
+        let length = enforcing().sign((source, destination), SEQUENCE, length, &mut out);
+        assert_eq!(out[24..length], IPV6[24..], "the trailer of the appendix");
+        let IpAddr::V6(from) = source else { unreachable!() };
+        let IpAddr::V6(to) = destination else { unreachable!() };
+        let sum = pnet::util::ipv6_checksum(
+            &out[..length],
+            3,
+            &[],
+            &from,
+            &to,
+            pnet::packet::ip::IpNextHeaderProtocols::Vrrp,
+        );
+        assert_eq!(out[6..8], sum.to_be_bytes());
+        let ip = IpMeta { ttl: 255, source, destination };
+        let (received, sequence) = decode(&ip, version, Some(&enforcing()), &out[..length]).unwrap();
+        assert_eq!((received.advertisement, sequence), (advertisement.clone(), Some(SEQUENCE)));
+    }
+}
+
 /// Proves V-102-.
 #[test]
 fn every_octet_but_those_of_the_checksum_is_signed() {
@@ -93,7 +123,7 @@ fn every_octet_but_those_of_the_checksum_is_signed() {
         let mut changed = IPV4;
         changed[at] ^= 1;
         let (changed_message, changed_trailer) = changed.split_last_chunk().unwrap();
-        let verified = enforcing().verify(SOURCE.into(), changed_message, changed_trailer);
+        let verified = enforcing().verify(SOURCE, changed_message, changed_trailer);
         let expected = match at {
             _ if CHECKSUM.contains(&at) => Ok(SEQUENCE),
             12 | 14 | 15 => Err(SignatureFault::Malformed),

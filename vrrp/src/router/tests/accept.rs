@@ -15,7 +15,7 @@ fn advert(id: u8, interval: u16) -> Advertisement {
     Advertisement::of_one(id, Priority::OWNER, Centiseconds::new(interval).unwrap(), VIP)
 }
 
-fn unicast(source: std::net::Ipv4Addr) -> IpMeta {
+fn unicast(source: std::net::IpAddr) -> IpMeta {
     IpMeta { destination: address(1), ..multicast(source) }
 }
 

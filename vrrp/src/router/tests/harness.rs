@@ -1,6 +1,6 @@
 //! Routers in a known state, and their actions as words.
 
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use fmc_config::model::election::{Centiseconds, ChecksumForm, Failback, Transport, Version};
@@ -14,14 +14,14 @@ use crate::router::role::{Reason, Role};
 use crate::router::{Action, Alarm, Parameters, Peer, VirtualRouter};
 use crate::tier::{Cause, Fitness, Tier, TierPriorities};
 
-pub(in crate::router) const VIP: Ipv4Addr = Ipv4Addr::new(192, 168, 0, 32);
+pub(in crate::router) const VIP: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 168, 0, 32));
 pub(in crate::router) const INTERVAL: Duration = Duration::from_millis(100);
 pub(in crate::router) const SETTLE: Duration = Duration::from_secs(2);
 pub(in crate::router) const LEASE: Duration = Duration::from_secs(1);
 pub(in crate::router) const START: BootInstant = BootInstant::from_nanos(1_000_000_000_000);
 /// A router that is no node of ours, with a lower and with a higher address than every node.
-pub(in crate::router) const FOREIGN_LOW: Ipv4Addr = Ipv4Addr::new(192, 168, 0, 1);
-pub(in crate::router) const FOREIGN_HIGH: Ipv4Addr = Ipv4Addr::new(192, 168, 0, 99);
+pub(in crate::router) const FOREIGN_LOW: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 168, 0, 1));
+pub(in crate::router) const FOREIGN_HIGH: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 168, 0, 99));
 pub(in crate::router) const ZERO: Duration = Duration::ZERO;
 pub(in crate::router) const BACKEND_UNFIT: Fitness = Fitness::serving(Tier::Unfit, Cause::Backend);
 pub(in crate::router) const LOCAL_UNFIT: Fitness = Fitness::serving(Tier::Unfit, Cause::Local);
@@ -30,8 +30,8 @@ pub(in crate::router) const fn millis(value: u64) -> Duration {
     Duration::from_millis(value)
 }
 
-pub(in crate::router) fn address(rank: u8) -> Ipv4Addr {
-    Ipv4Addr::new(192, 168, 0, 30 + rank)
+pub(in crate::router) fn address(rank: u8) -> IpAddr {
+    IpAddr::V4(Ipv4Addr::new(192, 168, 0, 30 + rank))
 }
 
 /// What the node of `rank` among `nodes` is told.
@@ -40,6 +40,7 @@ pub(in crate::router) fn parameters(rank: u8, nodes: u8) -> Parameters {
     Parameters {
         virtual_router_id: VirtualRouterId::new(32).unwrap(),
         address: VIP,
+        others: Vec::new(),
         source: address(rank),
         rank,
         version: Version::V3(ChecksumForm::PseudoHeader),
@@ -161,11 +162,11 @@ impl Bench {
         self.actions()
     }
 
-    pub(in crate::router) fn hear(&mut self, source: Ipv4Addr, priority: u8) -> String {
+    pub(in crate::router) fn hear(&mut self, source: IpAddr, priority: u8) -> String {
         self.hear_at_interval(source, priority, 10)
     }
 
-    pub(in crate::router) fn hear_at_interval(&mut self, source: Ipv4Addr, priority: u8, interval: u16) -> String {
+    pub(in crate::router) fn hear_at_interval(&mut self, source: IpAddr, priority: u8, interval: u16) -> String {
         let id = VirtualRouterId::new(32).unwrap();
         let interval = Centiseconds::new(interval).unwrap();
         let advertisement = Advertisement::of_one(id, Priority::new(priority), interval, VIP);
@@ -193,7 +194,7 @@ impl Bench {
     }
 }
 
-pub(in crate::router) fn multicast(source: Ipv4Addr) -> IpMeta {
+pub(in crate::router) fn multicast(source: IpAddr) -> IpMeta {
     IpMeta { ttl: 255, source, destination: MULTICAST_GROUP }
 }
 

@@ -11,11 +11,11 @@ use super::{SocketError, filter};
 
 /// A packet socket that sends and never receives.
 #[derive(Debug)]
-pub struct ArpSocket {
+pub struct AnnouncementSocket {
     socket: Socket,
 }
 
-impl ArpSocket {
+impl AnnouncementSocket {
     /// Opens it on `interface`. Needs CAP_NET_RAW.
     ///
     /// Bound to protocol 0: such a socket receives nothing, and the kernel reads the EtherType from the frame. The
@@ -38,7 +38,7 @@ impl ArpSocket {
     }
 }
 
-fn link_address(index: u32) -> io::Result<LinkAddr> {
+pub(super) fn link_address(index: u32) -> io::Result<LinkAddr> {
     let all = getifaddrs().map_err(io::Error::from)?;
     let found = all
         .filter_map(|entry| entry.address?.as_link_addr().copied())
