@@ -3,7 +3,7 @@
 //! `ladder climb ADDRESS TIMES CA_FILE TOKEN_FILE` fails unless every check passes; `ladder cut ADDRESS` leaves in the
 //! middle of a TLS handshake, as a plain TCP check does.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use fmc_config::model::health_check::{HealthCheck, K3sApiProbe, Probe, TlsProbe};
@@ -30,8 +30,7 @@ async fn cut(address: &str) -> Result<(), Failed> {
 
 async fn climb(address: SocketAddr, times: u32, ca_file: &str, token_file: &str) -> Result<(), Failed> {
     let tls = TlsProbe { ca_file: Some(ca_file.into()), ..TlsProbe::default() };
-    let IpAddr::V4(host) = address.ip() else { return Err("an IPv4 address is wanted".into()) };
-    let check = Check::new(&every_second(K3sApiProbe { tls, token_file: Some(token_file.into()) }), host);
+    let check = Check::new(&every_second(K3sApiProbe { tls, token_file: Some(token_file.into()) }), address.ip());
     let mut ready = 0;
     for time in 1..=times {
         let outcome = check.probe(address).await;
@@ -40,7 +39,7 @@ async fn climb(address: SocketAddr, times: u32, ca_file: &str, token_file: &str)
         }
         ready += u32::from(outcome.rung == Some(Rung::Readyz));
     }
-    eprintln!("{times} checks of {host} passed, {ready} of them on /readyz");
+    eprintln!("{times} checks of {address} passed, {ready} of them on /readyz");
     Ok(())
 }
 

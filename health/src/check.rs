@@ -15,7 +15,7 @@ mod tcp;
 mod tls;
 mod trust;
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use fmc_config::model::health_check::{HealthCheck, Probe};
@@ -47,7 +47,7 @@ enum Kind {
 impl Check {
     /// The check of a server that is asked at `address`. Opens no file: what is wrong with one is said by each probe that needs it,
     /// and mended by the next one after the file is.
-    pub fn new(check: &HealthCheck, address: Ipv4Addr) -> Self {
+    pub fn new(check: &HealthCheck, address: IpAddr) -> Self {
         let kind = match &check.probe {
             Probe::Tcp => Kind::Tcp,
             Probe::Tls(probe) => Kind::Tls(tls::Tls::new(probe, address, tls::NO_ALPN)),

@@ -4,6 +4,7 @@ mod log_line;
 
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use tokio::net::TcpStream;
 
@@ -125,7 +126,7 @@ impl Connection {
 
     async fn preface(&self) -> Result<Preface, EndedBy> {
         let (session, settings) = (self.session(), self.session().frontend().settings());
-        let manner = session.frontend().manner(*session.peer().ip());
+        let manner = session.frontend().manner(session.peer().ip());
         let preface = Preface::read(&self.client, manner, settings.preface_timeout).await;
         preface.map_err(|fault| self.ended_by(fault))
     }
@@ -140,12 +141,12 @@ impl Connection {
     fn meet(&self, preface: &Preface) -> Result<Option<OfSource>, EndedBy> {
         let session = self.session();
         match preface.header.as_ref().map(|header| header.told) {
-            Some(Told::Client(Endpoints { source, .. })) if source.ip() == *session.peer().ip() => Ok(None),
+            Some(Told::Client(Endpoints { source, .. })) if source.ip() == session.peer().ip() => Ok(None),
             Some(Told::Client(Endpoints { source, .. })) => {
                 session.is_for(source);
                 session.frontend().admit(source.ip())
             }
-            Some(Told::Nobody) => session.frontend().admit((*session.peer().ip()).into()),
+            Some(Told::Nobody) => session.frontend().admit(session.peer().ip()),
             Some(Told::Local) | None => Ok(None),
         }
     }
@@ -174,7 +175,7 @@ impl Connection {
 
     async fn dial(&self, preface: &Preface) -> Result<Dialed, NotDialed> {
         let session = self.session();
-        let own = Told::Client(Endpoints { source: session.peer().into(), destination: session.vip().into() });
+        let own = Told::Client(Endpoints { source: session.peer(), destination: session.vip() });
         let (told, tlvs) = match &preface.header {
             Some(header) if header.told != Told::Nobody => (header.told, header.tlvs.clone()),
             Some(header) => (own, header.tlvs.clone()),
@@ -216,7 +217,7 @@ impl Connection {
             }
             (Err(error), _) | (_, Err(error)) => {
                 tracing::error!(%error, "cannot take a socket from the runtime");
-                log_line::ended(session, EndedBy::LocalFault);
+                log_line::ended(session, None, EndedBy::LocalFault);
                 registration.close(EndedBy::LocalFault);
                 None
             }
@@ -231,7 +232,7 @@ impl Connection {
             socket_options::reset_on_close(&self.client);
         }
         drop(self.client);
-        log_line::ended(self.registration.session(), ended_by);
+        log_line::ended(self.registration.session(), None, ended_by);
         self.registration.close(ended_by);
     }
 
@@ -257,12 +258,19 @@ impl Opened {
         self.relay.turn(self.registration.session(), means, now)
     }
 
+    /// A line of its own for a connection whose hour has come since the look before this one, `since` ago.
+    pub(crate) fn record(&self, now: Instant, since: Duration) {
+        if self.session().is_due_for_a_record(now, since) {
+            log_line::lasts(self.session(), &self.relay);
+        }
+    }
+
     pub(crate) fn close(self, ended_by: EndedBy, surroundings: &Surroundings) {
         if ended_by == EndedBy::ServerReset {
             self.note_early_reset(&surroundings.on_dial_failed);
         }
+        log_line::ended(self.registration.session(), Some(&self.relay), ended_by);
         self.relay.close(ended_by);
-        log_line::ended(self.registration.session(), ended_by);
         self.registration.close(ended_by);
     }
 
@@ -317,6 +325,6 @@ mod tests {
     #[test]
     fn the_records_of_a_relay_stay_small() {
         assert!(size_of::<Opened>() <= 184, "{}", size_of::<Opened>());
-        assert!(size_of::<Session>() <= 168, "{}", size_of::<Session>());
+        assert!(size_of::<Session>() <= 184, "{}", size_of::<Session>());
     }
 }

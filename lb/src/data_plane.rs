@@ -52,6 +52,8 @@ pub struct Handle {
 }
 
 struct Shared {
+    /// Otherwise frontends have no listener.
+    listens: bool,
     layout: ArcSwap<Layout>,
     sessions: Arc<Sessions>,
     pulse: Arc<Pulse>,
@@ -67,13 +69,23 @@ impl DataPlane {
     /// # Errors
     /// Every port that cannot be bound, each with the sentence an operator needs; then nothing stays bound.
     pub fn bind(config: &Config, on_dial_failed: OnDialFailed) -> Result<Self, Vec<BindError>> {
+        Self::of(config, on_dial_failed, true)
+    }
+
+    /// The same without any listener, now and after reloads: for an observer beside whoever serves.
+    pub fn without_listeners(config: &Config, on_dial_failed: OnDialFailed) -> Self {
+        let nothing_to_bind = Self::of(config, on_dial_failed, false);
+        nothing_to_bind.unwrap_or_else(|errors| panic!("nothing is bound, so nothing is refused: {errors:?}"))
+    }
+
+    fn of(config: &Config, on_dial_failed: OnDialFailed, listens: bool) -> Result<Self, Vec<BindError>> {
         let pulse = Arc::new(Pulse::new(Instant::now()));
         let sessions = Arc::new(Sessions::new(Arc::clone(&pulse)));
         let quota = Arc::new(Quota::new(0));
         let (entropy, stop) = (Entropy::from_the_system(), watch::Sender::new(None));
         let (send_bound, bound) = mpsc::unbounded_channel();
         let (layout, pipes) = (ArcSwap::default(), Arc::default());
-        let shared = Shared { layout, sessions, pulse, quota, pipes, bound: send_bound, stop };
+        let shared = Shared { listens, layout, sessions, pulse, quota, pipes, bound: send_bound, stop };
         let handle = Handle { shared: Arc::new(shared) };
         handle.commit(handle.prepare(config)?, |_, _| ());
         Ok(Self { bound, on_dial_failed, entropy, handle })
@@ -97,7 +109,7 @@ impl DataPlane {
         let surroundings = Arc::new(shared.surroundings(on_dial_failed, entropy));
         let (mut clocks, mut accepting) = (JoinSet::new(), JoinSet::new());
         clocks.spawn(beat(Arc::clone(&shared.pulse)));
-        clocks.spawn(sweep(Arc::clone(&shared.sessions)));
+        clocks.spawn(sweep(Arc::clone(&surroundings)));
         clocks.spawn(relay(Arc::clone(&surroundings)));
         let mut stopped = pin!(shared.until_stopped());
         let reason = loop {
@@ -126,7 +138,7 @@ impl Handle {
     /// # Errors
     /// Every port that cannot be bound, each with the sentence an operator needs; then nothing new stays bound.
     pub fn prepare(&self, config: &Config) -> Result<Prepared, Vec<BindError>> {
-        self.shared.layout.load().prepare(config)
+        self.shared.layout.load().prepare(config, self.shared.listens)
     }
 
     /// Serves what was prepared, from now on and without a gap: listeners that stay keep their sockets and queues, servers that
@@ -270,11 +282,15 @@ async fn relay(surroundings: Arc<Surroundings>) {
     tracing::error!(%error, "the epoll instance of the relays is dead");
 }
 
-async fn sweep(sessions: Arc<Sessions>) {
-    let mut ticks = interval(SWEEP_INTERVAL);
+async fn sweep(surroundings: Arc<Surroundings>) {
+    let Surroundings { sessions, relays, .. } = &*surroundings;
+    let (mut ticks, mut last) = (interval(SWEEP_INTERVAL), Instant::now());
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
         sessions.sweep(sessions.pulse().now());
+        let now = Instant::now();
+        relays.record(now, now - last);
+        last = now;
     }
 }

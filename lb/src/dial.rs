@@ -3,7 +3,7 @@
 mod failure;
 
 use std::io;
-use std::net::{IpAddr, SocketAddrV4};
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -35,7 +35,7 @@ pub struct DialFailed<'a> {
     /// The server that did not accept.
     pub server: &'a ServerName,
     /// What was dialled.
-    pub address: SocketAddrV4,
+    pub address: SocketAddr,
     /// How it failed; never a fault of this node.
     pub failure: Failure,
     /// By the rule of the backend so many clients have failed that it is out, whatever its check says.
@@ -178,10 +178,11 @@ impl Dial<'_> {
         policy: Policy,
         deadline: Duration,
     ) -> Result<(TcpStream, Duration), Failure> {
-        let socket = unconnected(Instant::now() + deadline).await.map_err(|e| Failure::of(&e))?;
+        let address = server.socket_address(self.route);
+        let socket = unconnected(address, Instant::now() + deadline).await.map_err(|e| Failure::of(&e))?;
         let started = Instant::now();
         let stream =
-            timeout(deadline, self.open(socket, server, policy)).await.map_err(|_elapsed| Failure::TimedOut)?;
+            timeout(deadline, self.open(socket, address, policy)).await.map_err(|_elapsed| Failure::TimedOut)?;
         let stream = stream.map_err(|e| Failure::of(&e))?;
         let took = started.elapsed();
         server.accepted(took);
@@ -191,9 +192,9 @@ impl Dial<'_> {
     /// The opening belongs to the attempt: a server that resets on it has not accepted, and no byte of the client is lost.
     ///
     /// It is a few kilobytes at most, which a new socket takes in one write: when that fails, the server has seen nothing of it.
-    async fn open(&self, socket: TcpSocket, server: &Server, policy: Policy) -> io::Result<TcpStream> {
+    async fn open(&self, socket: TcpSocket, server: SocketAddr, policy: Policy) -> io::Result<TcpStream> {
         self.options.apply(&socket)?;
-        let mut stream = socket.connect(server.socket_address(self.route).into()).await?;
+        let mut stream = socket.connect(server).await?;
         let first = self.opening.bytes(policy);
         if !first.is_empty() {
             stream.write_all(&first).await?;
@@ -256,11 +257,12 @@ fn positions_of(snapshot: &Snapshot, servers: &[Arc<Server>]) -> Vec<usize> {
     tried.map(|(position, _)| position).collect()
 }
 
-/// A new socket. Without a free descriptor it waits until `deadline` for one: the accept loop pauses meanwhile, relays end,
+/// A new socket of the family of `to`. Without a free descriptor it waits until `deadline` for one: the accept loop pauses meanwhile, relays end,
 /// and a client that waits a moment is better off than one that is reset.
-async fn unconnected(deadline: Instant) -> io::Result<TcpSocket> {
+async fn unconnected(to: SocketAddr, deadline: Instant) -> io::Result<TcpSocket> {
     loop {
-        match TcpSocket::new_v4() {
+        let socket = if to.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() };
+        match socket {
             Err(e) if Failure::of(&e) == Failure::NoDescriptor && Instant::now() < deadline => {
                 tokio::time::sleep(DESCRIPTOR_PAUSE).await;
             }

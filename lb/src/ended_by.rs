@@ -50,6 +50,8 @@ pub enum EndedBy {
     ServerGone,
     /// `fmc-lbctl rebalance`: it was idle, and its server had more than its share.
     Rebalanced,
+    /// It was older than the frontend's `max_age`, and had a second without a byte.
+    MaxAge,
     /// Memory was short, and its receiver had not taken what was sent for a while.
     MemoryShort,
     /// The data plane stopped.
@@ -60,7 +62,7 @@ pub enum EndedBy {
 
 impl EndedBy {
     /// Every variant, in the order of their codes.
-    pub const ALL: [Self; 25] = [
+    pub const ALL: [Self; 26] = [
         Self::ClientClosed,
         Self::ServerClosed,
         Self::ClientReset,
@@ -83,6 +85,7 @@ impl EndedBy {
         Self::ServerDrained,
         Self::ServerGone,
         Self::Rebalanced,
+        Self::MaxAge,
         Self::MemoryShort,
         Self::Shutdown,
         Self::InternalError,
@@ -113,6 +116,7 @@ impl EndedBy {
             Self::ServerDrained => "server-drained",
             Self::ServerGone => "server-gone",
             Self::Rebalanced => "rebalanced",
+            Self::MaxAge => "max-age",
             Self::MemoryShort => "memory-short",
             Self::Shutdown => "shutdown",
             Self::InternalError => "internal-error",
@@ -128,7 +132,7 @@ impl EndedBy {
     ///
     /// An idle relay is the exception: nothing was under way, and FIN is what its ends expect of an idle close.
     pub const fn resets(self) -> bool {
-        !self.is_clean() && !matches!(self, Self::IdleTimeout | Self::Rebalanced)
+        !self.is_clean() && !matches!(self, Self::IdleTimeout | Self::Rebalanced | Self::MaxAge)
     }
 
     pub(crate) const fn code(self) -> u8 {

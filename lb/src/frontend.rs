@@ -1,13 +1,12 @@
 //! One service at run time: its settings, its bound and what it has done.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddrV4};
+use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use fmc_config::model;
 use fmc_config::model::frontend::PortRoute;
-use ipnet::IpNet;
 use tokio::sync::watch;
 
 use crate::ended_by::EndedBy;
@@ -175,8 +174,8 @@ impl Frontend {
     }
 
     /// Where clients connect on this route.
-    pub fn vip(&self, route: PortRoute) -> SocketAddrV4 {
-        SocketAddrV4::new(self.settings.address, route.listen.get())
+    pub fn vip(&self, route: PortRoute) -> SocketAddr {
+        SocketAddr::new(self.settings.address, route.listen.get())
     }
 
     /// Closes its listening sockets; relays stay. It accepts again only after a new bind.
@@ -200,7 +199,7 @@ impl Frontend {
 
     fn allows(&self, client: IpAddr) -> bool {
         let allow = &self.settings.allow;
-        allow.is_empty() || allow.iter().any(|network| IpNet::from(*network).contains(&client))
+        allow.is_empty() || allow.iter().any(|network| network.contains(&client))
     }
 
     /// One line now and then about each source that is over its bounds; the counter misses nothing.
@@ -219,7 +218,7 @@ impl Frontend {
     }
 
     /// What a PROXY header is from `peer`.
-    pub(crate) fn manner(&self, peer: Ipv4Addr) -> Manner {
+    pub(crate) fn manner(&self, peer: IpAddr) -> Manner {
         let trusted = &self.settings.accept_proxy;
         match trusted.iter().any(|network| network.contains(&peer)) {
             true => Manner::Required,

@@ -1,7 +1,7 @@
 //! What one configuration serves: its pools, frontends and listeners. From the present one to the next without a gap.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddrV4;
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use fmc_config::model;
@@ -34,11 +34,11 @@ pub struct Prepared {
 }
 
 impl Layout {
-    /// Makes what `config` has more than this, and binds it. Changes nothing that serves.
+    /// Makes what `config` has more than this, and binds it unless nobody shall be listened to. Changes nothing that serves.
     ///
     /// # Errors
     /// Every port that cannot be bound; then nothing new stays bound.
-    pub(crate) fn prepare(&self, config: &Config) -> Result<Prepared, Vec<BindError>> {
+    pub(crate) fn prepare(&self, config: &Config, listens: bool) -> Result<Prepared, Vec<BindError>> {
         let pool = |backend: &model::backend::Backend| match self.pools.get(&backend.name) {
             Some(pool) => Arc::clone(pool),
             None => Arc::new(Pool::new(backend)),
@@ -51,8 +51,8 @@ impl Layout {
         let served = config.frontends.iter().filter_map(|frontend| Some((frontend, behind(frontend)?)));
         let frontends: Vec<_> = served.map(|(settings, pools)| self.frontend(settings, pools)).collect();
         let (mut kept, mut bound, mut errors) = (Vec::new(), Vec::new(), Vec::new());
-        for (frontend, route) in frontends.iter().flat_map(|f| f.settings().ports.iter().map(move |route| (f, *route)))
-        {
+        let ports = frontends.iter().flat_map(|f| f.settings().ports.iter().map(move |route| (f, *route)));
+        for (frontend, route) in ports.filter(|_| listens) {
             match self.listener(frontend.vip(route)) {
                 Some(listener) => kept.push((Arc::clone(listener), Arc::clone(frontend), route)),
                 None => match Listener::bind(Arc::clone(frontend), route) {
@@ -80,7 +80,7 @@ impl Layout {
         }
     }
 
-    fn listener(&self, address: SocketAddrV4) -> Option<&Arc<ListenerRecord>> {
+    fn listener(&self, address: SocketAddr) -> Option<&Arc<ListenerRecord>> {
         self.listeners.iter().find(|listener| listener.address() == address && listener.is_alive())
     }
 }

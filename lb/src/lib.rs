@@ -68,4 +68,5 @@ pub use sessions::Sessions;
 
 mod socket_options;
 mod sources;
+mod tcp_info;
 mod trouble;

@@ -5,7 +5,7 @@ mod bind_error;
 mod holder;
 mod state;
 
-use std::net::{Ipv4Addr, SocketAddrV4};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::num::NonZeroU16;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::pin::pin;
@@ -177,7 +177,7 @@ impl Listener {
     fn spawn(
         &self,
         stream: OwnedFd,
-        client: SocketAddrV4,
+        client: SocketAddr,
         mut permit: Permit,
         duty: &Duty,
         surroundings: &Arc<Surroundings>,
@@ -185,8 +185,8 @@ impl Listener {
         let traffic = duty.frontend.traffic();
         traffic.accepted.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         // Who comes through a trusted proxy is known only once its header is read.
-        if duty.frontend.manner(*client.ip()) != Manner::Required {
-            match duty.frontend.admit((*client.ip()).into()) {
+        if duty.frontend.manner(client.ip()) != Manner::Required {
+            match duty.frontend.admit(client.ip()) {
                 Ok(counted) => permit.of_source = counted.map(Box::new),
                 Err(ended_by) => return self.refuse(stream, client, &duty.frontend, ended_by),
             }
@@ -202,7 +202,7 @@ impl Listener {
         tokio::spawn(Connection::new(stream, registration, permit, Arc::clone(surroundings)).run());
     }
 
-    fn refuse(&self, stream: OwnedFd, client: SocketAddrV4, frontend: &Frontend, ended_by: crate::EndedBy) {
+    fn refuse(&self, stream: OwnedFd, client: SocketAddr, frontend: &Frontend, ended_by: crate::EndedBy) {
         socket_options::reset_on_close(&stream);
         frontend.traffic().count_end(ended_by);
         let (frontend, vip) = (&frontend.settings().name, self.record.address());
@@ -241,23 +241,31 @@ fn client_waits(socket: &Socket) -> bool {
 }
 
 /// accept4(2) with what a relay needs already set, in one call.
-fn accept(socket: impl AsFd) -> std::io::Result<(OwnedFd, SocketAddrV4)> {
+fn accept(socket: impl AsFd) -> std::io::Result<(OwnedFd, SocketAddr)> {
     let (stream, client) = rustix::net::acceptfrom_with(socket, SocketFlags::NONBLOCK | SocketFlags::CLOEXEC)?;
-    let client = client.and_then(|client| SocketAddrV4::try_from(client).ok());
-    Ok((stream, client.unwrap_or(SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 0))))
+    let client = client.and_then(|client| SocketAddr::try_from(client).ok());
+    Ok((stream, client.unwrap_or(SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0))))
 }
 
-fn listening_socket(address: Ipv4Addr, port: NonZeroU16, options: SocketOptions) -> Result<Socket, BindError> {
-    let at = SocketAddrV4::new(address, port.get());
+fn listening_socket(address: IpAddr, port: NonZeroU16, options: SocketOptions) -> Result<Socket, BindError> {
+    let at = SocketAddr::new(address, port.get());
     let kernel = |call| move |source| BindError::of(at, call, source);
-    let socket = Socket::new(Domain::IPV4, Type::STREAM, Some(Protocol::TCP)).map_err(kernel("socket"))?;
+    let socket = Socket::new(Domain::for_address(at), Type::STREAM, Some(Protocol::TCP)).map_err(kernel("socket"))?;
     socket.set_nonblocking(true).map_err(kernel("fcntl"))?;
     socket.set_reuse_address(true).map_err(kernel("setsockopt SO_REUSEADDR"))?;
-    socket.set_freebind_v4(true).map_err(kernel("setsockopt IP_FREEBIND"))?;
+    free(&socket, at).map_err(kernel("setsockopt IP_FREEBIND"))?;
     options.apply(&socket).map_err(kernel("setsockopt"))?;
     socket.bind(&at.into()).map_err(kernel("bind"))?;
     socket.listen(BACKLOG).map_err(kernel("listen"))?;
     Ok(socket)
+}
+
+/// For an address that the other node may have now. One of IPv6 is for IPv6 alone, whatever net.ipv6.bindv6only says.
+fn free(socket: &Socket, at: SocketAddr) -> std::io::Result<()> {
+    match at {
+        SocketAddr::V4(_) => socket.set_freebind_v4(true),
+        SocketAddr::V6(_) => socket.set_only_v6(true).and_then(|()| socket.set_freebind_v6(true)),
+    }
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
+use std::time::{Duration, Instant};
 
 use rustix::event::{Timespec, epoll};
 use slab::Slab;
@@ -131,6 +132,11 @@ impl Relays {
         events.iter().for_each(|event| open.tell(*event));
         open.take_turns(surroundings);
         Ok(Served { is_batch_full: events.len() == BATCH, are_due: !open.due.is_empty() })
+    }
+
+    /// Writes down those that last; the look before was `since` ago.
+    pub(crate) fn record(&self, now: Instant, since: Duration) {
+        self.lock().relays.iter().for_each(|(_, opened)| opened.record(now, since));
     }
 
     fn end_those_asked(&self, surroundings: &Surroundings) {

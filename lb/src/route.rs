@@ -3,7 +3,6 @@
 use std::net::IpAddr;
 
 use fmc_config::model::route::Route;
-use ipnet::IpNet;
 
 use crate::sni::ClientHello;
 
@@ -31,7 +30,7 @@ pub(crate) fn choose(routes: &[Route], source: IpAddr, hello: Option<&ClientHell
 }
 
 fn is_from(Route { sources, .. }: &Route, source: IpAddr) -> bool {
-    sources.is_empty() || sources.iter().any(|network| IpNet::from(*network).contains(&source))
+    sources.is_empty() || sources.iter().any(|network| network.contains(&source))
 }
 
 fn says(Route { server_names, alpn, .. }: &Route, hello: &ClientHello) -> bool {

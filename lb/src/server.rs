@@ -1,6 +1,6 @@
 //! One server as the data plane knows it: what outlives every snapshot of its pool.
 
-use std::net::{Ipv4Addr, SocketAddrV4};
+use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroU16;
 use std::sync::atomic::{AtomicI64, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -25,7 +25,7 @@ pub const LONGEST_SUSPICION: Duration = Duration::from_secs(16);
 #[derive(Debug)]
 pub struct Server {
     name: ServerName,
-    address: Ipv4Addr,
+    address: IpAddr,
     port: Option<NonZeroU16>,
     in_flight: AtomicU32,
     connect_times: Durations,
@@ -62,7 +62,7 @@ impl Server {
     }
 
     /// Where it is.
-    pub fn address(&self) -> Ipv4Addr {
+    pub fn address(&self) -> IpAddr {
         self.address
     }
 
@@ -72,9 +72,9 @@ impl Server {
     }
 
     /// Where a connection that came in on `route` is dialled: the route's mapping first, then the server's own port.
-    pub fn socket_address(&self, route: model::frontend::PortRoute) -> SocketAddrV4 {
+    pub fn socket_address(&self, route: model::frontend::PortRoute) -> SocketAddr {
         let port = route.server.or(self.port).unwrap_or(route.listen);
-        SocketAddrV4::new(self.address, port.get())
+        SocketAddr::new(self.address, port.get())
     }
 
     /// Connections open to it, or being opened.
@@ -204,6 +204,8 @@ fn span(failures_before: u32) -> Duration {
 
 #[cfg(test)]
 mod tests {
+    use std::net::Ipv4Addr;
+
     use fmc_config::model::backend::Weight;
 
     use super::*;
@@ -212,7 +214,7 @@ mod tests {
         Arc::new(Server::new(
             &model::backend::Server {
                 name: "worker1".parse().unwrap(),
-                address: Ipv4Addr::LOCALHOST,
+                address: IpAddr::V4(Ipv4Addr::LOCALHOST),
                 port: NonZeroU16::new(6443),
                 weight: Weight::new(1).unwrap(),
                 max_connections: None,

@@ -2,8 +2,8 @@
 
 mod waiting;
 
-use std::net::{SocketAddr, SocketAddrV4};
-use std::sync::atomic::{AtomicU8, AtomicU16, AtomicU64, Ordering};
+use std::net::{IpAddr, SocketAddr};
+use std::sync::atomic::{AtomicU8, AtomicU16, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
@@ -18,6 +18,9 @@ use crate::server::Server;
 
 use waiting::Waiting;
 
+/// A relay that is old ends in a pause of this length.
+const PAUSE: Duration = Duration::from_secs(1);
+
 /// No end was asked for.
 const NO_END: u8 = u8::MAX;
 
@@ -27,7 +30,8 @@ pub struct Session {
     id: u64,
     frontend: Arc<Frontend>,
     route: PortRoute,
-    peer: SocketAddrV4,
+    /// A `SocketAddr` is half as long again, for a flow and a scope that no peer of a VIP has.
+    peer: (IpAddr, u16),
     /// As a trusted proxy told it.
     told: OnceLock<Box<SocketAddr>>,
     started: Instant,
@@ -35,6 +39,8 @@ pub struct Session {
     to_server: AtomicU64,
     to_client: AtomicU64,
     last_activity: AtomicU64,
+    /// Microseconds from the accept to the first byte for the client; zero before it.
+    first_byte: AtomicU32,
     waiting_for_server: Waiting,
     waiting_for_client: Waiting,
     phase: AtomicU8,
@@ -72,18 +78,19 @@ pub enum Phase {
 }
 
 impl Session {
-    pub(crate) fn new(id: u64, frontend: Arc<Frontend>, route: PortRoute, peer: SocketAddrV4, now: Ticks) -> Self {
+    pub(crate) fn new(id: u64, frontend: Arc<Frontend>, route: PortRoute, peer: SocketAddr, now: Ticks) -> Self {
         Self {
             id,
             frontend,
             route,
-            peer,
+            peer: (peer.ip(), peer.port()),
             told: OnceLock::new(),
             started: Instant::now(),
             reached: OnceLock::new(),
             to_server: AtomicU64::new(0),
             to_client: AtomicU64::new(0),
             last_activity: AtomicU64::new(now.0),
+            first_byte: AtomicU32::new(0),
             waiting_for_server: Waiting::nothing(),
             waiting_for_client: Waiting::nothing(),
             pool: AtomicU16::new(0),
@@ -110,17 +117,17 @@ impl Session {
 
     /// Who it is for: who connected, or whom a trusted proxy named.
     pub fn client(&self) -> SocketAddr {
-        self.told.get().map_or(self.peer.into(), |told| **told)
+        self.told.get().map_or_else(|| self.peer(), |told| **told)
     }
 
     /// Who connected.
-    pub fn peer(&self) -> SocketAddrV4 {
-        self.peer
+    pub fn peer(&self) -> SocketAddr {
+        self.peer.into()
     }
 
     /// The trusted proxy that it came through.
-    pub fn via(&self) -> Option<SocketAddrV4> {
-        self.told.get().map(|_| self.peer)
+    pub fn via(&self) -> Option<SocketAddr> {
+        self.told.get().map(|_| self.peer())
     }
 
     /// Notes whom the trusted proxy named. One header stands in front of a connection; a second call would be a defect.
@@ -129,7 +136,7 @@ impl Session {
     }
 
     /// What it connected to.
-    pub fn vip(&self) -> SocketAddrV4 {
+    pub fn vip(&self) -> SocketAddr {
         self.frontend.vip(self.route)
     }
 
@@ -169,6 +176,12 @@ impl Session {
     /// Bytes written to the client.
     pub fn to_client(&self) -> u64 {
         self.to_client.load(Ordering::Relaxed)
+    }
+
+    /// From the accept to the first byte for the client; `None` before it.
+    pub fn first_byte(&self) -> Option<Duration> {
+        let took = self.first_byte.load(Ordering::Relaxed);
+        (took > 0).then(|| Duration::from_micros(took.into()))
     }
 
     /// When a byte last moved.
@@ -246,7 +259,11 @@ impl Session {
     }
 
     pub(crate) fn moved_to_client(&self, bytes: usize) {
-        self.to_client.fetch_add(bytes as u64, Ordering::Relaxed);
+        if self.to_client.fetch_add(bytes as u64, Ordering::Relaxed) == 0 {
+            // Over an hour is an hour: nobody looks for the milliseconds of that.
+            let took = u32::try_from(self.started.elapsed().as_micros()).unwrap_or(u32::MAX);
+            self.first_byte.store(took.max(1), Ordering::Relaxed);
+        }
         self.frontend.traffic().to_client.fetch_add(bytes as u64, Ordering::Relaxed);
         self.frontend.first().answered(self.started);
     }
@@ -256,6 +273,14 @@ impl Session {
         if self.phase() == Phase::Open {
             self.phase.store(side as u8, Ordering::Relaxed);
         }
+    }
+
+    /// True when its age passed a multiple of the frontend's `record_every` in the last `since`.
+    pub(crate) fn is_due_for_a_record(&self, now: Instant, since: Duration) -> bool {
+        let Some(every) = self.frontend.settings().record_every else { return false };
+        let age = now.saturating_duration_since(self.started);
+        let turns = |age: Duration| age.as_nanos() / every.as_nanos();
+        turns(age) > turns(age.saturating_sub(since))
     }
 
     /// Why it has lasted too long without a byte, if it has.
@@ -270,7 +295,22 @@ impl Session {
         } else if half_closed && quiet >= settings.half_close_timeout {
             Some(EndedBy::HalfCloseTimeout)
         } else {
-            settings.idle_timeout.filter(|timeout| quiet >= *timeout).map(|_| EndedBy::IdleTimeout)
+            let is_idle_for_long = settings.idle_timeout.is_some_and(|timeout| quiet >= timeout);
+            let end = if is_idle_for_long { EndedBy::IdleTimeout } else { EndedBy::MaxAge };
+            (is_idle_for_long || self.is_old_and_pauses(now)).then_some(end)
         }
+    }
+
+    /// It may be told to come back elsewhere without cutting anything.
+    fn is_old_and_pauses(&self, now: Ticks) -> bool {
+        let Some(most) = self.frontend.settings().max_age else { return false };
+        self.started.elapsed() >= self.own_age(most) && self.is_idle(now, PAUSE)
+    }
+
+    /// A tenth more or less, another for each connection: those that came together do not all come back together.
+    fn own_age(&self, most: Duration) -> Duration {
+        // Fibonacci hashing spreads numbers that follow one another.
+        let spread = self.id.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 44;
+        most.mul_f64(0.9 + 0.2 * spread as f64 / f64::from(1 << 20))
     }
 }

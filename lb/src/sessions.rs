@@ -1,7 +1,7 @@
 //! Every live connection: listed, counted, and ended on request.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddrV4;
+use std::net::SocketAddr;
 use std::ops::Bound;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -107,12 +107,7 @@ impl Sessions {
         });
     }
 
-    pub(crate) fn open(
-        self: &Arc<Self>,
-        frontend: &Arc<Frontend>,
-        route: PortRoute,
-        peer: SocketAddrV4,
-    ) -> Registration {
+    pub(crate) fn open(self: &Arc<Self>, frontend: &Arc<Frontend>, route: PortRoute, peer: SocketAddr) -> Registration {
         let id = self.next_id.fetch_add(1, Ordering::Relaxed);
         let session = Arc::new(Session::new(id, Arc::clone(frontend), route, peer, self.pulse.now()));
         frontend.traffic().open.fetch_add(1, Ordering::Relaxed);

@@ -9,7 +9,6 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 
 use fmc_config::model::frontend::PerSource;
-use ipnet::IpNet;
 
 use crate::rate::{Meter, Micros};
 
@@ -58,8 +57,8 @@ pub(crate) enum Admission {
 impl Sources {
     /// Takes one more connection of `source` in, or does not.
     pub(crate) fn admit(&mut self, source: IpAddr, bounds: &PerSource, now: Micros) -> Admission {
+        let is_exempt = bounds.exempt.iter().any(|network| network.contains(&source));
         let source = subscriber(source);
-        let is_exempt = bounds.exempt.iter().any(|network| IpNet::from(*network).contains(&source));
         if is_exempt || !self.has_room_for(source, now) {
             return Admission::Uncounted;
         }

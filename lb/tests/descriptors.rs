@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 use std::io::Read;
-use std::net::{SocketAddrV4, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
 use fmc_lb::{AcceptError, EndedBy, ListenerState};
@@ -39,7 +39,7 @@ fn unconnected() -> socket2::Socket {
     socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap()
 }
 
-fn start_connecting(socket: &socket2::Socket, vip: SocketAddrV4) {
+fn start_connecting(socket: &socket2::Socket, vip: SocketAddr) {
     socket.connect(&vip.into()).unwrap();
 }
 

@@ -6,7 +6,7 @@
 use std::error::Error as _;
 use std::future::{Future, poll_fn};
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 use std::pin::pin;
 
 use fmc_config::model::health_check::HttpProbe;
@@ -58,9 +58,9 @@ pub(super) struct Expected {
 }
 
 impl Http {
-    pub(super) fn new(probe: &HttpProbe, address: Ipv4Addr) -> Self {
+    pub(super) fn new(probe: &HttpProbe, address: IpAddr) -> Self {
         let HttpProbe { host, path, expect } = probe;
-        let host = host.clone().unwrap_or_else(|| address.to_string());
+        let host = host.clone().unwrap_or_else(|| host_of(address));
         Self { request: Expected { path: path.clone(), host, statuses: *expect } }
     }
 
@@ -70,6 +70,14 @@ impl Http {
         let stream = tcp::connect(address, attempt).await?;
         let status = exchange(stream, question, path, attempt).await?.status;
         self.request.judge(status, attempt)
+    }
+}
+
+/// How a request names a server that has no other name; an IPv6 address stands in brackets (RFC 3986 §3.2.2).
+pub(super) fn host_of(address: IpAddr) -> String {
+    match address {
+        IpAddr::V4(address) => address.to_string(),
+        IpAddr::V6(address) => format!("[{address}]"),
     }
 }
 

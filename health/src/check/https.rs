@@ -1,6 +1,6 @@
 //! One request over TLS, answered with an expected status.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 
 use fmc_config::model::health_check::HttpsProbe;
 
@@ -17,9 +17,9 @@ pub(super) struct Https {
 }
 
 impl Https {
-    pub(super) fn new(probe: &HttpsProbe, address: Ipv4Addr) -> Self {
+    pub(super) fn new(probe: &HttpsProbe, address: IpAddr) -> Self {
         let HttpsProbe { tls, path, expect } = probe;
-        let host = tls.server_name.clone().unwrap_or_else(|| address.to_string());
+        let host = tls.server_name.clone().unwrap_or_else(|| http::host_of(address));
         let request = Expected { path: path.clone(), host, statuses: *expect };
         Self { tls: Tls::new(tls, address, tls::HTTP_1_1), request }
     }

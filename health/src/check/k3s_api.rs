@@ -18,7 +18,7 @@
 
 use std::fs::File;
 use std::io::{self, Read};
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use fmc_config::model::health_check::{K3sApiProbe, TlsProbe};
@@ -51,9 +51,9 @@ pub(super) struct K3sApi {
 type Descent = Option<String>;
 
 impl K3sApi {
-    pub(super) fn new(probe: &K3sApiProbe, address: Ipv4Addr) -> Self {
+    pub(super) fn new(probe: &K3sApiProbe, address: IpAddr) -> Self {
         let K3sApiProbe { tls, token_file } = probe;
-        let host = tls.server_name.clone().unwrap_or_else(|| address.to_string());
+        let host = tls.server_name.clone().unwrap_or_else(|| http::host_of(address));
         let without = TlsProbe { client_certificate: None, ..tls.clone() };
         Self {
             credentialed: Tls::new(tls, address, tls::HTTP_1_1),

@@ -1,7 +1,7 @@
 //! A completed TLS handshake, closed properly: a Go server then logs no `TLS handshake error ... EOF`.
 
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -36,7 +36,7 @@ pub(super) struct Tls {
 }
 
 impl Tls {
-    pub(super) fn new(probe: &TlsProbe, address: Ipv4Addr, alpn: &'static [&'static [u8]]) -> Self {
+    pub(super) fn new(probe: &TlsProbe, address: IpAddr, alpn: &'static [&'static [u8]]) -> Self {
         let TlsProbe { server_name, ca_file, client_certificate } = probe;
         let server_name = match server_name {
             Some(name) => ServerName::try_from(name.clone()).map_err(|_| name.clone()),

@@ -1,6 +1,6 @@
 //! The tasks that ask the agents of servers, one each.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use fmc_config::model::backend::{Agent, Backend};
@@ -66,7 +66,7 @@ impl Agents {
         for backend in backends {
             let Some(agent) = backend.agent else { continue };
             for server in &backend.servers {
-                let at = SocketAddr::new(IpAddr::V4(server.check_address.unwrap_or(server.address)), agent.port.get());
+                let at = SocketAddr::new(server.check_address.unwrap_or(server.address), agent.port.get());
                 let same = |known: &Asked| {
                     known.backend == backend.name
                         && known.server == server.name

@@ -1,6 +1,6 @@
 //! What one server's task and the people who ask about it share.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
@@ -28,7 +28,7 @@ pub(super) struct Target {
     pub(super) asks_where_clients_go: bool,
     /// As configured: two targets that are asked the same way are the same.
     pub(super) asked_by: HealthCheck,
-    asked_at: Ipv4Addr,
+    asked_at: IpAddr,
     check: Arc<Check>,
     permits: Arc<Semaphore>,
     /// Holds one wish at most: a thousand failed dials are one.
@@ -183,7 +183,7 @@ impl Target {
     }
 }
 
-fn asked_at(server: &Server) -> Ipv4Addr {
+fn asked_at(server: &Server) -> IpAddr {
     server.check_address.unwrap_or(server.address)
 }
 

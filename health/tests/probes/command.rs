@@ -1,6 +1,6 @@
 //! A program of the operator's as a check.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -17,7 +17,7 @@ async fn asked(script: &str, timeout: Duration) -> Outcome {
 }
 
 async fn ask(probe: CommandProbe, timeout: Duration) -> Outcome {
-    Check::new(&health_check(Probe::Command(probe), timeout), std::net::Ipv4Addr::LOCALHOST).probe(NOBODY).await
+    Check::new(&health_check(Probe::Command(probe), timeout), IpAddr::V4(Ipv4Addr::LOCALHOST)).probe(NOBODY).await
 }
 
 const LONG: Duration = Duration::from_secs(20);

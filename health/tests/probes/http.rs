@@ -30,6 +30,9 @@ async fn the_host_is_the_name_that_was_configured_or_the_address() {
     let requests = server.requests();
     assert!(requests[0].contains("host: traefik.lab\r\n"), "{requests:?}");
     assert!(requests[1].contains("host: 127.0.0.1\r\n"), "{requests:?}");
+    let server = Server::http_6(|_| response(200, "")).await;
+    assert!(probe(ask_for("/ping", None), server.address).await.passed());
+    assert!(server.requests()[0].contains("host: [::1]\r\n"), "{:?}", server.requests());
 }
 
 #[tokio::test]

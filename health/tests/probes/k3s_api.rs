@@ -1,6 +1,6 @@
 //! The ladder, against servers that answer as K3s does.
 
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
 
 use fmc_config::model::health_check::{ClientCertificate, K3sApiProbe, Probe, TlsProbe};
@@ -126,7 +126,8 @@ async fn a_token_is_read_at_each_probe() {
     let authority = Authority::new();
     let server = Server::tls(authority.server(), |head| k3s(head, 200)).await;
     let token = authority.ca_file().with_file_name("token");
-    let check = Check::new(&health_check(with_token(&authority, token.clone()), TIMEOUT), Ipv4Addr::LOCALHOST);
+    let check =
+        Check::new(&health_check(with_token(&authority, token.clone()), TIMEOUT), IpAddr::V4(Ipv4Addr::LOCALHOST));
     let absent = check.probe(server.address).await;
     assert_eq!(absent.rung, Some(Rung::Ping));
     assert!(absent.detail.contains("token: No such file"), "{}", absent.detail);
@@ -139,7 +140,7 @@ async fn every_connection_of_many_ladders_ends_with_close_notify() {
     let authority = Authority::new();
     let mut server = Server::tls(authority.server(), |head| k3s(head, 200)).await;
     let ladder = with_token(&authority, authority.file("token", "wrong"));
-    let check = Check::new(&health_check(ladder, TIMEOUT), Ipv4Addr::LOCALHOST);
+    let check = Check::new(&health_check(ladder, TIMEOUT), IpAddr::V4(Ipv4Addr::LOCALHOST));
     for round in 0..100 {
         assert!(check.probe(server.address).await.passed(), "round {round}");
         assert_eq!(server.farewell().await, Farewell::Clean, "round {round}, /readyz");
@@ -188,7 +189,7 @@ async fn an_inspection_tells_every_rung_and_how_the_connections_were_left() {
     let authority = Authority::new();
     let mut server = Server::tls(authority.server(), |head| k3s(head, 200)).await;
     let ladder = with_token(&authority, authority.file("token", "wrong"));
-    let check = Check::new(&health_check(ladder, TIMEOUT), Ipv4Addr::LOCALHOST);
+    let check = Check::new(&health_check(ladder, TIMEOUT), IpAddr::V4(Ipv4Addr::LOCALHOST));
     let (outcome, steps) = check.inspect(server.address).await;
     assert!(outcome.passed(), "{outcome}");
     let starts = [

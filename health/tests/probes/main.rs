@@ -13,7 +13,7 @@ mod server;
 mod tcp;
 mod tls;
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use fmc_config::model::health_check::{HealthCheck, Probe};
@@ -28,7 +28,7 @@ async fn probe(probe: Probe, address: SocketAddr) -> Outcome {
 }
 
 async fn probe_within(probe: Probe, address: SocketAddr, timeout: Duration) -> Outcome {
-    Check::new(&health_check(probe, timeout), Ipv4Addr::LOCALHOST).probe(address).await
+    Check::new(&health_check(probe, timeout), address.ip()).probe(address).await
 }
 
 fn health_check(probe: Probe, timeout: Duration) -> HealthCheck {

@@ -54,6 +54,12 @@ impl Server {
         Self::start(move |stream, requests| converse(stream, answers.clone(), requests, "")).await
     }
 
+    /// The same over IPv6.
+    pub(crate) async fn http_6(answers: impl Fn(&str) -> Option<Vec<u8>> + Send + Sync + 'static) -> Self {
+        let answers: Answers = Arc::new(answers);
+        Self::start_on("[::1]:0", move |stream, requests| converse(stream, answers.clone(), requests, "")).await
+    }
+
     /// Plain TCP: says `greeting`, then waits for the client to leave.
     pub(crate) async fn tcp(greeting: &'static [u8]) -> Self {
         Self::start(move |mut stream, _| async move {
@@ -102,7 +108,14 @@ impl Server {
     async fn start<F: Future<Output = Farewell> + Send + 'static>(
         serve: impl Fn(TcpStream, Arc<Mutex<Vec<String>>>) -> F + Send + 'static,
     ) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        Self::start_on("127.0.0.1:0", serve).await
+    }
+
+    async fn start_on<F: Future<Output = Farewell> + Send + 'static>(
+        own: &str,
+        serve: impl Fn(TcpStream, Arc<Mutex<Vec<String>>>) -> F + Send + 'static,
+    ) -> Self {
+        let listener = TcpListener::bind(own).await.unwrap();
         let address = listener.local_addr().unwrap();
         let (told, farewells) = mpsc::channel(FAREWELLS);
         let requests = Arc::default();

@@ -1,6 +1,6 @@
 //! The `tls` check.
 
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -33,7 +33,7 @@ async fn every_one_of_many_probes_ends_with_close_notify() {
     let authority = Authority::new();
     let mut server = Server::tls(authority.server(), |_| None).await;
     for probe in [unverified(), verified(authority.ca_file())] {
-        let check = Check::new(&health_check(probe, TIMEOUT), std::net::Ipv4Addr::LOCALHOST);
+        let check = Check::new(&health_check(probe, TIMEOUT), IpAddr::V4(Ipv4Addr::LOCALHOST));
         for round in 0..100 {
             assert!(check.probe(server.address).await.passed(), "round {round}");
             assert_eq!(server.farewell().await, Farewell::Clean, "round {round}");
@@ -67,7 +67,7 @@ async fn a_certificate_that_expires_is_noticed_by_the_next_probe() {
     let authority = Authority::new();
     let (config, certificate) = authority.aging_server();
     let server = Server::tls(config, |_| None).await;
-    let check = Check::new(&health_check(verified(authority.ca_file()), TIMEOUT), std::net::Ipv4Addr::LOCALHOST);
+    let check = Check::new(&health_check(verified(authority.ca_file()), TIMEOUT), IpAddr::V4(Ipv4Addr::LOCALHOST));
     assert!(check.probe(server.address).await.passed());
     certificate.aged.store(true, std::sync::atomic::Ordering::Relaxed);
     assert_eq!(check.probe(server.address).await.detail, "TLS handshake: certificate has expired");
@@ -115,7 +115,7 @@ async fn a_missing_ca_file_blames_no_server_and_is_read_again() {
     let authority = Authority::new();
     let server = Server::tls(authority.server(), |_| None).await;
     let late = authority.ca_file().with_file_name("late.pem");
-    let check = Check::new(&health_check(verified(late.clone()), TIMEOUT), std::net::Ipv4Addr::LOCALHOST);
+    let check = Check::new(&health_check(verified(late.clone()), TIMEOUT), IpAddr::V4(Ipv4Addr::LOCALHOST));
     let outcome = check.probe(server.address).await;
     assert_eq!(outcome.finding, Finding::Inconclusive);
     assert!(outcome.detail.contains("late.pem: No such file"), "{}", outcome.detail);
@@ -138,7 +138,7 @@ async fn a_server_that_asks_who_is_there_is_shown_the_certificate() {
     let mut server = Server::tls(authority.asking_server(true), |_| response(200, "")).await;
     let tls = TlsProbe { client_certificate: Some(authority.client()), ..TlsProbe::default() };
     let https = HttpsProbe { tls, path: "/".to_owned(), expect: (200, 200) };
-    let check = Check::new(&health_check(Probe::Https(https), TIMEOUT), Ipv4Addr::LOCALHOST);
+    let check = Check::new(&health_check(Probe::Https(https), TIMEOUT), IpAddr::V4(Ipv4Addr::LOCALHOST));
     let outcome = check.probe(server.address).await;
     assert!(outcome.passed(), "{outcome}");
     assert_eq!(server.farewell().await, Farewell::Clean);
@@ -155,7 +155,7 @@ async fn a_rotated_certificate_is_used_by_the_next_probe() {
     std::fs::copy(&stranger.key_file, &files.key_file).unwrap();
     let tls = TlsProbe { client_certificate: Some(files.clone()), ..TlsProbe::default() };
     let https = HttpsProbe { tls, path: "/".to_owned(), expect: (200, 200) };
-    let check = Check::new(&health_check(Probe::Https(https), TIMEOUT), Ipv4Addr::LOCALHOST);
+    let check = Check::new(&health_check(Probe::Https(https), TIMEOUT), IpAddr::V4(Ipv4Addr::LOCALHOST));
     let refused = check.probe(server.address).await;
     assert_eq!(refused.finding, Finding::Fail(Failure::Tls), "{refused}");
     std::fs::write(&files.cert_file, &valid[0]).unwrap();

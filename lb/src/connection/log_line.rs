@@ -1,14 +1,18 @@
-//! What is said of a connection: one line at its end, and one for each attempt that failed.
+//! What is said of a connection: one line at its end, one now and then while it lasts, and one for each attempt that failed.
+
+use std::time::Duration;
 
 use crate::dial::Attempt;
 use crate::ended_by::EndedBy;
 use crate::preface::Fault;
+use crate::relay::{Relay, Side};
 use crate::session::Session;
 use crate::sni::ClientHello;
+use crate::tcp_info::TcpInfo;
 
-/// The fields are the same at both levels; a level must be known where the line is written.
+/// The fields are the same in each; a level must be known where the line is written.
 macro_rules! line {
-    ($level:ident, $session:ident, $ended_by:ident) => {{
+    ($level:ident, $session:ident, $sides:ident, $ended_by:expr, $message:literal) => {{
         let reached = $session.reached();
         tracing::event!(
             target: "connection",
@@ -21,26 +25,58 @@ macro_rules! line {
             backend = %$session.pool().name(),
             server = reached.map(|r| r.server.name().as_str()),
             attempts = reached.map(|r| r.attempts),
-            connect_ms = reached.map(|r| r.connect_time.as_secs_f64() * 1000.0),
+            connect_ms = reached.map(|r| milliseconds(r.connect_time)),
+            first_byte_ms = $session.first_byte().map(milliseconds),
             duration_ms = $session.started().elapsed().as_millis() as u64,
             to_server = $session.to_server(),
             to_client = $session.to_client(),
-            ended_by = $ended_by.words(),
-            "connection ended"
+            client_rtt_ms = $sides.client.map(|info| milliseconds(info.round_trip)),
+            client_retransmits = $sides.client.map(|info| info.retransmits),
+            server_rtt_ms = $sides.server.map(|info| milliseconds(info.round_trip)),
+            server_retransmits = $sides.server.map(|info| info.retransmits),
+            ended_by = $ended_by,
+            $message
         );
     }};
+}
+
+fn milliseconds(span: Duration) -> f64 {
+    // No more digits than the kernel's clock gives them.
+    span.as_micros() as f64 / 1000.0
+}
+
+/// What TCP knew of both sides.
+#[derive(Debug, Clone, Copy, Default)]
+struct Sides {
+    client: Option<TcpInfo>,
+    server: Option<TcpInfo>,
+}
+
+impl Sides {
+    fn of(relay: &Relay) -> Self {
+        let of = |side| TcpInfo::of(relay.socket(side));
+        Self { client: of(Side::Client), server: of(Side::Server) }
+    }
 }
 
 /// The line at the end, under the target `connection`.
 ///
 /// `info`; `debug` for one that moved no byte and ended cleanly, which is what probes of other balancers and port scans leave.
-pub(super) fn ended(session: &Session, ended_by: EndedBy) {
+pub(super) fn ended(session: &Session, relay: Option<&Relay>, ended_by: EndedBy) {
     let nothing_to_tell = ended_by.is_clean() && session.to_server() == 0 && session.to_client() == 0;
     if nothing_to_tell {
-        line!(DEBUG, session, ended_by);
-    } else {
-        line!(INFO, session, ended_by);
+        let sides = Sides::default();
+        line!(DEBUG, session, sides, ended_by.words(), "connection ended");
+    } else if tracing::enabled!(target: "connection", tracing::Level::INFO) {
+        let sides = relay.map_or_else(Sides::default, Sides::of);
+        line!(INFO, session, sides, ended_by.words(), "connection ended");
     }
+}
+
+/// A line about one that goes on.
+pub(super) fn lasts(session: &Session, relay: &Relay) {
+    let (sides, not_ended) = (Sides::of(relay), None::<&str>);
+    line!(INFO, session, sides, not_ended, "connection lasts");
 }
 
 /// A line for each attempt that failed before another server accepted, or before none did.

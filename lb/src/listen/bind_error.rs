@@ -1,7 +1,7 @@
 //! Why a port cannot be listened on, as the sentence an operator needs.
 
 use std::io;
-use std::net::SocketAddrV4;
+use std::net::SocketAddr;
 
 use nix::errno::Errno;
 
@@ -14,7 +14,7 @@ pub enum BindError {
     #[error("cannot listen on {address}: the port is taken{}; stop that program or give the frontend another port", held_by(.holder.as_ref()))]
     Taken {
         /// What was asked for.
-        address: SocketAddrV4,
+        address: SocketAddr,
         /// Who has it, as far as /proc tells this user.
         holder: Option<Holder>,
     },
@@ -25,7 +25,7 @@ pub enum BindError {
     )]
     Privileged {
         /// What was asked for.
-        address: SocketAddrV4,
+        address: SocketAddr,
         /// net.ipv4.ip_unprivileged_port_start of this system.
         first_open: u16,
     },
@@ -36,13 +36,13 @@ pub enum BindError {
     )]
     Forbidden {
         /// What was asked for.
-        address: SocketAddrV4,
+        address: SocketAddr,
     },
     /// Anything else, in the kernel's words.
     #[error("cannot listen on {address}: {call}: {source}")]
     Kernel {
         /// What was asked for.
-        address: SocketAddrV4,
+        address: SocketAddr,
         /// The system call that failed.
         call: &'static str,
         /// Why.
@@ -52,7 +52,7 @@ pub enum BindError {
 
 impl BindError {
     /// What the address and the port were.
-    pub fn address(&self) -> SocketAddrV4 {
+    pub fn address(&self) -> SocketAddr {
         match self {
             Self::Taken { address, .. }
             | Self::Privileged { address, .. }
@@ -61,7 +61,7 @@ impl BindError {
         }
     }
 
-    pub(super) fn of(address: SocketAddrV4, call: &'static str, source: io::Error) -> Self {
+    pub(super) fn of(address: SocketAddr, call: &'static str, source: io::Error) -> Self {
         let first_open = first_unprivileged_port();
         match source.raw_os_error().map(Errno::from_raw) {
             Some(Errno::EADDRINUSE) => Self::Taken { address, holder: holder::of(address) },

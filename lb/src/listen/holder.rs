@@ -2,10 +2,10 @@
 
 use std::fmt;
 use std::fs;
-use std::net::{Ipv4Addr, SocketAddrV4};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::Path;
 
-/// `st` of a listening socket in /proc/net/tcp: TCP_LISTEN.
+/// `st` of a listening socket in /proc/net/tcp and tcp6: TCP_LISTEN.
 const LISTEN: &str = "0A";
 
 /// The program that listens on a port.
@@ -32,16 +32,18 @@ impl fmt::Display for Holder {
 }
 
 /// The holder of `address`, be it bound to that address or to all.
-pub(super) fn of(address: SocketAddrV4) -> Option<Holder> {
-    let table = fs::read_to_string("/proc/self/net/tcp").ok()?;
-    let row = table.lines().skip(1).filter_map(Row::parse).find(|row| row.clashes_with(address))?;
+pub(super) fn of(address: SocketAddr) -> Option<Holder> {
+    // A socket of IPv6 for every address is one of IPv4 too, unless it says otherwise.
+    let tables = ["/proc/self/net/tcp", "/proc/self/net/tcp6"].map(|path| fs::read_to_string(path).unwrap_or_default());
+    let mut rows = tables.iter().flat_map(|table| table.lines().skip(1)).filter_map(Row::parse);
+    let row = rows.find(|row| row.clashes_with(address))?;
     Some(process_with_socket(row.inode).unwrap_or(Holder::User(row.uid)))
 }
 
-/// What is used of a line of /proc/net/tcp.
+/// What is used of a line of /proc/net/tcp or tcp6.
 #[derive(Debug, PartialEq, Eq)]
 struct Row {
-    local: SocketAddrV4,
+    local: SocketAddr,
     uid: u32,
     inode: u64,
 }
@@ -52,14 +54,22 @@ impl Row {
         let fields: Vec<_> = line.split_ascii_whitespace().collect();
         let [_, local, _, LISTEN, _, _, _, uid, _, inode, ..] = fields[..] else { return None };
         let (address, port) = local.split_once(':')?;
-        // The address is printed as the number it is in memory, the port as a number.
-        let address = Ipv4Addr::from(u32::from_str_radix(address, 16).ok()?.to_ne_bytes());
-        let local = SocketAddrV4::new(address, u16::from_str_radix(port, 16).ok()?);
+        let local = SocketAddr::new(printed(address)?, u16::from_str_radix(port, 16).ok()?);
         Some(Self { local, uid: uid.parse().ok()?, inode: inode.parse().ok()? })
     }
 
-    fn clashes_with(&self, address: SocketAddrV4) -> bool {
+    fn clashes_with(&self, address: SocketAddr) -> bool {
         self.local.port() == address.port() && (self.local.ip() == address.ip() || self.local.ip().is_unspecified())
+    }
+}
+
+/// An address is printed as the one number, or the four, that it is in memory.
+fn printed(text: &str) -> Option<IpAddr> {
+    let words = text.as_bytes().chunks(8).map(|word| u32::from_str_radix(str::from_utf8(word).ok()?, 16).ok());
+    let octets: Vec<u8> = words.map(|word| word.map(u32::to_ne_bytes)).collect::<Option<Vec<_>>>()?.concat();
+    match octets.len() {
+        4 => Some(Ipv4Addr::from(*octets.first_chunk::<4>()?).into()),
+        _ => Some(Ipv6Addr::from(*octets.first_chunk::<16>()?).into()),
     }
 }
 
@@ -95,6 +105,11 @@ mod tests {
         if cfg!(target_endian = "little") {
             assert_eq!(row.local, "192.168.0.32:6443".parse().unwrap());
         }
+        let of_6 = line("0A").replace("2000A8C0:192B", "000000FD000000000000000032000000:192B");
+        if cfg!(target_endian = "little") {
+            assert_eq!(Row::parse(&of_6).unwrap().local, "[fd00::32]:6443".parse().unwrap());
+        }
+        assert_eq!(Row::parse(&line("0A").replace("2000A8C0:", "2000A8C0C0:")), None);
         assert_eq!(Row::parse(&line("01")), None);
         assert_eq!(Row::parse("garbage"), None);
     }
@@ -103,7 +118,7 @@ mod tests {
     fn the_holder_of_a_port_of_our_own_is_this_process() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
-        let holder = of(SocketAddrV4::new(Ipv4Addr::LOCALHOST, port)).unwrap();
+        let holder = of(SocketAddr::new(Ipv4Addr::LOCALHOST.into(), port)).unwrap();
         assert!(matches!(holder, Holder::Process { pid, .. } if pid == std::process::id()), "{holder}");
     }
 }

@@ -1,6 +1,6 @@
 //! What a listener is doing, for fitness and for people.
 
-use std::net::SocketAddrV4;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 
@@ -42,7 +42,7 @@ pub struct ListenerStatus {
     /// Its frontend.
     pub frontend: FrontendName,
     /// Where it is bound.
-    pub address: SocketAddrV4,
+    pub address: SocketAddr,
     /// What it is doing.
     pub state: ListenerState,
     /// Accepts that failed, in the order of [`AcceptError::ALL`].
@@ -62,7 +62,7 @@ pub(crate) struct Duty {
 #[derive(Debug)]
 pub(crate) struct ListenerRecord {
     duty: watch::Sender<Duty>,
-    address: SocketAddrV4,
+    address: SocketAddr,
     state: AtomicU8,
     errors: [AtomicU64; AcceptError::ALL.len()],
 }
@@ -91,7 +91,7 @@ impl ListenerRecord {
         self.duty.subscribe()
     }
 
-    pub(crate) fn address(&self) -> SocketAddrV4 {
+    pub(crate) fn address(&self) -> SocketAddr {
         self.address
     }
 

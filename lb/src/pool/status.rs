@@ -1,6 +1,6 @@
 //! A pool as the admin API shows it.
 
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 use std::num::{NonZeroU16, NonZeroU32};
 use std::sync::Arc;
 
@@ -31,7 +31,7 @@ pub struct ServerStatus {
     /// Unique in its backend.
     pub name: ServerName,
     /// Where it is.
-    pub address: Ipv4Addr,
+    pub address: IpAddr,
     /// Its own port; `None`: it follows the frontend's.
     pub port: Option<NonZeroU16>,
     /// What the health check believes.

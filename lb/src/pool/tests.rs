@@ -97,7 +97,7 @@ fn a_new_configuration_keeps_what_is_known_of_the_servers_that_stay() {
     pool.set_health("s1", Health::Healthy);
     pool.set_administrative("s2", Administrative::Drain);
     let mut next = backend(3);
-    next.servers[1].address = Ipv4Addr::new(10, 0, 0, 99);
+    next.servers[1].address = IpAddr::V4(Ipv4Addr::new(10, 0, 0, 99));
     pool.reconfigure(&next, |_| ());
     let status = pool.status(NOW);
     assert_eq!(status.servers[0].health, Health::Healthy);
@@ -416,7 +416,7 @@ fn backend(servers: u8) -> Backend {
 fn server(number: u8) -> Server {
     Server {
         name: format!("s{number}").parse().unwrap(),
-        address: Ipv4Addr::new(10, 0, 0, number),
+        address: IpAddr::V4(Ipv4Addr::new(10, 0, 0, number)),
         port: NonZeroU16::new(6443),
         weight: Weight::new(1).unwrap(),
         max_connections: None,

@@ -102,5 +102,5 @@ fn the_proxy_header_reaches_the_server_before_the_clients_bytes() {
     let addresses = header.proxied_address().unwrap();
     assert_eq!((length, &bytes[28..]), (28, &b"GET / HTTP/1.1"[..]));
     assert_eq!(addresses.source, client.local_addr().unwrap());
-    assert_eq!(addresses.destination, running.vip.into());
+    assert_eq!(addresses.destination, running.vip);
 }

@@ -179,6 +179,29 @@ fn an_idle_relay_ends_after_its_timeout_and_a_busy_one_does_not() {
     assert_eq!(running.handle.sessions().len(), 1);
 }
 
+/// The busy one goes on for as long as it never pauses; the quiet one comes back elsewhere.
+#[test]
+fn a_relay_that_is_older_than_it_may_be_ends_in_a_pause_and_not_before() {
+    let mut setup = Setup::with(&[server(echo)]);
+    setup.frontend.max_age = Some(Duration::from_secs(1));
+    let running = setup.start();
+    let (mut quiet, mut busy) = (running.connect(), running.connect());
+    let started = Instant::now();
+    let talker = thread::spawn(move || {
+        while started.elapsed() < Duration::from_millis(2500) {
+            busy.write_all(b"x").unwrap();
+            thread::sleep(Duration::from_millis(100));
+        }
+        busy
+    });
+    assert_eq!(end_of(&mut quiet), Ok(Vec::new()), "closed with FIN: nothing was under way");
+    assert!(started.elapsed() >= Duration::from_millis(900), "{:?}", started.elapsed());
+    let mut busy = talker.join().unwrap();
+    assert_eq!((running.ended(EndedBy::MaxAge), running.handle.sessions().len()), (1, 1), "the busy one goes on");
+    assert!(end_of(&mut busy).is_ok(), "until it pauses");
+    running.await_end(EndedBy::MaxAge);
+}
+
 #[test]
 fn a_relay_without_idle_timeout_outlives_silence() {
     let running = Setup::with(&[greeter(1)]).start();

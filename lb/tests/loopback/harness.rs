@@ -1,7 +1,7 @@
 //! A running data plane, and servers and clients around it.
 
 use std::io::{ErrorKind, Read, Write};
-use std::net::{Ipv4Addr, Shutdown, SocketAddrV4, TcpListener, TcpStream};
+use std::net::{IpAddr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::num::{NonZeroU8, NonZeroU16};
 use std::sync::atomic::{AtomicU8, AtomicU32, Ordering};
 use std::sync::{Arc, mpsc};
@@ -25,10 +25,10 @@ pub(crate) const PORT: u16 = 16_443;
 pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 
 /// An address of 127/8 that no other test of this or another process uses.
-pub(crate) fn own_address() -> Ipv4Addr {
+pub(crate) fn own_address() -> IpAddr {
     static NEXT: AtomicU8 = AtomicU8::new(1);
     let pid = std::process::id();
-    Ipv4Addr::new(127, 1 + (pid >> 8 & 0x3f) as u8, pid as u8, NEXT.fetch_add(1, Ordering::Relaxed))
+    IpAddr::from([127, 1 + (pid >> 8 & 0x3f) as u8, pid as u8, NEXT.fetch_add(1, Ordering::Relaxed)])
 }
 
 /// What a test may change before the data plane starts.
@@ -42,7 +42,7 @@ pub(crate) struct Setup {
 }
 
 impl Setup {
-    pub(crate) fn with(servers: &[SocketAddrV4]) -> Self {
+    pub(crate) fn with(servers: &[SocketAddr]) -> Self {
         Self {
             frontend: frontend(own_address()),
             backend: backend(servers),
@@ -52,7 +52,7 @@ impl Setup {
     }
 
     /// With a backend of that name, to which a route leads.
-    pub(crate) fn with_route(mut self, name: &str, server: SocketAddrV4, when: impl FnOnce(&mut Route)) -> Self {
+    pub(crate) fn with_route(mut self, name: &str, server: SocketAddr, when: impl FnOnce(&mut Route)) -> Self {
         let name: BackendName = name.parse().unwrap();
         let mut route =
             Route { server_names: Vec::new(), alpn: Vec::new(), sources: Vec::new(), backend: name.clone() };
@@ -77,7 +77,7 @@ impl Setup {
             frontends: vec![self.frontend],
             backends: std::iter::once(self.backend).chain(self.others).collect(),
             pair: Pair { port: port(1112), key_file: None },
-            admin: Admin { listen: Vec::new(), allow: Vec::new() },
+            admin: Admin { listen: Vec::new(), allow: Vec::new(), remote: None },
             limits: self.limits,
         }
     }
@@ -93,7 +93,7 @@ impl Setup {
             runtime.block_on(data_plane.run());
         });
         Running {
-            vip: SocketAddrV4::new(config.frontends[0].address, PORT),
+            vip: SocketAddr::new(config.frontends[0].address, config.frontends[0].ports[0].listen.get()),
             handle,
             failed,
             relay_loop: Some(relay_loop),
@@ -103,7 +103,7 @@ impl Setup {
 
 /// A data plane on a thread of its own; stopped when dropped.
 pub(crate) struct Running {
-    pub(crate) vip: SocketAddrV4,
+    pub(crate) vip: SocketAddr,
     pub(crate) handle: Handle,
     pub(crate) failed: Arc<FailedDials>,
     relay_loop: Option<JoinHandle<()>>,
@@ -173,7 +173,7 @@ impl Drop for Running {
     }
 }
 
-pub(crate) fn connect(address: SocketAddrV4) -> TcpStream {
+pub(crate) fn connect(address: SocketAddr) -> TcpStream {
     let stream = TcpStream::connect(address).unwrap();
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
     stream.set_write_timeout(Some(PATIENCE)).unwrap();
@@ -181,8 +181,12 @@ pub(crate) fn connect(address: SocketAddrV4) -> TcpStream {
 }
 
 /// A server that runs `serve` on a thread per connection, for as long as the test's process.
-pub(crate) fn server(serve: impl Fn(TcpStream) + Send + Sync + 'static) -> SocketAddrV4 {
-    let listener = TcpListener::bind((own_address(), 0)).unwrap();
+pub(crate) fn server(serve: impl Fn(TcpStream) + Send + Sync + 'static) -> SocketAddr {
+    server_on(own_address(), serve)
+}
+
+pub(crate) fn server_on(own: IpAddr, serve: impl Fn(TcpStream) + Send + Sync + 'static) -> SocketAddr {
+    let listener = TcpListener::bind((own, 0)).unwrap();
     let address = address_of(&listener);
     let serve = Arc::new(serve);
     thread::spawn(move || {
@@ -196,7 +200,7 @@ pub(crate) fn server(serve: impl Fn(TcpStream) + Send + Sync + 'static) -> Socke
 }
 
 /// Greets with its name, then sends back what it gets until the client has finished.
-pub(crate) fn greeter(name: u8) -> SocketAddrV4 {
+pub(crate) fn greeter(name: u8) -> SocketAddr {
     server(move |mut stream| {
         let _ = stream.write_all(&[name]);
         echo(stream);
@@ -215,7 +219,7 @@ pub(crate) fn echo(mut stream: TcpStream) {
 }
 
 /// A server whose connections the test handles itself.
-pub(crate) fn manual_server() -> (SocketAddrV4, mpsc::Receiver<TcpStream>) {
+pub(crate) fn manual_server() -> (SocketAddr, mpsc::Receiver<TcpStream>) {
     let (sender, receiver) = mpsc::channel();
     let address = server(move |stream| {
         let _ = sender.send(stream);
@@ -224,22 +228,22 @@ pub(crate) fn manual_server() -> (SocketAddrV4, mpsc::Receiver<TcpStream>) {
 }
 
 /// An address where nothing listens.
-pub(crate) fn refusing() -> SocketAddrV4 {
+pub(crate) fn refusing() -> SocketAddr {
     address_of(&TcpListener::bind((own_address(), 0)).unwrap())
 }
 
 /// A server whose listen queue is full, so that it answers no SYN; silent as long as the value lives.
 pub(crate) struct Silent {
-    pub(crate) address: SocketAddrV4,
+    pub(crate) address: SocketAddr,
     _listener: socket2::Socket,
     _queue: Vec<socket2::Socket>,
 }
 
 pub(crate) fn silent() -> Silent {
     let listener = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
-    listener.bind(&SocketAddrV4::new(own_address(), 0).into()).unwrap();
+    listener.bind(&SocketAddr::new(own_address(), 0).into()).unwrap();
     listener.listen(0).unwrap();
-    let address = listener.local_addr().unwrap().as_socket_ipv4().unwrap();
+    let address = listener.local_addr().unwrap().as_socket().unwrap();
     let filler = |_| {
         let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
         socket.set_nonblocking(true).unwrap();
@@ -270,14 +274,11 @@ pub(crate) fn end_of(stream: &mut TcpStream) -> Result<Vec<u8>, ErrorKind> {
     stream.read_to_end(&mut bytes).map(|_| bytes).map_err(|e| e.kind())
 }
 
-fn address_of(listener: &TcpListener) -> SocketAddrV4 {
-    match listener.local_addr().unwrap() {
-        std::net::SocketAddr::V4(address) => address,
-        std::net::SocketAddr::V6(_) => unreachable!("bound to an IPv4 address"),
-    }
+fn address_of(listener: &TcpListener) -> SocketAddr {
+    listener.local_addr().unwrap()
 }
 
-fn frontend(address: Ipv4Addr) -> Frontend {
+fn frontend(address: IpAddr) -> Frontend {
     Frontend {
         name: "k8s-api".parse().unwrap(),
         vip: "api".parse().unwrap(),
@@ -291,6 +292,8 @@ fn frontend(address: Ipv4Addr) -> Frontend {
         backend: "masters".parse().unwrap(),
         max_connections: 1000,
         idle_timeout: None,
+        max_age: None,
+        record_every: None,
         half_close_timeout: Duration::from_secs(30),
         keepalive: Keepalive { idle: Duration::from_secs(30), interval: Duration::from_secs(10), count: 3 },
         max_per_second: None,
@@ -301,10 +304,10 @@ fn frontend(address: Ipv4Addr) -> Frontend {
     }
 }
 
-fn backend(servers: &[SocketAddrV4]) -> Backend {
-    let named = |(number, address): (usize, &SocketAddrV4)| Server {
+fn backend(servers: &[SocketAddr]) -> Backend {
+    let named = |(number, address): (usize, &SocketAddr)| Server {
         name: format!("s{}", number + 1).parse().unwrap(),
-        address: *address.ip(),
+        address: address.ip(),
         port: NonZeroU16::new(address.port()),
         weight: Weight::new(1).unwrap(),
         max_connections: None,

@@ -5,6 +5,7 @@ mod accept;
 mod choice;
 mod dial;
 mod ends;
+mod families;
 mod harness;
 mod preface;
 mod queue;

@@ -1,7 +1,7 @@
 //! A new configuration under connections that go on.
 
 use std::io::{ErrorKind, Read, Write};
-use std::net::{SocketAddrV4, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::thread;
@@ -27,11 +27,11 @@ fn echoes(stream: &mut TcpStream) -> bool {
 }
 
 /// A frontend beside the one under test, on an address of its own.
-fn with_another_frontend(config: &mut Config) -> SocketAddrV4 {
+fn with_another_frontend(config: &mut Config) -> SocketAddr {
     let mut other = config.frontends[0].clone();
     (other.name, other.address) = ("other".parse().unwrap(), own_address());
     config.frontends.push(other);
-    SocketAddrV4::new(config.frontends[1].address, PORT)
+    SocketAddr::new(config.frontends[1].address, PORT)
 }
 
 #[test]
@@ -63,7 +63,7 @@ fn what_cannot_be_bound_refuses_the_whole_and_changes_nothing() {
     let running = setup.start();
     let free = with_another_frontend(&mut config);
     with_another_frontend(&mut config);
-    let taken = SocketAddrV4::new(config.frontends[2].address, PORT);
+    let taken = SocketAddr::new(config.frontends[2].address, PORT);
     let _holder = TcpListener::bind(taken).unwrap();
     config.backends = vec![Setup::with(&[greeter(2)]).backend];
 
@@ -163,7 +163,7 @@ fn a_listener_goes_over_to_another_frontend_with_those_who_wait_in_its_queue() {
     let mut config = setup.config();
     let data_plane = DataPlane::bind(&config, Arc::new(|_| ())).unwrap();
     let handle = data_plane.handle();
-    let mut early = connect(SocketAddrV4::new(config.frontends[0].address, PORT));
+    let mut early = connect(SocketAddr::new(config.frontends[0].address, PORT));
     config.frontends[0].name = "renamed".parse().unwrap();
     config.backends = vec![Setup::with(&[greeter(2)]).backend];
     config.backends[0].name = "others".parse().unwrap();
