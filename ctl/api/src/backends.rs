@@ -1,6 +1,6 @@
 //! `GET /v1/backends`: every server, its health, its load, and what an operator has asked of it.
 
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 
 use fmc_config::model::name::{BackendName, NodeName, ServerName};
 use serde::{Deserialize, Serialize};
@@ -43,7 +43,7 @@ pub struct ServerStatus {
     /// Unique in its backend.
     pub name: ServerName,
     /// Where it is.
-    pub address: Ipv4Addr,
+    pub address: IpAddr,
     /// `null`: follows the frontend's port.
     pub port: Option<u16>,
     /// What the last probes say.

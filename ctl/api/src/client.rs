@@ -1,10 +1,12 @@
-//! A client of the admin API over the unix socket: one call, one connection, one deadline.
+//! A client of the admin API over the unix socket, or over TLS from elsewhere: one call, one connection, one deadline.
 //!
 //! Runs on whichever tokio runtime polls it; it spawns nothing. Dropping a call's future closes its connection; the daemon
 //! finishes a command that it has read whole.
 
-use std::io;
-use std::path::{Path, PathBuf};
+mod door;
+mod error;
+
+use std::path::PathBuf;
 use std::time::Duration;
 
 use fmc_config::model::name::{BackendName, VipName};
@@ -13,8 +15,7 @@ use hyper::body::Bytes;
 use hyper::{Method, Request, Response, header};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use tokio::net::UnixStream;
-use tokio::time::{Instant, sleep, timeout_at};
+use tokio::time::{Instant, timeout_at};
 
 use crate::backends::BackendList;
 use crate::command::{
@@ -26,14 +27,19 @@ use crate::events::{EventList, EventQuery};
 use crate::exchange::{BoxedError, exchange};
 use crate::explain::{BackendExplanation, VipExplanation};
 use crate::failovers::FailoverList;
+use crate::history::HistoryList;
 use crate::nodes::{NODES_HEADER, Nodes};
+use crate::observed::Observed;
 use crate::probe::{Probe, ProbeAnswer};
 use crate::rebalance::{Rebalance, RebalanceAnswer};
-use crate::refusal::{Refusal, RefusalKind};
+use crate::remote::Remote;
 use crate::sessions::{SessionList, SessionQuery};
 use crate::status::{Status, VipList};
 use crate::word::AdminState;
 use crate::{API_VERSION, API_VERSION_HEADER, path};
+
+use door::Door;
+pub use error::ClientError;
 
 /// How long a call may take when the caller does not say: a planned move waits for the other node for well under a second.
 pub const DEFAULT_DEADLINE: Duration = Duration::from_secs(5);
@@ -41,95 +47,23 @@ pub const DEFAULT_DEADLINE: Duration = Duration::from_secs(5);
 /// The deadline of [`Client::probe`]: a check may take a minute, and a moment more to close its connections.
 const PROBE_DEADLINE: Duration = Duration::from_secs(70);
 
-/// When a proxy dies, the supervisor takes the socket over: for this long an absent socket may be that moment.
-const HANDOVER: Duration = Duration::from_millis(300);
-
-/// Between two attempts in that moment.
-const HANDOVER_RETRY: Duration = Duration::from_millis(20);
-
 /// Calls one daemon.
 #[derive(Debug, Clone)]
 pub struct Client {
-    socket: PathBuf,
+    door: Door,
     deadline: Duration,
     nodes: Nodes,
-}
-
-/// Why a call has no answer.
-#[derive(Debug, thiserror::Error)]
-pub enum ClientError {
-    /// No socket is there.
-    #[error("nothing answers at {}: is fmc-lb running? see: systemctl status fmc-lb", .socket.display())]
-    NotRunning {
-        /// Where it was sought.
-        socket: PathBuf,
-    },
-    /// The socket is there and we may not use it.
-    #[error("permission denied at {}: run this as root (sudo); members of the group fmc-lb may look", .socket.display())]
-    PermissionDenied {
-        /// Where.
-        socket: PathBuf,
-    },
-    /// The kernel said something else.
-    #[error("cannot connect to {}: {source}", .socket.display())]
-    Connect {
-        /// Where.
-        socket: PathBuf,
-        /// What the kernel said.
-        source: io::Error,
-    },
-    /// Connected, and no whole answer in time.
-    #[error("no answer from {} within {} ms: the daemon is stuck or overloaded; see: journalctl -u fmc-lb", .socket.display(), .deadline.as_millis())]
-    Deadline {
-        /// Where.
-        socket: PathBuf,
-        /// What was waited.
-        deadline: Duration,
-    },
-    /// The connection ended inside the answer: a proxy that dies in the middle of a call.
-    #[error("the connection to {} ended before the answer was whole: {source}", .socket.display())]
-    Interrupted {
-        /// Where.
-        socket: PathBuf,
-        /// What hyper saw.
-        source: Box<dyn std::error::Error + Send + Sync>,
-    },
-    /// The daemon speaks another version of the API.
-    #[error(
-        "this tool speaks version {ours} of the admin API and the daemon version {theirs}: install the same release of fmc-lb and fmc-lbctl"
-    )]
-    VersionSkew {
-        /// [`API_VERSION`] here.
-        ours: u32,
-        /// What the daemon's header says.
-        theirs: String,
-    },
-    /// Something answered, and it was not the admin API.
-    #[error("the answer to {path} from {} is not one of fmc-lb: {what}", .socket.display())]
-    Foreign {
-        /// Where.
-        socket: PathBuf,
-        /// What was asked.
-        path: String,
-        /// What is wrong with it.
-        what: String,
-    },
-    /// The daemon refuses, and says why.
-    #[error("{0}")]
-    Refused(Refusal),
-}
-
-impl ClientError {
-    /// Is this the daemon's considered "no", rather than a failure?
-    pub fn is_no(&self) -> bool {
-        matches!(self, Self::Refused(Refusal { kind: RefusalKind::No, .. }))
-    }
 }
 
 impl Client {
     /// A client of the daemon behind `socket`.
     pub fn new(socket: impl Into<PathBuf>) -> Self {
-        Self { socket: socket.into(), deadline: DEFAULT_DEADLINE, nodes: Nodes::All }
+        Self { door: Door::Socket(socket.into()), deadline: DEFAULT_DEADLINE, nodes: Nodes::All }
+    }
+
+    /// A client of a daemon elsewhere.
+    pub fn remote(remote: Remote) -> Self {
+        Self { door: Door::Remote(remote), deadline: DEFAULT_DEADLINE, nodes: Nodes::All }
     }
 
     /// The same with another deadline for each call.
@@ -147,11 +81,6 @@ impl Client {
     /// Which nodes its calls are for.
     pub fn nodes(&self) -> &Nodes {
         &self.nodes
-    }
-
-    /// Where it connects.
-    pub fn socket(&self) -> &Path {
-        &self.socket
     }
 
     /// Who owns what, since when, why. Answered by the supervisor when the proxy is dead.
@@ -192,6 +121,22 @@ impl Client {
     /// See [`ClientError`].
     pub async fn events(&self, query: EventQuery) -> Result<EventList, ClientError> {
         self.get(&format!("{}?{query}", path::EVENTS)).await
+    }
+
+    /// The last minutes, for charts.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn history(&self) -> Result<HistoryList, ClientError> {
+        self.get(path::HISTORY).await
+    }
+
+    /// What an observer saw.
+    ///
+    /// # Errors
+    /// See [`ClientError`]; a node that takes part refuses.
+    pub async fn observed(&self) -> Result<Observed, ClientError> {
+        self.get(path::OBSERVED).await
     }
 
     /// Why a VIP is where it is.
@@ -329,10 +274,10 @@ impl Client {
     }
 
     async fn call<T: DeserializeOwned>(&self, method: Method, target: &str, body: Bytes) -> Result<T, ClientError> {
-        let by = Instant::now() + self.deadline;
-        let stream = self.connect().await?;
         let request = self.request(method, target, body)?;
-        let late = |_| ClientError::Deadline { socket: self.socket.clone(), deadline: self.deadline };
+        let by = Instant::now() + self.deadline;
+        let late = |_| ClientError::Deadline { place: self.door.to_string(), deadline: self.deadline };
+        let stream = timeout_at(by, self.door.connect()).await.map_err(late)??;
         let (head, body) = timeout_at(by, exchange(stream, request))
             .await
             .map_err(late)?
@@ -340,41 +285,20 @@ impl Client {
         self.read(target, head, &body)
     }
 
-    /// Connects; a socket that is absent or dead is tried again for as long as a handover may take.
-    async fn connect(&self) -> Result<UnixStream, ClientError> {
-        let by = Instant::now() + HANDOVER;
-        loop {
-            let error = match UnixStream::connect(&self.socket).await {
-                Ok(stream) => return Ok(stream),
-                Err(error) => error,
-            };
-            let absent = matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused);
-            if !absent || Instant::now() >= by {
-                return Err(self.not_connected(error));
-            }
-            sleep(HANDOVER_RETRY).await;
-        }
-    }
-
-    fn not_connected(&self, source: io::Error) -> ClientError {
-        let socket = self.socket.clone();
-        match source.kind() {
-            io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => ClientError::NotRunning { socket },
-            io::ErrorKind::PermissionDenied => ClientError::PermissionDenied { socket },
-            _ => ClientError::Connect { socket, source },
-        }
-    }
-
     fn request(&self, method: Method, target: &str, body: Bytes) -> Result<Request<Full<Bytes>>, ClientError> {
-        Request::builder()
+        let mut request = Request::builder()
             .method(method)
             .uri(target)
             .header(header::HOST, "fmc-lb")
             .header(header::CONTENT_TYPE, "application/json")
             .header(API_VERSION_HEADER, API_VERSION)
-            .header(NODES_HEADER, self.nodes.to_string())
-            .body(Full::new(body))
-            .map_err(|error| self.foreign(target, error))
+            .header(NODES_HEADER, self.nodes.to_string());
+        if let Door::Remote(remote) = &self.door
+            && let Some(token) = remote.token()
+        {
+            request = request.header(header::AUTHORIZATION, format!("Bearer {token}"));
+        }
+        request.body(Full::new(body)).map_err(|error| self.foreign(target, error))
     }
 
     fn read<T: DeserializeOwned>(&self, target: &str, head: Response<()>, body: &[u8]) -> Result<T, ClientError> {
@@ -396,11 +320,11 @@ impl Client {
     }
 
     fn interrupted(&self, source: BoxedError) -> ClientError {
-        ClientError::Interrupted { socket: self.socket.clone(), source }
+        ClientError::Interrupted { place: self.door.to_string(), source }
     }
 
     fn foreign(&self, path: &str, what: impl ToString) -> ClientError {
-        ClientError::Foreign { socket: self.socket.clone(), path: path.to_owned(), what: what.to_string() }
+        ClientError::Foreign { place: self.door.to_string(), path: path.to_owned(), what: what.to_string() }
     }
 }
 

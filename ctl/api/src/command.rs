@@ -1,7 +1,7 @@
 //! The commands, and answers that say what changed. Every one that can cut relays has a dry run that counts them first.
 
 use std::fmt;
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 use std::str::FromStr;
 
 use fmc_config::model::name::{BackendName, NameError, NodeName, ServerName, VipName};
@@ -241,7 +241,7 @@ pub struct Move {
     /// As in `[vips.NAME]`.
     pub vip: VipName,
     /// Its address.
-    pub address: Ipv4Addr,
+    pub address: IpAddr,
     /// Who served it when the command came.
     pub from: Owner,
     /// Who serves it now, or would; `null` when that is not known beforehand.

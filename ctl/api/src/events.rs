@@ -63,6 +63,8 @@ pub enum EventKind {
     Peer,
     /// A configuration came into force, or was refused.
     Configuration,
+    /// An observer saw something that it would have done otherwise, or alike.
+    Observed,
     /// A bound was reached: descriptors, connections, memory.
     Limit,
     /// A newer daemon's kind that this reader does not know.

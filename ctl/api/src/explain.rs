@@ -1,6 +1,6 @@
 //! `GET /v1/explain/vip/NAME` and `GET /v1/explain/backend/NAME`: one sentence that says why, and the facts behind it.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 
 use fmc_config::model::name::{BackendName, FrontendName, NodeName, VipName};
 use serde::{Deserialize, Serialize};
@@ -23,7 +23,7 @@ pub struct VipExplanation {
     /// As in `[vips.NAME]`.
     pub vip: VipName,
     /// What clients connect to.
-    pub address: Ipv4Addr,
+    pub address: IpAddr,
     /// Who serves it, as known here.
     pub owner: Owner,
     /// Every node of `[nodes]`, the one that ranks first first.

@@ -1,7 +1,7 @@
 //! `GET /v1/failovers`: what each move of a VIP measured of itself. Kept over restarts; the node that the VIP came to and the one that
 //! it left measure a half each.
 
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 
 use fmc_config::model::name::{NodeName, VipName};
 use serde::{Deserialize, Serialize};
@@ -30,7 +30,7 @@ pub struct FailoverReport {
     /// Which VIP.
     pub vip: VipName,
     /// Its address.
-    pub address: Ipv4Addr,
+    pub address: IpAddr,
     /// Whether it came to that node or left it.
     pub half: Half,
     /// When the node claimed it or gave it up, by its own clock. The spans below are counted from here.

@@ -1,4 +1,4 @@
-//! The paths of the admin API. `GET` unless said otherwise; `POST` is answered on the unix socket only.
+//! The paths of the admin API. `GET` unless said otherwise; `POST` is answered on the unix socket, and over TLS by `[admin.remote]`.
 
 /// [`crate::status::Status`].
 pub const STATUS: &str = "/v1/status";
@@ -16,6 +16,8 @@ pub const HISTORY: &str = "/v1/history";
 pub const LIVE: &str = "/v1/live";
 /// [`crate::failovers::FailoverList`].
 pub const FAILOVERS: &str = "/v1/failovers";
+/// [`crate::observed`].
+pub const OBSERVED: &str = "/v1/observed";
 /// `POST` [`crate::command::SetState`], answered by [`crate::command::StateAnswer`].
 pub const DRAIN: &str = "/v1/drain";
 /// `POST` [`crate::command::SetState`], answered by [`crate::command::StateAnswer`].

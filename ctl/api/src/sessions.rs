@@ -6,11 +6,12 @@ use std::num::ParseIntError;
 use std::str::FromStr;
 
 use fmc_config::model::name::{BackendName, FrontendName, NodeName, ServerName, VipName};
+use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
 use crate::Moment;
 use crate::query::{QueryError, QueryPairs, pairs};
-use crate::word::SessionState;
+use crate::word::{SessionOrder, SessionState};
 
 /// Names one connection; unique while the proxy runs, never used again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -40,7 +41,7 @@ pub struct SessionList {
     pub node: NodeName,
     /// How many the query matches.
     pub matching: u64,
-    /// The oldest of them, at most as many as the query's limit.
+    /// The first of them in the query's order, at most as many as its limit.
     pub sessions: Vec<Session>,
 }
 
@@ -89,13 +90,65 @@ pub struct SessionQuery {
     pub backend: Option<BackendName>,
     /// On this server, in whichever backend.
     pub server: Option<ServerName>,
-    /// From this address, any port.
-    pub client: Option<IpAddr>,
+    /// From this address or network, any port.
+    pub client: Option<ClientFilter>,
+    /// Open for at least so many milliseconds.
+    pub older_than_ms: Option<u64>,
+    /// Without a byte for at least so many milliseconds.
+    pub idle_for_ms: Option<u64>,
+    /// Which come first; `None`: the oldest.
+    pub order: Option<SessionOrder>,
+    /// The other way round.
+    pub reverse: Option<bool>,
     /// At most so many rows; `None`: [`SessionQuery::DEFAULT_LIMIT`].
     pub limit: Option<usize>,
 }
 
+/// Clients by address or network: `10.8.0.7`, `10.8.0.0/24`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ClientFilter(IpNet);
+
+impl ClientFilter {
+    /// Whether a client of this address is one of them.
+    pub fn keeps(&self, client: IpAddr) -> bool {
+        self.0.contains(&client)
+    }
+}
+
+impl FromStr for ClientFilter {
+    type Err = ClientFilterError;
+
+    fn from_str(text: &str) -> Result<Self, ClientFilterError> {
+        let network: Option<IpNet> = text.parse().ok().or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from));
+        network.filter(|network| network.trunc() == *network).map(Self).ok_or(ClientFilterError)
+    }
+}
+
+impl fmt::Display for ClientFilter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// Neither an address nor a network.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("use an address, or a network without bits beyond its length: 10.8.0.0/24")]
+pub struct ClientFilterError;
+
 impl SessionQuery {
+    const KEYS: &'static [&'static str] = &[
+        "vip",
+        "frontend",
+        "backend",
+        "server",
+        "client",
+        "older_than_ms",
+        "idle_for_ms",
+        "order",
+        "reverse",
+        "limit",
+    ];
+
     /// Rows in an answer when the query names no limit.
     pub const DEFAULT_LIMIT: usize = 1000;
 
@@ -113,8 +166,12 @@ impl SessionQuery {
                 "backend" => pair.once(&mut this.backend)?,
                 "server" => pair.once(&mut this.server)?,
                 "client" => pair.once(&mut this.client)?,
+                "older_than_ms" => pair.once(&mut this.older_than_ms)?,
+                "idle_for_ms" => pair.once(&mut this.idle_for_ms)?,
+                "order" => pair.once(&mut this.order)?,
+                "reverse" => pair.once(&mut this.reverse)?,
                 "limit" => pair.once(&mut this.limit)?,
-                _ => return Err(pair.unknown(&["vip", "frontend", "backend", "server", "client", "limit"])),
+                _ => return Err(pair.unknown(Self::KEYS)),
             }
         }
         Ok(this)
@@ -123,13 +180,17 @@ impl SessionQuery {
 
 impl fmt::Display for SessionQuery {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { vip, frontend, backend, server, client, limit } = self;
+        let Self { vip, frontend, backend, server, client, older_than_ms, idle_for_ms, order, reverse, limit } = self;
         let mut pairs = QueryPairs::new(f);
         pairs.put("vip", vip)?;
         pairs.put("frontend", frontend)?;
         pairs.put("backend", backend)?;
         pairs.put("server", server)?;
         pairs.put("client", client)?;
+        pairs.put("older_than_ms", older_than_ms)?;
+        pairs.put("idle_for_ms", idle_for_ms)?;
+        pairs.put("order", order)?;
+        pairs.put("reverse", reverse)?;
         pairs.put("limit", limit)
     }
 }
@@ -143,10 +204,16 @@ mod tests {
         let query = SessionQuery {
             backend: "masters".parse().ok(),
             client: "10.17.4.27".parse().ok(),
+            idle_for_ms: Some(500),
+            order: Some(SessionOrder::Bytes),
+            reverse: Some(true),
             limit: Some(3),
             ..Default::default()
         };
-        assert_eq!(query.to_string(), "backend=masters&client=10.17.4.27&limit=3");
+        assert_eq!(
+            query.to_string(),
+            "backend=masters&client=10.17.4.27/32&idle_for_ms=500&order=bytes&reverse=true&limit=3"
+        );
         assert_eq!(SessionQuery::parse(&query.to_string()), Ok(query));
         assert_eq!(SessionQuery::parse(""), Ok(SessionQuery::default()));
     }
@@ -156,7 +223,7 @@ mod tests {
         let error = SessionQuery::parse("backends=masters").unwrap_err();
         assert_eq!(
             error.to_string(),
-            "the query has no key backends; use one of vip, frontend, backend, server, client, limit"
+            "the query has no key backends; use one of vip, frontend, backend, server, client, older_than_ms, idle_for_ms, order, reverse, limit"
         );
     }
 
@@ -164,6 +231,12 @@ mod tests {
     fn a_key_is_given_once_and_with_a_value_of_its_kind() {
         assert_eq!(SessionQuery::parse("limit=1&limit=2"), Err(QueryError::Twice("limit".into())));
         assert!(matches!(SessionQuery::parse("client=web1"), Err(QueryError::Value { .. })));
+        assert!(
+            matches!(SessionQuery::parse("client=10.8.0.7/24"), Err(QueryError::Value { .. })),
+            "bits beyond the length"
+        );
+        let error = SessionQuery::parse("order=size").unwrap_err().to_string();
+        assert_eq!(error, "\"size\" cannot be order: use one of age, idle, bytes, client, server");
         assert_eq!(SessionQuery::parse("limit"), Err(QueryError::NoValue("limit".into())));
     }
 }

@@ -1,6 +1,6 @@
 //! `GET /v1/status` and `GET /v1/vips`: who owns what, since when, why, and whether this node may be patched.
 
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 use std::path::PathBuf;
 
 use fmc_config::model::name::{BackendName, FrontendName, NodeName, VipName};
@@ -99,7 +99,10 @@ pub struct VipStatus {
     /// As in `[vips.NAME]`.
     pub name: VipName,
     /// What clients connect to.
-    pub address: Ipv4Addr,
+    pub address: IpAddr,
+    /// The VIP whose owner owns this one too: one election for both.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub follows: Option<VipName>,
     /// VRID on the wire.
     pub virtual_router_id: u8,
     /// The interface it lives on here.
@@ -131,7 +134,7 @@ pub enum Owner {
     /// A node of `[nodes]`.
     Node(NodeName),
     /// A VRRP router that is not one of ours, by its address: Keepalived during a migration.
-    Foreign(Ipv4Addr),
+    Foreign(IpAddr),
     /// Nobody is heard.
     Nobody,
     /// The answering process does not follow elections: the supervisor in the proxy's place.
@@ -164,7 +167,7 @@ pub struct PeerStatus {
     /// As in `[nodes]`.
     pub node: NodeName,
     /// Where heartbeats go and come from.
-    pub address: Ipv4Addr,
+    pub address: IpAddr,
     /// Since its last accepted heartbeat; `null` before the first.
     pub heartbeat_age_ms: Option<u64>,
     /// Is it heard, that is, is the last heartbeat fresh?

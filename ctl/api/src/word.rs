@@ -29,6 +29,46 @@ macro_rules! words {
 }
 
 words!(
+    /// Which sessions come first.
+    SessionOrder {
+        /// The oldest.
+        Age = "age",
+        /// The one without a byte for longest.
+        Idle = "idle",
+        /// The one with the most bytes, both ways together.
+        Bytes = "bytes",
+        /// By the client's address and port.
+        Client = "client",
+        /// By backend and server.
+        Server = "server",
+    }
+);
+
+impl std::str::FromStr for SessionOrder {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let words = || Self::ALL.iter().map(|word| word.as_str()).collect::<Vec<_>>().join(", ");
+        let found = Self::ALL.iter().find(|word| word.as_str() == text);
+        found.copied().ok_or_else(|| format!("use one of {}", words()))
+    }
+}
+
+words!(
+    /// What this balancer would have made of something that happened to others.
+    Comparison {
+        /// It would have served clients sooner, or longer.
+        Better = "better",
+        /// It would have made no difference.
+        Same = "same",
+        /// It would have served clients later.
+        Worse = "worse",
+        /// It depends on what cannot be seen from here.
+        Unclear = "unclear",
+    }
+);
+
+words!(
     /// Which process answered.
     Answerer {
         /// The normal case: the whole API is there.

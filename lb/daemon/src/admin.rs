@@ -1,4 +1,4 @@
-//! The admin API: everything on the unix socket and between the nodes, reading only on TCP.
+//! The admin API: everything on the unix socket and between the nodes, reading only on TCP, and commands over TLS where that is switched on.
 //!
 //! A command on the unix socket is for every node that it concerns (see `command/everywhere.rs`), unless it says otherwise.
 //!
@@ -12,6 +12,7 @@ mod order;
 mod page;
 mod pass_on;
 mod read;
+pub(crate) mod remote;
 mod response;
 pub(crate) mod status_address;
 
@@ -31,9 +32,11 @@ use hyper::{Method, Request};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::UnixListener;
+use tokio::time::timeout;
 
 use crate::proxy::appliance::Shared;
 use order::Authority;
+use remote::Visitor;
 use response::{Answer, refuse};
 
 /// Connections served at once; further ones are closed at once.
@@ -45,18 +48,30 @@ const MAX_BODY: usize = 16 * 1024;
 /// A client that has not sent its request head by then is let go.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// The same for the body of a command.
+const BODY_TIMEOUT: Duration = Duration::from_secs(5);
+
 /// A client that has not taken its answer by then is let go.
 const CONNECTION_TIMEOUT: Duration = Duration::from_secs(330);
 
 /// Who is asking.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub(crate) enum Caller {
     /// Over TCP: may read.
     Network,
+    /// Over TLS: may read, and command with what shows who it is.
+    Remote(Rc<Visitor>),
     /// Over the unix socket, with the user id the kernel vouches for (SO_PEERCRED, unix(7)).
     Local { uid: u32 },
     /// Over the pair's channel: another node, for somebody who may command there.
     Node(NodeName),
+}
+
+impl Caller {
+    /// May see what is the node's own: its configuration, and what the pair's nodes tell each other.
+    fn is_within(&self) -> bool {
+        matches!(self, Self::Local { .. } | Self::Node(_))
+    }
 }
 
 /// Serves the unix socket for ever.
@@ -118,9 +133,12 @@ async fn answer(request: Request<Incoming>, caller: &Caller, shared: &Shared) ->
         Ok(nodes) => nodes,
         Err(refusal) => return refusal.into(),
     };
+    if let Some(refusal) = read::refusal(request.uri().path(), caller) {
+        return refusal.into();
+    }
     match (request.method(), &nodes) {
         (&Method::GET, Nodes::Node(node)) => pass_on::get(&request, node, shared).await,
-        (&Method::GET, Nodes::All | Nodes::This) => read::answer(request.uri(), caller, shared),
+        (&Method::GET, Nodes::All | Nodes::This) => read::answer(request.uri(), shared),
         (&Method::POST, _) => match order::authority(&request, caller) {
             Ok(authority) => command(request, authority, nodes, shared).await,
             Err(refusal) => refusal.into(),
@@ -132,13 +150,15 @@ async fn answer(request: Request<Incoming>, caller: &Caller, shared: &Shared) ->
 async fn command(request: Request<Incoming>, authority: Authority, nodes: Nodes, shared: &Shared) -> Answer {
     let path = request.uri().path().to_owned();
     let longest = longest_body(&path);
-    match Limited::new(request.into_body(), longest).collect().await {
-        Ok(body) => {
+    match timeout(BODY_TIMEOUT, Limited::new(request.into_body(), longest).collect()).await {
+        Ok(Ok(body)) => {
+            let body = body.to_bytes();
             // Not before: an order's place among the others is that of the moment in which it is carried out.
-            let order = authority.order(&mut shared.borrow_mut());
-            command::answer(&path, body.to_bytes(), &order, nodes, shared).await
+            let order = authority.order(&path, &body, &mut shared.borrow_mut());
+            command::answer(&path, body, &order, nodes, shared).await
         }
-        Err(_) => {
+        Err(_late) => refuse(RefusalKind::BadRequest, "the body did not come in time", "send the command at once"),
+        Ok(Err(_)) => {
             let error = format!("the body is over {} KiB or broken", longest / 1024);
             refuse(RefusalKind::BadRequest, error, "send one JSON object")
         }

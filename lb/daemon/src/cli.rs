@@ -28,6 +28,10 @@ pub(crate) enum Command {
         /// What must outlive the service: what operators have asked.
         #[arg(long, value_name = "DIR", default_value = "/var/lib/fmc-lb")]
         state_dir: PathBuf,
+        /// Beside a running HAProxy and Keepalived: hear the elections and check the servers, listen for no client, advertise and own
+        /// nothing, and tell what this balancer would have done. `fmc-lbctl report observed` sums it up.
+        #[arg(long)]
+        observe: bool,
     },
     /// Check a configuration; exit 0 when it is valid, 1 with every error shown when not.
     Check {

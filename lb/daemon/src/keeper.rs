@@ -4,6 +4,7 @@
 //! election in good order and begin a new one, unless the one under way can take them over in place.
 
 mod desk;
+mod roles;
 
 use std::process::ExitCode;
 

@@ -22,6 +22,7 @@ mod log;
 mod memory_budget;
 mod message;
 mod node;
+mod observations;
 mod pair;
 mod privilege;
 mod proxy;
@@ -54,8 +55,8 @@ fn main() -> ExitCode {
         }
     };
     let outcome = match cli.command {
-        Command::Run { config, node, runtime_dir, state_dir } => {
-            run(Begin { config, node, runtime_dir, state_dir, by_last_good: false, ahead_of_file: false })
+        Command::Run { config, node, runtime_dir, state_dir, observe } => {
+            run(Begin { config, node, runtime_dir, state_dir, observe, by_last_good: false, ahead_of_file: false })
         }
         Command::Check { config, effective } => Ok(check::check(&config, effective)),
         Command::Cleanup { runtime_dir } => cleanup(runtime_dir),
@@ -117,7 +118,7 @@ const REFUSED_PAUSE: Duration = Duration::from_secs(1);
 
 fn supervise(begin: Begin, loaded: &check::Loaded, signals: SignalFd) -> anyhow::Result<ExitCode> {
     let node = node::identify(&loaded.config, begin.node.as_deref())?;
-    let sketch = Sketch::new(&loaded.config, node, begin.config.clone());
+    let sketch = Sketch::new(&loaded.config, node, begin.config.clone(), begin.observe);
     let begin = Begin { node: Some(node.name.to_string()), ..begin };
     supervisor::run(begin, &loaded.source, sketch, signals)
 }

@@ -1,6 +1,6 @@
 //! What our processes say to one another. Supervisor and roles over the lifeline, keeper and proxy over the partner channel.
 
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -69,6 +69,8 @@ pub(crate) struct Begin {
     pub(crate) node: Option<String>,
     pub(crate) runtime_dir: PathBuf,
     pub(crate) state_dir: PathBuf,
+    /// Listen to elections and take no part; serve nobody.
+    pub(crate) observe: bool,
     /// The file is wrong, and the text is that of the last configuration that was in force.
     pub(crate) by_last_good: bool,
     /// The text was applied on another node, and the file says otherwise.
@@ -92,16 +94,18 @@ pub(crate) enum Word {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct VipRole {
     pub(crate) vip: VipName,
-    pub(crate) address: Ipv4Addr,
+    pub(crate) address: IpAddr,
     pub(crate) role: Role,
+    /// The VIP whose election this one goes with.
+    pub(crate) follows: Option<VipName>,
     /// The rest is what a last advertisement is made of.
     pub(crate) virtual_router_id: VirtualRouterId,
     /// `None`: the one that holds `node`.
     pub(crate) interface: Option<InterfaceName>,
-    pub(crate) node: Ipv4Addr,
+    pub(crate) node: IpAddr,
     pub(crate) interval: Centiseconds,
     pub(crate) version: Version,
-    pub(crate) destinations: Vec<Ipv4Addr>,
+    pub(crate) destinations: Vec<IpAddr>,
     pub(crate) auth_hmac: Option<AdvertKeys>,
 }
 

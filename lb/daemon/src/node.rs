@@ -1,6 +1,6 @@
 //! Which of the configured nodes this machine is.
 
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 
 use fmc_config::model::Config;
 use fmc_config::model::node::Node;
@@ -32,7 +32,7 @@ pub(crate) fn identify<'a>(config: &'a Config, name: Option<&str>) -> Result<&'a
     }
 }
 
-fn by_address<'a>(config: &'a Config, own: &[Ipv4Addr]) -> Result<&'a Node, NodeError> {
+fn by_address<'a>(config: &'a Config, own: &[IpAddr]) -> Result<&'a Node, NodeError> {
     let mut ours = config.nodes.iter().filter(|node| own.contains(&node.address));
     match (ours.next(), ours.next()) {
         (Some(node), None) => Ok(node),
@@ -41,10 +41,19 @@ fn by_address<'a>(config: &'a Config, own: &[Ipv4Addr]) -> Result<&'a Node, Node
     }
 }
 
-fn own_addresses() -> Result<Vec<Ipv4Addr>, NodeError> {
+fn own_addresses() -> Result<Vec<IpAddr>, NodeError> {
     let interfaces = nix::ifaddrs::getifaddrs().map_err(NodeError::Addresses)?;
-    let addresses = interfaces.filter_map(|interface| Some(interface.address?.as_sockaddr_in()?.ip()));
-    Ok(addresses.filter(|address| !address.is_loopback()).collect())
+    let addresses = interfaces.filter_map(|interface| {
+        let address = interface.address?;
+        let v4 = address.as_sockaddr_in().map(|address| IpAddr::V4(address.ip()));
+        v4.or(address.as_sockaddr_in6().map(|address| IpAddr::V6(address.ip())))
+    });
+    Ok(addresses.filter(|address| !address.is_loopback() && !is_link_local(*address)).collect())
+}
+
+/// What no node is named by, and every interface has.
+fn is_link_local(address: IpAddr) -> bool {
+    matches!(address, IpAddr::V6(address) if address.is_unicast_link_local())
 }
 
 fn words<T: ToString>(items: impl IntoIterator<Item = T>) -> String {

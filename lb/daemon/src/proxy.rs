@@ -70,10 +70,10 @@ pub(crate) fn main() -> Result<ExitCode> {
     let recorder = admin::install_recorder()?;
     metrics::describe();
     let (failed_dials, failed_dials_inbox) = mpsc::channel(FAILED_DIALS_WAITING);
-    let Some(data_plane) = bind(&config, report_failed_dials(failed_dials)) else {
+    let Some(data_plane) = bind(&config, begin.observe, report_failed_dials(failed_dials)) else {
         return Ok(ExitCode::from(exit::FAILED));
     };
-    let settings = keeper_settings(&config, &node)?;
+    let settings = keeper_settings(&config, &node, begin.observe)?;
     let state_dir = StateDir::at(begin.state_dir);
     let (keeper, handle) = (KeeperLink::new(settings.clone()), data_plane.handle());
     let (news, news_inbox) = mpsc::channel(NEWS_WAITING);
@@ -84,6 +84,7 @@ pub(crate) fn main() -> Result<ExitCode> {
     let control = Control {
         config,
         file: begin.config,
+        observe: begin.observe,
         by_last_good: begin.by_last_good,
         ahead_of_file: begin.ahead_of_file,
         text: configuration,
@@ -141,7 +142,10 @@ impl Inheritance {
 }
 
 /// Every listener, or `None` after saying what stands in the way of each that cannot be bound.
-fn bind(config: &Config, on_dial_failed: OnDialFailed) -> Option<DataPlane> {
+fn bind(config: &Config, observe: bool, on_dial_failed: OnDialFailed) -> Option<DataPlane> {
+    if observe {
+        return Some(DataPlane::without_listeners(config, on_dial_failed));
+    }
     let bound = DataPlane::bind(config, on_dial_failed);
     bound.inspect_err(|errors| errors.iter().for_each(|error| eprintln!("fmc-lb: {error}"))).ok()
 }
@@ -158,11 +162,12 @@ fn report_failed_dials(sender: mpsc::Sender<FailedClient>) -> OnDialFailed {
 }
 
 /// The keeper's part of a configuration. Errors: what is wrong with a key file.
-pub(crate) fn keeper_settings(config: &Config, node: &Node) -> Result<KeeperSettings> {
+pub(crate) fn keeper_settings(config: &Config, node: &Node, observe: bool) -> Result<KeeperSettings> {
     let pair = config.pair.key_file.as_deref().map_or_else(|| Ok(PairKeys::default()), key_file::read)?;
     let advert_keys = config.election.auth_hmac.as_ref().map(|auth| auth.key_file.as_path());
     let adverts = advert_keys.map_or_else(|| Ok(Vec::new()), advert_key_file::read)?;
-    Ok(KeeperSettings::new(config, &node.name, Secrets { pair, adverts }, hash_of(config))?)
+    let settings = KeeperSettings::new(config, &node.name, Secrets { pair, adverts }, hash_of(config))?;
+    Ok(KeeperSettings { observe, ..settings })
 }
 
 /// The same on nodes whose configurations mean the same.

@@ -18,6 +18,9 @@ const RECORD: &str = "administrative.toml";
 
 /// What the moves of VIPs measured of themselves.
 const FAILOVERS: &str = "failovers.json";
+/// What an observer saw.
+const OBSERVED: &str = "observed.json";
+const NEXT_OBSERVED: &str = "observed.json.next";
 
 /// One in the making.
 const NEXT_FAILOVERS: &str = "failovers.json.next";
@@ -149,6 +152,16 @@ impl StateDir {
     /// Replaces it. Blocks for as long as the disk takes; on an error the old one is whole.
     pub(crate) fn save_failovers(&self, text: &str) -> std::io::Result<()> {
         self.replace(FAILOVERS, NEXT_FAILOVERS, text)
+    }
+
+    /// What an observer saw before; `None`: there is nothing that can be read.
+    pub(crate) fn observed(&self) -> Option<String> {
+        read(&self.0.join(OBSERVED)).ok()
+    }
+
+    /// Replaces it. Blocks for as long as the disk takes; on an error the old one is whole.
+    pub(crate) fn save_observed(&self, text: &str) -> std::io::Result<()> {
+        self.replace(OBSERVED, NEXT_OBSERVED, text)
     }
 
     /// Replaces the record. Blocks for as long as the disk takes; on an error the old one is whole.

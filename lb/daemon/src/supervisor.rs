@@ -210,7 +210,7 @@ impl Supervisor {
         let config = Config::parse(&text, &file).map_err(|errors| anyhow::anyhow!("{}", errors.lines()))?;
         let node = node::identify(&config, self.begin.node.as_deref())?;
         let configuration = text_file::in_memory(&text)?;
-        self.sketch = Sketch::new(&config, node, self.begin.config.clone());
+        self.sketch = Sketch::new(&config, node, self.begin.config.clone(), self.begin.observe);
         self.configuration = configuration;
         Ok(())
     }
@@ -372,6 +372,9 @@ impl Supervisor {
     }
 
     fn headline(&self) -> String {
+        if self.begin.observe {
+            return "observing: owns nothing, serves nobody".to_owned();
+        }
         if self.roles.is_empty() {
             return "owns nothing: no keeper".to_owned();
         }

@@ -15,6 +15,7 @@ mod consequences;
 mod failover;
 mod judgement;
 mod mismatch;
+pub(crate) mod observing;
 pub(crate) mod operator;
 mod readings;
 mod reason;
@@ -150,6 +151,7 @@ fn observe(observation: &Observation, appliance: &mut Appliance) {
     let subject = Some(format!("{}/{}", observation.backend, observation.server));
     let text = format!("{} (was {}): {}", transition.to.as_str(), transition.from.as_str(), observation.outcome.detail);
     appliance.note(severity, EventKind::Health, subject, text);
+    observing::server(observation, appliance);
     tell_fitness(appliance);
 }
 
@@ -188,6 +190,7 @@ fn turn(headroom: &mut Headroom, appliance: &mut Appliance) {
     alarms::look(appliance);
     readings::take(appliance);
     failover::look(appliance);
+    observing::look(appliance);
     // Histograms keep every sample until somebody scrapes, or this is called.
     appliance.recorder.run_upkeep();
     let now = Instant::now();
@@ -197,7 +200,7 @@ fn turn(headroom: &mut Headroom, appliance: &mut Appliance) {
     for state in appliance.vips.iter_mut().filter(|state| over(state.lost_at)) {
         state.lost_at = None;
         let address = state.vip.address;
-        appliance.data_plane.sessions().end_all(|session| *session.vip().ip() == address, EndedBy::VipLost);
+        appliance.data_plane.sessions().end_all(|session| session.vip().ip() == address, EndedBy::VipLost);
     }
 }
 
@@ -220,6 +223,6 @@ fn end_what_has_left(now: Instant, appliance: &mut Appliance) {
     let (over, still): (Vec<_>, Vec<_>) = appliance.leaving.iter().partition(|(_, since)| is_over(*since));
     appliance.leaving = still;
     for (address, _) in over {
-        appliance.data_plane.sessions().end_all(|session| *session.vip().ip() == address, EndedBy::VipLost);
+        appliance.data_plane.sessions().end_all(|session| session.vip().ip() == address, EndedBy::VipLost);
     }
 }

@@ -1,7 +1,8 @@
 //! The client against a daemon that is absent, forbidden, silent, foreign, older, dying or refusing.
 
 use std::convert::Infallible;
-use std::path::PathBuf;
+use std::io;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use http_body_util::{BodyExt, Full};
@@ -12,8 +13,10 @@ use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixListener;
 
+use super::door::not_connected;
 use super::*;
 use crate::Moment;
+use crate::refusal::{Refusal, RefusalKind};
 
 /// A daemon of one canned answer, which tells what it was asked.
 struct Fake {
@@ -130,7 +133,7 @@ async fn a_socket_that_appears_during_a_handover_is_found() {
 
 #[test]
 fn a_forbidden_socket_asks_for_root() {
-    let denied = Client::new("/s").not_connected(io::ErrorKind::PermissionDenied.into());
+    let denied = not_connected(Path::new("/s"), io::ErrorKind::PermissionDenied.into());
     assert_eq!(
         denied.to_string(),
         "permission denied at /s: run this as root (sudo); members of the group fmc-lb may look"

@@ -4,6 +4,7 @@ pub(super) mod backends;
 mod explain;
 mod failovers;
 pub(super) mod history;
+mod observed;
 mod pair;
 mod sessions;
 pub(super) mod status;
@@ -26,8 +27,18 @@ use crate::proxy::appliance::{Appliance, Shared};
 pub(crate) use backends::{admin_state, health_of};
 pub(crate) use sessions::session;
 
+/// Why `path` is not for `caller`, on whichever node: to those outside it does not exist.
+pub(super) fn refusal(path: &str, caller: &Caller) -> Option<Refusal> {
+    let is_within = [path::PAIR, path::PAIR_ADMINISTRATIVE, path::CONFIGURATION].contains(&path);
+    (is_within && !caller.is_within()).then(|| nothing_at(path))
+}
+
+fn nothing_at(path: &str) -> Refusal {
+    Refusal::new(RefusalKind::NotFound, format!("there is no {path}"), "see docs/reference/api.md for what there is")
+}
+
 /// Answers one request target.
-pub(crate) fn answer(uri: &Uri, caller: &Caller, shared: &Shared) -> Answer {
+pub(crate) fn answer(uri: &Uri, shared: &Shared) -> Answer {
     let appliance = shared.borrow();
     let query = uri.query().unwrap_or_default();
     match uri.path() {
@@ -49,21 +60,22 @@ pub(crate) fn answer(uri: &Uri, caller: &Caller, shared: &Shared) -> Answer {
             EventQuery::parse(query).map_or_else(bad_query, |query| Answer::json(&events(&appliance, query)))
         }
         path::FAILOVERS => Answer::json(&failovers::list(&appliance)),
-        path::PAIR if *caller != Caller::Network => {
+        path::OBSERVED => observed::answer(&appliance),
+        path::PAIR => {
             PairQuery::parse(query).map_or_else(bad_query, |query| Answer::json(&pair::report(&appliance, query)))
         }
-        path::PAIR_ADMINISTRATIVE if *caller != Caller::Network => pair::record(&appliance),
-        path::CONFIGURATION if *caller != Caller::Network => Answer::json(&ConfigurationText {
+        path::PAIR_ADMINISTRATIVE => pair::record(&appliance),
+        path::CONFIGURATION => Answer::json(&ConfigurationText {
             now: now(),
             file: appliance.file.clone(),
             text: appliance.text.to_string(),
         }),
-        command if is_command(command) => {
-            refuse(RefusalKind::BadRequest, format!("{command} is a command"), "send it with POST, on the unix socket")
-        }
-        other => explain::answer(other, &appliance).unwrap_or_else(|| {
-            refuse(RefusalKind::NotFound, format!("there is no {other}"), "see docs/reference/api.md for what there is")
-        }),
+        command if is_command(command) => refuse(
+            RefusalKind::BadRequest,
+            format!("{command} is a command"),
+            "send it with POST, on the unix socket or to [admin.remote]",
+        ),
+        other => explain::answer(other, &appliance).unwrap_or_else(|| nothing_at(other).into()),
     }
 }
 

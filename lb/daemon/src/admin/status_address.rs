@@ -1,6 +1,7 @@
-//! The TCP addresses of `[admin] listen`: bound before a configuration comes into force, served by a task each.
+//! The TCP addresses of `[admin] listen` and `[admin.remote] listen`: bound before a configuration comes into force, served by a task each.
 //!
-//! At a start, and on the way back from a trial, one that cannot be bound is an alarm and is tried again: VIPs and relays do not depend on it.
+//! At a start, and on the way back from a trial, one that cannot be served is an alarm and is tried again: VIPs and relays do not depend on
+//! it.
 
 use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
@@ -10,22 +11,49 @@ use fmc_config::model::Config;
 use fmc_config::model::node::Node;
 use ipnet::IpNet;
 use tokio::net::TcpListener;
+use tokio::sync::watch;
 use tokio::task::AbortHandle;
 
-use super::{Caller, pause, spawn};
+use super::remote::Credentials;
+use super::{Caller, pause, remote, spawn};
 use crate::proxy::appliance::{Appliance, Shared};
 
 /// What is served and what could not be.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct StatusAddresses {
     served: Vec<Served>,
     refused: Vec<String>,
+    /// What remote administration is met with; `None`: nobody is.
+    credentials: watch::Sender<Option<Rc<Credentials>>>,
+}
+
+impl Default for StatusAddresses {
+    fn default() -> Self {
+        Self { served: Vec::new(), refused: Vec::new(), credentials: watch::Sender::new(None) }
+    }
+}
+
+/// Where, and what is spoken there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Door {
+    /// HTTP, to look.
+    Status(SocketAddr),
+    /// TLS, to look and to command.
+    Remote(SocketAddr),
+}
+
+impl Door {
+    const fn address(self) -> SocketAddr {
+        match self {
+            Self::Status(address) | Self::Remote(address) => address,
+        }
+    }
 }
 
 /// One that is served, until dropped.
 #[derive(Debug)]
 struct Served {
-    address: SocketAddr,
+    door: Door,
     task: AbortHandle,
 }
 
@@ -35,74 +63,118 @@ impl Drop for Served {
     }
 }
 
-/// Bound, and not served yet.
-pub(crate) type Bound = (SocketAddr, TcpListener);
+/// Made ready for a configuration that is not in force yet.
+#[derive(Debug, Default)]
+pub(crate) struct Bound {
+    listeners: Vec<(Door, TcpListener)>,
+    /// `None`: not read yet, or not needed.
+    credentials: Option<Rc<Credentials>>,
+}
 
 impl StatusAddresses {
-    /// A sentence about each that cannot be bound.
+    /// A sentence about each that cannot be served.
     pub(crate) fn refused(&self) -> &[String] {
         &self.refused
     }
 
-    fn is_served(&self, address: SocketAddr) -> bool {
-        self.served.iter().any(|served| served.address == address)
+    fn is_served(&self, door: Door) -> bool {
+        self.served.iter().any(|served| served.door == door)
     }
 }
 
-/// Binds those of a configuration that are not served yet.
+/// Binds those of a configuration that are not served yet, and reads what remote administration needs.
 ///
 /// # Errors
-/// A sentence about the first that cannot be bound; then none is.
-pub(crate) fn bind_new(config: &Config, node: &Node, appliance: &Appliance) -> Result<Vec<Bound>> {
-    let new = wanted(config, node).filter(|address| !appliance.status.is_served(*address));
-    new.map(|address| Ok((address, bind(address)?))).collect()
+/// A sentence about the first that cannot be bound or read; then none is.
+pub(crate) fn bind_new(config: &Config, node: &Node, appliance: &Appliance) -> Result<Bound> {
+    let credentials = read_credentials(config)?;
+    let new = wanted(config, node).filter(|door| !appliance.status.is_served(*door));
+    let listeners: Result<Vec<_>> = new.map(|door| Ok((door, bind(door)?))).collect();
+    Ok(Bound { listeners: listeners?, credentials })
 }
 
 /// Serves what is bound and what else the configuration in force names, and nothing more.
-pub(crate) fn serve(mut bound: Vec<Bound>, shared: &Shared) {
+pub(crate) fn serve(bound: Bound, shared: &Shared) {
     let appliance = &mut *shared.borrow_mut();
-    let wanted: Vec<SocketAddr> = wanted(&appliance.config, &appliance.node).collect();
+    let wanted: Vec<Door> = wanted(&appliance.config, &appliance.node).collect();
+    let Bound { mut listeners, credentials } = bound;
+    appliance.status.served.retain(|served| wanted.contains(&served.door));
+    appliance.status.refused.clear();
+    renew(credentials, appliance);
     let status = &mut appliance.status;
-    status.served.retain(|served| wanted.contains(&served.address));
-    status.refused.clear();
-    for address in wanted {
-        if status.is_served(address) {
+    for door in wanted {
+        if status.is_served(door) {
             continue;
         }
-        let known = bound.iter().position(|(known, _)| *known == address);
-        match known.map_or_else(|| bind(address), |known| Ok(bound.swap_remove(known).1)) {
-            Ok(listener) => status.served.push(start(address, listener, shared)),
+        let known = listeners.iter().position(|(known, _)| *known == door);
+        match known.map_or_else(|| bind(door), |known| Ok(listeners.swap_remove(known).1)) {
+            Ok(listener) => status.served.push(start(door, listener, status.credentials.subscribe(), shared)),
             Err(error) => status.refused.push(format!("{error:#}")),
         }
     }
 }
 
-/// Tries those again that could not be bound.
+/// Tries those again that could not be served.
 pub(crate) fn try_again(shared: &Shared) {
     if !shared.borrow().status.refused.is_empty() {
-        serve(Vec::new(), shared);
+        serve(Bound::default(), shared);
     }
 }
 
-fn wanted(config: &Config, node: &Node) -> impl Iterator<Item = SocketAddr> {
-    config.admin.listen.iter().map(|listen| listen.on(node.address))
+/// Whoever comes from now on is met with the newest credentials; with those before, while the newest cannot be read.
+fn renew(read: Option<Rc<Credentials>>, appliance: &mut Appliance) {
+    let newest = read.map_or_else(|| read_credentials(&appliance.config), |read| Ok(Some(read)));
+    match newest {
+        Ok(newest) => drop(appliance.status.credentials.send_replace(newest)),
+        Err(error) => appliance.status.refused.push(format!("{error:#}")),
+    }
 }
 
-fn bind(address: SocketAddr) -> Result<TcpListener> {
-    let listener = std::net::TcpListener::bind(address).and_then(|listener| {
+/// `None`: there is no remote administration.
+fn read_credentials(config: &Config) -> Result<Option<Rc<Credentials>>> {
+    let read = config.admin.remote.as_ref().map(|remote| Credentials::read(remote).map(Rc::new)).transpose();
+    read.context("remote administration cannot be served")
+}
+
+fn wanted(config: &Config, node: &Node) -> impl Iterator<Item = Door> {
+    let status = config.admin.listen.iter().map(|listen| Door::Status(listen.on(node.address)));
+    let remote = config.admin.remote.iter().flat_map(|remote| &remote.listen);
+    status.chain(remote.map(|listen| Door::Remote(listen.on(node.address))))
+}
+
+fn bind(door: Door) -> Result<TcpListener> {
+    let listener = std::net::TcpListener::bind(door.address()).and_then(|listener| {
         listener.set_nonblocking(true)?;
         TcpListener::from_std(listener)
     });
-    listener.with_context(|| format!("the status page cannot be served at {address}"))
+    listener.with_context(|| match door {
+        Door::Status(address) => format!("the status page cannot be served at {address}"),
+        Door::Remote(address) => format!("remote administration cannot be served at {address}"),
+    })
 }
 
-fn start(address: SocketAddr, listener: TcpListener, shared: &Shared) -> Served {
-    tracing::info!("status page at http://{address}/");
-    Served { address, task: tokio::task::spawn_local(serve_one(listener, shared.clone())).abort_handle() }
+fn start(
+    door: Door,
+    listener: TcpListener,
+    credentials: watch::Receiver<Option<Rc<Credentials>>>,
+    shared: &Shared,
+) -> Served {
+    let shared = shared.clone();
+    let task = match door {
+        Door::Status(address) => {
+            tracing::info!("status page at http://{address}/");
+            tokio::task::spawn_local(serve_status(listener, shared))
+        }
+        Door::Remote(address) => {
+            tracing::info!("remote administration at https://{address}/");
+            tokio::task::spawn_local(remote::serve(listener, credentials, shared))
+        }
+    };
+    Served { door, task: task.abort_handle() }
 }
 
 /// Serves one for ever, to loopback and to the allow list.
-async fn serve_one(listener: TcpListener, shared: Shared) {
+async fn serve_status(listener: TcpListener, shared: Shared) {
     let open = Rc::new(());
     loop {
         match listener.accept().await {
@@ -115,6 +187,6 @@ async fn serve_one(listener: TcpListener, shared: Shared) {
     }
 }
 
-fn may_read(client: IpAddr, allow: &[IpNet]) -> bool {
+pub(super) fn may_read(client: IpAddr, allow: &[IpNet]) -> bool {
     client.is_loopback() || allow.iter().any(|net| net.contains(&client))
 }

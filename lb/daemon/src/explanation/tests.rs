@@ -5,6 +5,7 @@ use fmc_api::status::Owner;
 use fmc_api::word::{AdminState, Health, Prospect, Role, Tier};
 use fmc_config::model::backend::Balance;
 use fmc_config::model::election::Failback;
+use fmc_config::model::name::VipName;
 
 use super::{backend, vip};
 
@@ -31,7 +32,7 @@ fn owned_by(owner: usize, tiers: [Tier; 2], change: impl FnOnce(&mut [NodePart; 
     change(&mut nodes);
     let owner = Owner::Node(nodes[owner].node.clone());
     let address = "192.168.0.32".parse().unwrap();
-    vip::sentence(&vip::Facts { address, owner: &owner, failback: Failback::Never, nodes: &nodes })
+    vip::sentence(&vip::Facts { address, together: &[], owner: &owner, failback: Failback::Never, nodes: &nodes })
 }
 
 #[test]
@@ -53,6 +54,20 @@ fn the_owner_says_why_and_every_other_node_why_not() {
 }
 
 #[test]
+fn an_election_that_carries_several_addresses_says_so_first() {
+    let [api, web, mail] = ["api", "web", "mail"].map(|name| name.parse().unwrap());
+    let nodes = [part("lb1", Role::Active, Tier::Fit)];
+    let owner = Owner::Node(nodes[0].node.clone());
+    let said = |together: &[&VipName]| {
+        let address = "192.168.0.33".parse().unwrap();
+        vip::sentence(&vip::Facts { address, together, owner: &owner, failback: Failback::Never, nodes: &nodes })
+    };
+    let alone = said(&[&api]);
+    assert!(alone.starts_with("lb1 serves 192.168.0.33"), "{alone}");
+    assert_eq!(said(&[&api, &web, &mail]), format!("one election carries api, web and mail; {alone}"));
+}
+
+#[test]
 fn a_node_that_ranks_above_says_why_it_does_not_take_it_back() {
     let says = owned_by(1, [Tier::Fit, Tier::Fit], |_| {});
     assert!(
@@ -68,7 +83,7 @@ fn an_address_that_nobody_serves_says_what_keeps_each_node() {
     let mut nodes = [part("lb1", Role::Initialize, Tier::Unfit), part("lb2", Role::Backup, Tier::Fit)];
     nodes[1].role = None;
     let address = "192.168.0.32".parse().unwrap();
-    let facts = |owner| vip::Facts { address, owner, failback: Failback::Never, nodes: &nodes };
+    let facts = |owner| vip::Facts { address, together: &[], owner, failback: Failback::Never, nodes: &nodes };
     let says = vip::sentence(&facts(&Owner::Nobody));
     let own = "lb1 is initialize because lb9 stopped advertising, unfit (lb1 is in maintenance); lb2 is not heard";
     assert_eq!(says, format!("nobody is known to serve 192.168.0.32; {own}"));

@@ -1,17 +1,20 @@
 //! Why a VIP is where it is.
 
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 
 use fmc_api::explain::NodePart;
 use fmc_api::status::Owner;
 use fmc_api::word::{AdminState, Tier};
 use fmc_config::model::election::Failback;
+use fmc_config::model::name::VipName;
 
 use super::joined;
 
 /// Everything that the sentence depends on.
 pub(crate) struct Facts<'a> {
-    pub(crate) address: Ipv4Addr,
+    pub(crate) address: IpAddr,
+    /// All that the election is about, this one among them.
+    pub(crate) together: &'a [&'a VipName],
     pub(crate) owner: &'a Owner,
     pub(crate) failback: Failback,
     /// The one that ranks first first.
@@ -20,6 +23,16 @@ pub(crate) struct Facts<'a> {
 
 /// Who serves it and why, and of every other node why it does not.
 pub(crate) fn sentence(facts: &Facts<'_>) -> String {
+    let names: Vec<&str> = facts.together.iter().map(|name| name.as_str()).collect();
+    match names.split_last() {
+        Some((last, others @ [_, ..])) => {
+            format!("one election carries {} and {last}; {}", others.join(", "), of_the_owner(facts))
+        }
+        _ => of_the_owner(facts),
+    }
+}
+
+fn of_the_owner(facts: &Facts<'_>) -> String {
     let address = facts.address;
     let everyone = || facts.nodes.iter().map(own_words);
     match facts.owner {
@@ -40,7 +53,7 @@ pub(crate) fn sentence(facts: &Facts<'_>) -> String {
     }
 }
 
-fn serves(owner: &NodePart, address: Ipv4Addr) -> String {
+fn serves(owner: &NodePart, address: IpAddr) -> String {
     let name = &owner.node;
     let why = owner.reason.as_ref().map(|reason| format!(" because {}", of_others(reason, owner)));
     let tier = owner.tier.map(|tier| format!(", and is {}", described(tier, owner)));

@@ -5,15 +5,17 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::PathBuf;
 
 use anyhow::{Context, Result};
+use fmc_config::model::family::Family;
 use fmc_config::model::name::VipName;
 use fmc_vrrp::boot_instant::BootInstant;
 use fmc_vrrp::clock;
-use fmc_vrrp::driver::{self, Change, Command, Control, KeeperSettings, Report, VipSettings};
+use fmc_vrrp::driver::{self, Change, Command, Control, KeeperSettings, Report};
 use fmc_vrrp::router::role::Role;
 use rustix::event::Timespec;
 use rustix::event::epoll;
 use tracing::{debug, warn};
 
+use super::roles::backups;
 use crate::channel::{Channel, Received, SendError};
 use crate::lifeline::Lifeline;
 use crate::message::{FROZEN_AFTER, HEARTBEAT, LATE_TURN, Order, ROLES_AGAIN, ToKeeper, ToProxy, VipRole, Word};
@@ -223,7 +225,7 @@ impl Desk {
         let before = std::mem::replace(&mut self.roles, backups(settings));
         for known in before {
             let (interval, version) = (settings.interval, settings.version);
-            let destinations = settings.destinations().collect();
+            let destinations = settings.destinations(Family::of(known.address)).collect();
             let auth_hmac = settings.auth_hmac.clone();
             let is_it = |role: &&mut VipRole| {
                 (role.address, role.virtual_router_id) == (known.address, known.virtual_router_id)
@@ -300,22 +302,6 @@ impl Desk {
 
 fn watch(ready: &OwnedFd, source: impl AsFd) -> rustix::io::Result<()> {
     epoll::add(ready, source, epoll::EventData::new_u64(0), epoll::EventFlags::IN)
-}
-
-fn backups(settings: &KeeperSettings) -> Vec<VipRole> {
-    let backup = |vip: &VipSettings| VipRole {
-        vip: vip.name.clone(),
-        address: vip.address,
-        role: Role::Initialize,
-        virtual_router_id: vip.virtual_router_id,
-        interface: vip.interface.clone(),
-        node: settings.address,
-        interval: settings.interval,
-        version: settings.version,
-        destinations: settings.destinations().collect(),
-        auth_hmac: settings.auth_hmac.clone(),
-    };
-    settings.vips.iter().map(backup).collect()
 }
 
 impl Control for Desk {

@@ -1,7 +1,7 @@
 //! One request to another node over the pair's channel: one connection, one deadline.
 
 use std::io;
-use std::net::{Ipv4Addr, SocketAddrV4};
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -30,9 +30,9 @@ const CONNECT_WITHIN: Duration = Duration::from_secs(1);
 #[derive(Debug, Clone)]
 pub(crate) struct Line {
     pub(crate) node: NodeName,
-    pub(crate) to: SocketAddrV4,
+    pub(crate) to: SocketAddr,
     /// Our own: the other node takes no connection from elsewhere.
-    pub(crate) from: Ipv4Addr,
+    pub(crate) from: IpAddr,
     pub(crate) tls: Arc<ClientConfig>,
 }
 
@@ -40,15 +40,15 @@ pub(crate) struct Line {
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum CallError {
     #[error("cannot connect to {0}: {1}")]
-    Connect(SocketAddrV4, io::Error),
+    Connect(SocketAddr, io::Error),
     #[error("{0} does not show that it has the pair's key: {1}")]
-    Handshake(SocketAddrV4, io::Error),
+    Handshake(SocketAddr, io::Error),
     #[error("{0} ended the connection before its answer was whole: {1}")]
-    Interrupted(SocketAddrV4, BoxedError),
+    Interrupted(SocketAddr, BoxedError),
     #[error("no answer from {0} within {within} ms", within = .1.as_millis())]
-    Deadline(SocketAddrV4, Duration),
+    Deadline(SocketAddr, Duration),
     #[error("{0} speaks version {1} of the API and this node {API_VERSION}")]
-    VersionSkew(SocketAddrV4, String),
+    VersionSkew(SocketAddr, String),
 }
 
 impl Line {
@@ -92,11 +92,11 @@ impl Line {
 
     async fn connect(&self) -> Result<TlsStream<TcpStream>, CallError> {
         let failed = |error| CallError::Connect(self.to, error);
-        let socket = TcpSocket::new_v4().map_err(failed)?;
+        let socket = if self.to.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }.map_err(failed)?;
         socket.bind((self.from, 0).into()).map_err(failed)?;
-        let stream = socket.connect(self.to.into()).await.map_err(failed)?;
+        let stream = socket.connect(self.to).await.map_err(failed)?;
         stream.set_nodelay(true).map_err(failed)?;
-        let name = ServerName::from(std::net::IpAddr::from(*self.to.ip()));
+        let name = ServerName::from(self.to.ip());
         let handshake = TlsConnector::from(self.tls.clone()).connect(name, stream).await;
         handshake.map_err(|error| CallError::Handshake(self.to, error))
     }

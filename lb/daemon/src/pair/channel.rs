@@ -1,6 +1,6 @@
 //! The channel as the control thread has it: its listening end, the way to each other node, and what each last said.
 
-use std::net::SocketAddrV4;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -162,7 +162,7 @@ fn make(settings: &KeeperSettings, mut before: Vec<Other>, shared: &Shared) -> R
     for peer in &settings.peers {
         let line = Line {
             node: peer.name.clone(),
-            to: SocketAddrV4::new(peer.address, settings.pair_port.get()),
+            to: SocketAddr::new(peer.address, settings.pair_port.get()),
             from: settings.address,
             tls: Arc::new(identity.client(&peer.name)?),
         };
@@ -193,6 +193,6 @@ fn listen(
     }
 }
 
-fn address_of(settings: &KeeperSettings) -> SocketAddrV4 {
-    SocketAddrV4::new(settings.address, settings.pair_port.get())
+fn address_of(settings: &KeeperSettings) -> SocketAddr {
+    SocketAddr::new(settings.address, settings.pair_port.get())
 }

@@ -1,6 +1,6 @@
 //! The channel's listening end: connections of the other nodes, and of nobody else, are served the admin API.
 
-use std::net::SocketAddrV4;
+use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -30,7 +30,7 @@ const BACKLOG: i32 = 16;
 /// The channel is served, until dropped.
 #[derive(Debug)]
 pub(crate) struct Listening {
-    pub(super) address: SocketAddrV4,
+    pub(super) address: SocketAddr,
     /// Connections that come from now on are met by the newest.
     credentials: watch::Sender<Rc<Credentials>>,
     task: AbortHandle,
@@ -59,7 +59,7 @@ impl Credentials {
 impl Listening {
     /// Serves the channel at `address`, where a listener may be `bound` already.
     pub(super) fn start(
-        address: SocketAddrV4,
+        address: SocketAddr,
         identity: Identity,
         bound: Option<TcpListener>,
         shared: &Shared,
@@ -78,15 +78,18 @@ impl Listening {
 }
 
 /// Errors: the address and what to do, with the kernel's reason.
-pub(super) fn bind(address: SocketAddrV4) -> Result<TcpListener> {
+pub(super) fn bind(address: SocketAddr) -> Result<TcpListener> {
     try_bind(address).with_context(|| format!("{address}: free it, or change [pair] port"))
 }
 
-fn try_bind(address: SocketAddrV4) -> std::io::Result<TcpListener> {
-    let socket = Socket::new(Domain::IPV4, Type::STREAM.nonblocking().cloexec(), Some(Protocol::TCP))?;
+fn try_bind(address: SocketAddr) -> std::io::Result<TcpListener> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM.nonblocking().cloexec(), Some(Protocol::TCP))?;
     socket.set_reuse_address(true)?;
     // A link that comes late brings its address late.
-    socket.set_freebind_v4(true)?;
+    match address {
+        SocketAddr::V4(_) => socket.set_freebind_v4(true)?,
+        SocketAddr::V6(_) => socket.set_freebind_v6(true)?,
+    }
     socket.bind(&address.into())?;
     socket.listen(BACKLOG)?;
     TcpListener::from_std(socket.into())
@@ -102,7 +105,7 @@ async fn serve(listener: TcpListener, newest: watch::Receiver<Rc<Credentials>>, 
                 continue;
             }
         };
-        let is_of_a_node = shared.borrow().others().any(|node| std::net::IpAddr::from(node.address) == from.ip());
+        let is_of_a_node = shared.borrow().others().any(|node| node.address == from.ip());
         if !is_of_a_node || Rc::strong_count(&open) > MOST_CONNECTIONS {
             metrics::counter!("fmc_pair_connections_refused_total").increment(1);
             continue;

@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -40,6 +40,7 @@ use crate::message::Processes;
 use crate::pair::channel::Channel;
 use crate::state_dir::StateDir;
 use crate::wiring::alarms::Alarms;
+use crate::wiring::observing::Observing;
 use crate::wiring::trial::Trial;
 
 /// One thread owns it; a borrow never lives across an await.
@@ -49,6 +50,8 @@ pub(crate) type Shared = Rc<RefCell<Appliance>>;
 pub(crate) struct Appliance {
     pub(crate) config: Config,
     pub(crate) file: PathBuf,
+    /// What was seen so far; `None`: this node takes part.
+    pub(crate) observing: Option<Observing>,
     /// The file is wrong, and this is the last configuration that was in force.
     pub(crate) by_last_good: bool,
     /// Of what the configuration means; heartbeats carry it.
@@ -88,7 +91,7 @@ pub(crate) struct Appliance {
     /// Waits for what the keeper says of a configuration that is being prepared, by its hash.
     pub(crate) preparing: Option<(u64, oneshot::Sender<Result<Change, String>>)>,
     /// Addresses that the configuration no longer has, since when: their relays get a grace period.
-    pub(crate) leaving: Vec<(Ipv4Addr, Instant)>,
+    pub(crate) leaving: Vec<(IpAddr, Instant)>,
     /// The status page and the JSON API on TCP.
     pub(crate) status: StatusAddresses,
     /// In the order of the configuration.
@@ -176,13 +179,26 @@ impl Appliance {
     }
 
     /// Relays open on a VIP.
-    pub(crate) fn connections_on(&self, address: Ipv4Addr) -> u64 {
-        self.data_plane.sessions().list(|session| *session.vip().ip() == address).len() as u64
+    pub(crate) fn connections_on(&self, address: IpAddr) -> u64 {
+        self.data_plane.sessions().list(|session| session.vip().ip() == address).len() as u64
     }
 
     /// The other nodes, in the order of the configuration.
     pub(crate) fn others(&self) -> impl Iterator<Item = &Node> {
         self.config.nodes.iter().filter(|node| node.name != self.node.name)
+    }
+
+    /// All nodes, each with the addresses that its advertisements come from among its further ones: over IPv6 those are link-local, and
+    /// no configuration knows them.
+    pub(crate) fn nodes_by_source(&self) -> Vec<Node> {
+        let mut nodes = self.config.nodes.clone();
+        let Some(snapshot) = &self.snapshot else { return nodes };
+        for node in &mut nodes {
+            let peers = snapshot.peers.iter().filter(|peer| peer.name == node.name).flat_map(|peer| &peer.sources);
+            let own = snapshot.interfaces.iter().filter(|_| node.name == self.node.name).map(|port| &port.primary);
+            node.other_addresses.extend(peers.chain(own));
+        }
+        nodes
     }
 
     /// Notes something in the history and in the log.

@@ -37,6 +37,7 @@ use crate::message::Word;
 use crate::pair::channel::{self, Channel};
 use crate::state_dir::{Recovered, StateDir};
 use crate::wiring::alarms::Alarms;
+use crate::wiring::observing::Observing;
 use crate::wiring::{self, FailedClient, Inbox, operator, reload};
 use crate::{admin, exit};
 
@@ -44,6 +45,8 @@ use crate::{admin, exit};
 pub(crate) struct Control {
     pub(crate) config: Config,
     pub(crate) file: PathBuf,
+    /// Take no part.
+    pub(crate) observe: bool,
     /// The file is wrong, and the text is that of the last configuration that was in force.
     pub(crate) by_last_good: bool,
     /// The text was applied on another node, and the file says otherwise.
@@ -110,6 +113,7 @@ impl Control {
             vips: self.config.vips.iter().map(|vip| VipState::new(vip.clone(), now)).collect(),
             config: self.config,
             file: self.file,
+            observing: self.observe.then(|| Observing::start(&self.state_dir, now, runtime.handle())),
             by_last_good: self.by_last_good,
             config_hash: self.config_hash,
             configured_at: now,
@@ -160,7 +164,7 @@ impl Control {
         LocalSet::new().block_on(runtime, async {
             let unix = tokio::net::UnixListener::from_std(self.admin).context("cannot serve the admin socket")?;
             tokio::task::spawn_local(admin::serve_unix(unix, shared.clone()));
-            status_address::serve(Vec::new(), &shared);
+            status_address::serve(Default::default(), &shared);
             channel::renew(None, &shared);
             if let Err(error) = shared.borrow().supervisor.send(&Word::Ready) {
                 tracing::warn!(%error, "cannot tell the supervisor that all is ready");

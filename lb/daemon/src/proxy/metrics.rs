@@ -3,6 +3,7 @@
 //! What the keeper counts is added up whenever it speaks ([`export`]), because another keeper begins at zero; how things stand is
 //! looked up when somebody asks ([`publish`]).
 
+use crate::admin::remote::REFUSED;
 use fmc_api::word::Severity;
 use fmc_config::model::name::VipName;
 use fmc_lb::metrics::Ledger;
@@ -31,6 +32,7 @@ pub(crate) fn describe() {
     describe_gauge!("fmc_memory_used_bytes", Unit::Bytes, "Memory of the proxy and of TCP sockets, by whose it is");
     describe_gauge!("fmc_memory_budget_bytes", Unit::Bytes, "What both may take together");
     describe_counter!("fmc_agent_failures_total", "Agents of servers that have not answered");
+    describe_counter!(REFUSED, "Who was not let in, or not obeyed, by remote administration, by the reason");
     for (name, help) in RARE {
         describe_counter!(name, help);
         counter!(name).increment(0);
@@ -154,6 +156,10 @@ fn export_vip(vip: &VipSnapshot, ledger: &mut Ledger) {
     let name = vip.name.to_string();
     gauge!("fmc_vrrp_active", "vip" => name.clone()).set(if vip.role == Role::Active { 1.0 } else { 0.0 });
     gauge!("fmc_vrrp_priority", "vip" => name).set(f64::from(vip.priority));
+    // What one election counted is not counted again for those that go with it.
+    if vip.follows.is_some() {
+        return;
+    }
     let counted = &vip.statistics;
     for (counter, value) in [
         ("fmc_vrrp_became_active_total", counted.became_active),
@@ -168,8 +174,10 @@ fn export_vip(vip: &VipSnapshot, ledger: &mut Ledger) {
 }
 
 fn export_interface(interface: &InterfaceSnapshot, ledger: &mut Ledger) {
+    // An interface stands here once for each family that is elected on it.
+    let family = if interface.primary.is_ipv4() { "ipv4" } else { "ipv6" };
     for (reason, count) in Discarded::COUNTERS.iter().zip(interface.discarded) {
-        let labels = [("interface", interface.name.as_str()), ("reason", *reason)];
+        let labels = [("interface", interface.name.as_str()), ("family", family), ("reason", *reason)];
         ledger.count("fmc_vrrp_discarded_total", &labels, count);
     }
 }

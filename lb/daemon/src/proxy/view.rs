@@ -1,6 +1,6 @@
 //! Who owns what, as this node sees it: its own role, the peers' heartbeats, the advertisements it hears.
 
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 use std::time::Duration;
 
 use fmc_api::status::Owner;
@@ -26,14 +26,15 @@ pub(crate) fn owner(appliance: &Appliance, state: &VipState) -> Owner {
     match heard(appliance, &state.vip.name) {
         None => Owner::Nobody,
         Some(source) => {
-            let node = appliance.others().find(|node| node.owns(source));
-            node.map_or(Owner::Foreign(source), |node| Owner::Node(node.name.clone()))
+            // This node's own address: an observer hears the router beside it.
+            let node = appliance.nodes_by_source().into_iter().find(|node| node.owns(source));
+            node.map_or(Owner::Foreign(source), |node| Owner::Node(node.name))
         }
     }
 }
 
 /// The source of the last advertisement of another router, unless that was too long ago to mean anything.
-fn heard(appliance: &Appliance, vip: &VipName) -> Option<Ipv4Addr> {
+fn heard(appliance: &Appliance, vip: &VipName) -> Option<IpAddr> {
     let snapshot = appliance.snapshot.as_ref()?;
     let heard = snapshot_of(appliance, vip)?.last_heard?;
     let age = snapshot.at.saturating_duration_since(heard.at);

@@ -17,6 +17,7 @@ use crate::message::{ProcessLife, Processes, VipRole};
 pub(crate) struct Sketch {
     node: NodeName,
     file: PathBuf,
+    observe: bool,
     read_at: Moment,
     vips: Vec<VipStatus>,
     peers: Vec<PeerStatus>,
@@ -24,11 +25,12 @@ pub(crate) struct Sketch {
 
 impl Sketch {
     /// Drawn once, from the configuration this node was started with.
-    pub(crate) fn new(config: &Config, node: &Node, file: PathBuf) -> Self {
+    pub(crate) fn new(config: &Config, node: &Node, file: PathBuf, observe: bool) -> Self {
         let now = Moment::from(SystemTime::now());
         let vips = config.vips.iter().map(|vip| VipStatus {
             name: vip.name.clone(),
             address: vip.address,
+            follows: vip.follows.clone(),
             virtual_router_id: vip.virtual_router_id.get(),
             interface: vip.interface_on(node).map_or_else(String::new, ToString::to_string),
             owner: Owner::Unknown,
@@ -51,7 +53,7 @@ impl Sketch {
             connections: None,
             channel_trouble: None,
         });
-        Self { node: node.name.clone(), file, read_at: now, vips: vips.collect(), peers: peers.collect() }
+        Self { node: node.name.clone(), file, observe, read_at: now, vips: vips.collect(), peers: peers.collect() }
     }
 
     /// The short answer: the processes as they are, the VIPs as the keeper last told.
@@ -65,7 +67,7 @@ impl Sketch {
             pinned: None,
             version: env!("CARGO_PKG_VERSION").to_owned(),
             up_since: Moment::from_unix_ms(processes.since),
-            observe: false,
+            observe: self.observe,
             config: LoadedConfig {
                 file: self.file.clone(),
                 hash: String::new(),

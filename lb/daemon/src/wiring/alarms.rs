@@ -177,7 +177,7 @@ fn unsaved(appliance: &Appliance) -> Vec<Condition> {
 
 /// What should be served and is not.
 fn unbound(appliance: &Appliance) -> Vec<Condition> {
-    let fix = "free it, or change [admin] listen; it is tried again and again";
+    let fix = "mend that, or change [admin]; it is tried again and again";
     let refused = appliance.status.refused().iter().map(|why| condition(Severity::Error, why, fix));
     let failed = appliance.channel.failed().map(|why| {
         let fix = "it is tried again and again; until then each node is commanded by itself";

@@ -3,6 +3,7 @@
 use fmc_api::events::EventKind;
 use fmc_api::word::{AdminState, Severity};
 use fmc_config::model::backend::Backend;
+use fmc_config::model::frontend::Frontend;
 use fmc_config::model::name::ServerName;
 use fmc_config::model::vip::Vip;
 use fmc_health::{ServerStatus, Verdict};
@@ -14,7 +15,7 @@ use crate::fitness::{self, BackendCount, Facts, Judgement};
 use crate::message::ToKeeper;
 use crate::proxy::appliance::Appliance;
 
-/// Judges every VIP anew and tells the keeper; notes what changed.
+/// Judges every VIP anew and tells the keeper; notes what changed. Those of one election are judged as one: the owner must serve them all.
 pub(crate) fn tell_fitness(appliance: &mut Appliance) {
     let checked = appliance.checker.status();
     for index in 0..appliance.vips.len() {
@@ -25,7 +26,9 @@ pub(crate) fn tell_fitness(appliance: &mut Appliance) {
         let judgement = fitness::judge(&facts(appliance, &appliance.vips[index].vip, &checked));
         let fitness = Fitness::serving(judgement.tier, judgement.cause);
         let vip = appliance.vips[index].vip.name.clone();
-        appliance.keeper.tell(&ToKeeper::Command(Command::Fitness { vip, fitness }));
+        if appliance.vips[index].vip.follows.is_none() {
+            appliance.keeper.tell(&ToKeeper::Command(Command::Fitness { vip, fitness }));
+        }
         if appliance.vips[index].judgement.as_ref() != Some(&judgement) {
             note_change(appliance, index, &judgement);
             appliance.vips[index].judgement = Some(judgement);
@@ -64,15 +67,22 @@ fn facts(appliance: &Appliance, vip: &Vip, checked: &[ServerStatus]) -> Facts {
 }
 
 fn dead_listener(appliance: &Appliance, vip: &Vip) -> Option<String> {
+    let is_of_it = |address| appliance.config.elected_with(&vip.name).any(|other| other.address == address);
     let listeners = appliance.data_plane.listeners();
-    let dead = listeners.into_iter().find(|l| *l.address.ip() == vip.address && l.state == ListenerState::Dead)?;
+    let dead = listeners.into_iter().find(|l| is_of_it(l.address.ip()) && l.state == ListenerState::Dead)?;
     Some(dead.address.to_string())
 }
 
 fn backends_behind<'a>(appliance: &'a Appliance, vip: &'a Vip) -> impl Iterator<Item = &'a Backend> {
-    appliance.config.backends.iter().filter(move |backend| {
-        appliance.config.frontends.iter().any(|frontend| frontend.vip == vip.name && frontend.leads_to(&backend.name))
-    })
+    let leads_there = |backend: &&Backend| frontends_of(appliance, vip).any(|front| front.leads_to(&backend.name));
+    appliance.config.backends.iter().filter(leads_there)
+}
+
+/// What listens on the VIP, and on those that it goes with.
+fn frontends_of<'a>(appliance: &'a Appliance, vip: &'a Vip) -> impl Iterator<Item = &'a Frontend> {
+    let is_of_it =
+        |frontend: &&Frontend| appliance.config.elected_with(&vip.name).any(|other| other.name == frontend.vip);
+    appliance.config.frontends.iter().filter(is_of_it)
 }
 
 fn count(appliance: &Appliance, vip: &Vip, backend: &Backend, checked: &[ServerStatus]) -> BackendCount {
@@ -93,10 +103,9 @@ fn count(appliance: &Appliance, vip: &Vip, backend: &Backend, checked: &[ServerS
         let member = pool.as_ref().and_then(|pool| pool.member(server.server.as_str()));
         server.verdict == Verdict::Unhealthy || member.is_some_and(|member| member.agent.is_down)
     };
-    let mut frontends = appliance.config.frontends.iter().filter(|frontend| frontend.vip == vip.name);
     BackendCount {
         name: backend.name.to_string(),
-        is_side: !frontends.any(|frontend| frontend.backend == backend.name),
+        is_side: !frontends_of(appliance, vip).any(|frontend| frontend.backend == backend.name),
         healthy: regular().filter(|server| !is_down(server)).count(),
         accepting: serving().filter(accepts).count(),
         all: regular().count(),

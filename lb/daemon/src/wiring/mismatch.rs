@@ -1,7 +1,7 @@
 //! Routers that are configured otherwise, as sentences: who they are, in what they differ, what follows, and the edit that mends it.
 
 use std::fs;
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 
 use fmc_api::word::Severity;
 use fmc_config::model::election::Version;
@@ -91,6 +91,11 @@ fn sentence(who: &str, vip: &VipName, id: u8, difference: Difference, version: V
             let fix = format!("give {vip} another virtual_router_id on every node, or the other cluster");
             of(Severity::Error, text, fix)
         }
+        Difference::AddressMissing { ours } => {
+            let text = format!("follows: {who} advertises {vip} without {ours}: it may own {vip} and not have {ours}");
+            let fix = format!("give every node the same VIPs (Keepalived: {ours} in virtual_ipaddress)");
+            of(Severity::Error, text, fix)
+        }
         Difference::Transport => {
             let text = format!(
                 "transport: {who} advertises {vip} by multicast and this node by unicast, or the reverse: its adverts are discarded, {both_own}"
@@ -137,7 +142,7 @@ fn authentication(kind: u8) -> String {
     }
 }
 
-fn who(source: Ipv4Addr, neighbours: &str) -> String {
+fn who(source: IpAddr, neighbours: &str) -> String {
     match hardware_address(source, neighbours) {
         Some(hardware) => format!("{source} ({hardware})"),
         None => source.to_string(),
@@ -150,7 +155,7 @@ fn neighbours() -> String {
 }
 
 /// `IP address, HW type, Flags, HW address, ...`; an entry without an answer has flags 0x0.
-fn hardware_address(address: Ipv4Addr, neighbours: &str) -> Option<&str> {
+fn hardware_address(address: IpAddr, neighbours: &str) -> Option<&str> {
     let rows = neighbours.lines().skip(1).map(|row| row.split_whitespace().collect::<Vec<_>>());
     let known = rows.filter(|row| row.len() >= 4 && row[2] != "0x0");
     known.into_iter().find(|row| row[0].parse() == Ok(address)).map(|row| row[3])
@@ -184,6 +189,11 @@ mod tests {
             said(Difference::AddressList { theirs: [192, 168, 0, 77].into() }, V3),
             "Error virtual_router_id: 192.168.0.30 (02:00:00:00:00:1e) advertises 192.168.0.77 with identifier 32, which is that of api \
              here: whichever ranks lower serves nobody; give api another virtual_router_id on every node, or the other cluster"
+        );
+        assert_eq!(
+            said(Difference::AddressMissing { ours: [192, 168, 0, 33].into() }, V3),
+            "Error follows: 192.168.0.30 (02:00:00:00:00:1e) advertises api without 192.168.0.33: it may own api and not have 192.168.0.33; \
+             give every node the same VIPs (Keepalived: 192.168.0.33 in virtual_ipaddress)"
         );
     }
 

@@ -1,6 +1,6 @@
 //! Why a role changed or a move was refused, in sentences with the nodes' names: the election knows ranks and addresses.
 
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 
 use fmc_config::model::node::Node;
 use fmc_vrrp::router::MoveRefused;
@@ -40,7 +40,7 @@ fn by_rank(rank: u8, nodes: &[Node]) -> &str {
     nodes.iter().find(|node| node.rank == rank).map_or("a node", |node| node.name.as_str())
 }
 
-fn by_address(address: Ipv4Addr, nodes: &[Node]) -> String {
+pub(super) fn by_address(address: IpAddr, nodes: &[Node]) -> String {
     let node = nodes.iter().find(|node| node.owns(address));
     node.map_or_else(|| address.to_string(), |node| node.name.to_string())
 }

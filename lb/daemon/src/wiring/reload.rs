@@ -1,6 +1,6 @@
 //! A new configuration, put in force. Everything that could fail has been done: each part takes it over, and none can refuse.
 
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 use std::os::fd::AsFd;
 use std::rc::Rc;
 use std::time::{Instant, SystemTime};
@@ -37,7 +37,7 @@ pub(crate) struct Next {
 /// What is bound for it beside the frontends' ports.
 #[derive(Debug, Default)]
 pub(crate) struct Doors {
-    pub(crate) status: Vec<status_address::Bound>,
+    pub(crate) status: status_address::Bound,
     pub(crate) pair: Option<TcpListener>,
 }
 
@@ -182,12 +182,12 @@ fn own(appliance: &mut Appliance) {
     }
     let stays = |name: &VipName| appliance.vips.iter().any(|kept| kept.vip.name == *name);
     before.iter().filter(|gone| !stays(&gone.vip.name)).for_each(|gone| metrics::forget(&gone.vip.name));
-    let gone: Vec<Ipv4Addr> = before.iter().map(|state| state.vip.address).collect();
+    let gone: Vec<IpAddr> = before.iter().map(|state| state.vip.address).collect();
     for mut state in before {
         let why = "the configuration has no such VIP any more".to_owned();
         state.settle(|_| fmc_api::command::MoveOutcome::Refused { why: why.clone() });
     }
-    let is_back = |address: &Ipv4Addr| appliance.vips.iter().any(|state| state.vip.address == *address);
+    let is_back = |address: &IpAddr| appliance.vips.iter().any(|state| state.vip.address == *address);
     appliance.leaving.retain(|(address, _)| !is_back(address));
     appliance
         .leaving

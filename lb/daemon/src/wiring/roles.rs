@@ -1,6 +1,6 @@
 //! What follows when a VIP comes or goes.
 
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 use std::time::{Duration, Instant, SystemTime};
 
 use fmc_api::Moment;
@@ -14,7 +14,7 @@ use fmc_vrrp::driver::{LogLevel, Report, Snapshot};
 use fmc_vrrp::lease::FAREWELL;
 use fmc_vrrp::router::role::{Reason, Role};
 
-use super::{alarm, failover, reason};
+use super::{alarm, failover, observing, reason};
 use crate::proxy::appliance::{Appliance, VipState};
 use crate::proxy::metrics;
 
@@ -32,9 +32,10 @@ pub(crate) fn hear(report: Report, appliance: &mut Appliance) {
             }
         }
         Report::Alarm { vip, alarm } => {
-            let text = alarm::sentence(&alarm, &appliance.config.nodes);
+            let text = alarm::sentence(&alarm, &appliance.nodes_by_source());
             appliance.note(Severity::Warning, EventKind::Peer, Some(format!("vip {vip}")), text);
         }
+        Report::Sighted { vip, sighting } => observing::sighted(&vip, sighting, appliance),
         Report::Log { level, text } => appliance.note(severity_of(level), EventKind::Peer, None, text),
         Report::AddressInstalled { vip, at } => {
             tracing::debug!(%vip, "address installed");
@@ -81,9 +82,13 @@ pub(crate) fn keeper_gone(appliance: &mut Appliance) {
 /// A VIP is in a role since `ago`. What follows depends on the role that we knew, not on the one that the keeper came from:
 /// reports in between may be lost.
 fn enter(vip: &VipName, to: Role, why: &Reason, ago: Duration, appliance: &mut Appliance) {
-    let sentence = reason::of_change(why, &appliance.config.nodes);
+    let nodes = appliance.nodes_by_source();
+    let sentence = reason::of_change(why, &nodes);
     let taken_by = match why {
-        Reason::TakenOver(source) => appliance.others().find(|node| node.owns(*source)).map(|node| node.name.clone()),
+        Reason::TakenOver(source) => {
+            let taker = nodes.into_iter().find(|node| node.owns(*source) && node.name != appliance.node.name);
+            taker.map(|node| node.name)
+        }
         _ => None,
     };
     let data_plane = appliance.data_plane.clone();
@@ -120,8 +125,8 @@ fn enter(vip: &VipName, to: Role, why: &Reason, ago: Duration, appliance: &mut A
 
 /// Resets what was open on an address when another node took it over, while resets can still leave from it. What an unlucky
 /// client opens meanwhile has until the address goes.
-async fn say_farewell(data_plane: fmc_lb::Handle, address: Ipv4Addr) {
-    let moved = || data_plane.sessions().end_all(|session| *session.vip().ip() == address, EndedBy::VipMoved);
+async fn say_farewell(data_plane: fmc_lb::Handle, address: IpAddr) {
+    let moved = || data_plane.sessions().end_all(|session| session.vip().ip() == address, EndedBy::VipMoved);
     moved();
     tokio::time::sleep(FAREWELL.mul_f32(0.8)).await;
     moved();

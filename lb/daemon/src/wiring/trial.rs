@@ -86,7 +86,7 @@ fn prepare(text: Rc<str>, appliance: &Appliance) -> anyhow::Result<Next> {
     let config = Config::parse(&text, "the configuration before the trial")
         .map_err(|errors| anyhow::anyhow!("it is not valid any more:\n{}", errors.lines()))?;
     let node = node::identify(&config, Some(appliance.node.name.as_str()))?.clone();
-    let settings = proxy::keeper_settings(&config, &node)?;
+    let settings = proxy::keeper_settings(&config, &node, appliance.observing.is_some())?;
     let data_plane = appliance.data_plane.prepare(&config).map_err(|errors| {
         let sentences: Vec<_> = errors.iter().map(ToString::to_string).collect();
         anyhow::anyhow!(sentences.join("\n"))

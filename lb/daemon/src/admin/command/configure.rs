@@ -1,5 +1,6 @@
 //! `plan`, `apply` and `reload`: a configuration is prepared by every part, and then put in force whole, or not at all.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use fmc_api::configure::{ConfigChange, Configure, ConfigureAnswer, ElectionChange};
@@ -9,7 +10,7 @@ use fmc_api::{Refusal, RefusalKind};
 use fmc_config::difference::{self, Difference};
 use fmc_config::model::Config;
 use fmc_config::model::backend::{Backend, Server};
-use fmc_config::model::name::FrontendName;
+use fmc_config::model::name::{FrontendName, VipName};
 use fmc_config::model::node::Node;
 use fmc_lb::Session;
 use fmc_vrrp::driver::{Change, KeeperSettings};
@@ -31,8 +32,9 @@ pub(crate) async fn configure(wanted: Configure, order: &Order, shared: &Shared)
     let trial = trial_of(&wanted, &shared.borrow())?;
     let config = parse(&wanted)?;
     let node = same_node(&config, &shared.borrow())?;
-    let settings =
-        proxy::keeper_settings(&config, &node).map_err(|error| no(format!("{error:#}"), "mend it, and try again"))?;
+    let observe = shared.borrow().observing.is_some();
+    let settings = proxy::keeper_settings(&config, &node, observe)
+        .map_err(|error| no(format!("{error:#}"), "mend it, and try again"))?;
     let hash_before = shared.borrow().config_hash;
     let election = ask_keeper(&settings, shared).await?;
     if shared.borrow().config_hash != hash_before {
@@ -183,6 +185,9 @@ fn addresses(next: &Config, election: Change, appliance: &Appliance) -> (Vec<Str
             Some(_) if !state.role.holds_address() => continue,
             Some(_) if election == Change::Anew => "moves to another node first",
             Some(vip) if vip.virtual_router_id != state.vip.virtual_router_id => "is elected anew, by its other VRID",
+            Some(vip) if group(next, &vip.name) != group(&appliance.config, name) => {
+                "is elected anew, in another group"
+            }
             Some(_) => continue,
         };
         let open = appliance.connections_on(address);
@@ -190,6 +195,11 @@ fn addresses(next: &Config, election: Change, appliance: &Appliance) -> (Vec<Str
         cut += open;
     }
     (said, cut)
+}
+
+/// The addresses that one election gives away together.
+fn group(config: &Config, vip: &VipName) -> Vec<IpAddr> {
+    config.elected_with(vip).map(|vip| vip.address).collect()
 }
 
 fn frontends(next: &Config, appliance: &Appliance) -> Vec<String> {

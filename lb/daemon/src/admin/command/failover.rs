@@ -1,6 +1,6 @@
 //! `failover`: planned moves of VIPs, each with its outcome.
 
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use fmc_api::command::{Failover, FailoverAnswer, Move, MoveOutcome, VipChoice};
@@ -92,7 +92,9 @@ fn plan(wanted: &Failover, appliance: &Appliance) -> Result<Vec<Move>, Refusal> 
             let state = known.ok_or_else(|| {
                 Refusal::new(RefusalKind::NotFound, format!("there is no VIP {name}"), "list them with fmc-lbctl vips")
             })?;
-            Ok(vec![one(appliance, state.vip.address, wanted.to.as_ref())].into_iter().flatten().collect())
+            // One election moves all that it carries.
+            let together = appliance.config.elected_with(&state.vip.name);
+            Ok(together.filter_map(|vip| one(appliance, vip.address, wanted.to.as_ref())).collect())
         }
     }
 }
@@ -103,7 +105,7 @@ pub(crate) fn owned(appliance: &Appliance, to: Option<&NodeName>) -> Vec<Move> {
     active.filter_map(|state| one(appliance, state.vip.address, to)).collect()
 }
 
-fn one(appliance: &Appliance, address: Ipv4Addr, to: Option<&NodeName>) -> Option<Move> {
+fn one(appliance: &Appliance, address: IpAddr, to: Option<&NodeName>) -> Option<Move> {
     let state = appliance.vips.iter().find(|state| state.vip.address == address)?;
     let outcome = match (state.role, &appliance.snapshot) {
         (Role::Active, Some(_)) => MoveOutcome::WouldMove,
@@ -149,8 +151,11 @@ fn ask_keeper(vip: &VipName, to: Option<&NodeName>, appliance: &mut Appliance) -
     if let Some(state) = appliance.vip_mut(vip) {
         state.moving.push(Moving { since: Instant::now(), answer });
     }
-    let resign = Command::Resign { vip: Some(vip.clone()), to: to.cloned() };
-    appliance.keeper.tell(&ToKeeper::Command(resign));
+    // Who follows is moved by what is asked for the one that it follows.
+    if appliance.config.elected_with(vip).next().is_none_or(|leader| leader.name == *vip) {
+        let resign = Command::Resign { vip: Some(vip.clone()), to: to.cloned() };
+        appliance.keeper.tell(&ToKeeper::Command(resign));
+    }
     appliance.note(Severity::Info, EventKind::Command, Some(format!("vip {vip}")), text);
     outcome
 }

@@ -49,13 +49,14 @@ fn of_vip(state: &VipState, appliance: &Appliance) -> VipExplanation {
     let nodes: Vec<NodePart> = appliance.config.nodes.iter().map(|node| part(node, state, appliance)).collect();
     let (owner, address) = (owner(appliance, state), state.vip.address);
     let failback = appliance.config.election.failback;
+    let together: Vec<_> = appliance.config.elected_with(&state.vip.name).map(|vip| &vip.name).collect();
     let subject = format!("vip {}", state.vip.name);
     let events = appliance.events.since(None).events.into_iter();
     let mut moves: Vec<_> = events
         .filter(|event| event.kind == EventKind::Role && event.subject.as_deref() == Some(subject.as_str()))
         .collect();
     moves.drain(..moves.len().saturating_sub(MOVES_SHOWN));
-    let here = appliance.config.frontends.iter().filter(|frontend| frontend.vip == state.vip.name);
+    let here = appliance.config.frontends.iter().filter(|frontend| together.contains(&&frontend.vip));
     let mut backends: Vec<BehindVip> = Vec::new();
     for backend in here.flat_map(Frontend::backends) {
         if !backends.iter().any(|known| known.name == *backend)
@@ -67,7 +68,7 @@ fn of_vip(state: &VipState, appliance: &Appliance) -> VipExplanation {
     VipExplanation {
         now: now(),
         node: appliance.node.name.clone(),
-        sentence: vip::sentence(&vip::Facts { address, owner: &owner, failback, nodes: &nodes }),
+        sentence: vip::sentence(&vip::Facts { address, together: &together, owner: &owner, failback, nodes: &nodes }),
         vip: state.vip.name.clone(),
         address,
         owner,

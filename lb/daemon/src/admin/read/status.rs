@@ -29,7 +29,7 @@ pub(crate) fn status(appliance: &Appliance) -> Status {
         pinned: pinned(&appliance.node.name, appliance),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         up_since: appliance.processes.as_ref().map_or(appliance.configured_at, |p| Moment::from_unix_ms(p.since)),
-        observe: false,
+        observe: appliance.observing.is_some(),
         config: LoadedConfig {
             file: appliance.file.clone(),
             hash: format!("{:016x}", appliance.config_hash),
@@ -61,6 +61,7 @@ fn vip(appliance: &Appliance, state: &VipState) -> VipStatus {
     VipStatus {
         name: state.vip.name.clone(),
         address: state.vip.address,
+        follows: state.vip.follows.clone(),
         virtual_router_id: state.vip.virtual_router_id.get(),
         interface: seen.map_or_else(String::new, |seen| seen.interface.clone()),
         owner: owner(appliance, state),
