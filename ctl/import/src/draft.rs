@@ -1,6 +1,6 @@
 //! A configuration in the making: what was said and nothing else, so that the file stays short.
 
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, SocketAddr};
 
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
@@ -57,7 +57,7 @@ pub(crate) fn name(typed: &str) -> String {
 /// The file.
 #[derive(Debug, Default, Serialize)]
 pub(crate) struct Draft {
-    pub(crate) nodes: Named<Ipv4Addr>,
+    pub(crate) nodes: Named<IpAddr>,
     #[serde(skip_serializing_if = "Election::is_default")]
     pub(crate) election: Election,
     pub(crate) vips: Named<Vip>,
@@ -86,8 +86,9 @@ impl Election {
 /// `[vips.NAME]`.
 #[derive(Debug, Serialize)]
 pub(crate) struct Vip {
-    pub(crate) address: Ipv4Addr,
+    pub(crate) address: IpAddr,
     pub(crate) virtual_router_id: Option<u8>,
+    pub(crate) follows: Option<String>,
     pub(crate) interface: Option<Interface>,
 }
 
@@ -112,10 +113,39 @@ pub(crate) struct Frontend {
     pub(crate) allow: Vec<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) accept_proxy: Vec<String>,
+    pub(crate) preface_timeout: Option<String>,
     pub(crate) max_connections: Option<u32>,
     pub(crate) max_per_second: Option<u32>,
     pub(crate) idle_timeout: Option<String>,
     pub(crate) half_close_timeout: Option<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) routes: Vec<Route>,
+}
+
+/// One of `routes`.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Route {
+    #[serde(flatten)]
+    pub(crate) conditions: Conditions,
+    pub(crate) backend: String,
+}
+
+/// What must hold, all of it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub(crate) struct Conditions {
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) server_names: Vec<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) alpn: Vec<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) sources: Vec<String>,
+}
+
+impl Conditions {
+    /// A ClientHello is waited for.
+    pub(crate) fn is_of_tls(&self) -> bool {
+        !self.server_names.is_empty() || !self.alpn.is_empty()
+    }
 }
 
 /// `[backends.NAME]`.
@@ -145,12 +175,12 @@ pub(crate) enum Server {
 /// `[backends.NAME.servers.NAME]`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(crate) struct ServerTable {
-    pub(crate) address: Ipv4Addr,
+    pub(crate) address: IpAddr,
     pub(crate) port: Option<u16>,
     pub(crate) weight: Option<u16>,
     pub(crate) max_connections: Option<u32>,
     pub(crate) backup: Option<bool>,
-    pub(crate) check_address: Option<Ipv4Addr>,
+    pub(crate) check_address: Option<IpAddr>,
 }
 
 impl ServerTable {
@@ -160,7 +190,7 @@ impl ServerTable {
         let plain = Self { address, port, weight: None, max_connections: None, backup: None, check_address: None };
         match (self == plain, port) {
             (true, None) => Server::Plain(address.to_string()),
-            (true, Some(port)) => Server::Plain(format!("{address}:{port}")),
+            (true, Some(port)) => Server::Plain(SocketAddr::new(address, port).to_string()),
             (false, _) => Server::Table(self),
         }
     }

@@ -17,7 +17,7 @@ mod haproxy;
 mod keepalived;
 mod lower;
 
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 
 use fmc_config::model::Config;
 use fmc_config::model::name::{NodeName, VipName};
@@ -49,7 +49,7 @@ pub struct Node {
     /// As in `[nodes]`, and as Keepalived's `@name` lines call it.
     pub name: NodeName,
     /// Its own address.
-    pub address: Ipv4Addr,
+    pub address: IpAddr,
 }
 
 /// What the operator says beside the files.
@@ -58,7 +58,7 @@ pub struct Wishes {
     /// The balancers, in the order of the Keepalived files.
     pub nodes: Vec<Node>,
     /// Virtual addresses, where no Keepalived file names them.
-    pub vips: Vec<(VipName, Ipv4Addr)>,
+    pub vips: Vec<(VipName, IpAddr)>,
     /// The result runs beside the Keepalived that still serves, and below it.
     pub beside_keepalived: bool,
 }

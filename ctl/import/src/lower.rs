@@ -12,6 +12,7 @@
 mod arithmetic;
 mod backend;
 mod check;
+mod choice;
 mod election;
 mod frontend;
 mod listener;

@@ -71,7 +71,7 @@ fn assert_golden(path: &Path, shown: &str) {
 
 #[test]
 fn each_pair_becomes_its_golden_configuration_with_its_golden_report() {
-    for case in ["lab", "kubeadm", "old-hand", "one-file"] {
+    for case in ["lab", "kubeadm", "old-hand", "one-file", "names", "k3s", "dual-stack"] {
         let imported = imported(case);
         assert_eq!(imported.problems, Vec::<String>::new(), "{case}:\n{}", imported.ledger);
         let toml = imported.toml.unwrap();
@@ -83,7 +83,7 @@ fn each_pair_becomes_its_golden_configuration_with_its_golden_report() {
 
 #[test]
 fn each_lint_is_found_in_one_of_the_pairs() {
-    let cases = ["lab", "kubeadm", "old-hand", "one-file"].map(imported);
+    let cases = ["lab", "kubeadm", "old-hand", "one-file", "names", "k3s", "dual-stack"].map(imported);
     let found: Vec<_> = cases.iter().flat_map(|imported| imported.ledger.lints()).map(|lint| lint.code).collect();
     for code in Code::ALL {
         assert!(found.contains(code), "{code} is in none");
@@ -132,6 +132,13 @@ fn text() -> impl Strategy<Value = String> {
         "acl",
         "src",
         "use_backend",
+        "default_backend",
+        "req.ssl_sni",
+        "-m",
+        "end",
+        ".a",
+        "or",
+        "inspect-delay",
         "if",
         "unless",
         "!",
@@ -143,6 +150,13 @@ fn text() -> impl Strategy<Value = String> {
         "10.0.0.1:6443",
         "10.0.0.9",
         "10.0.0.9/24",
+        "fd00::9/64",
+        "fe80::9",
+        "[fd00::9]:443",
+        "[::]:80",
+        "v6only",
+        "virtual_ipaddress_excluded",
+        "src",
         "check",
         "track",
         "a",

@@ -3,7 +3,7 @@
 use crate::ledger::Fate;
 
 /// Words that say something about HTTP, so that nothing of them acts in `mode tcp`.
-const HTTP: [&str; 45] = [
+const HTTP: [&str; 46] = [
     "option http-server-close",
     "option httpclose",
     "option forceclose",
@@ -12,6 +12,7 @@ const HTTP: [&str; 45] = [
     "option forwarded",
     "option originalto",
     "option httplog",
+    "option httpslog",
     "option http-",
     "option accept-",
     "option h1-",

@@ -1,7 +1,9 @@
 //! Virtual routers: what `vrrp_instance` and `vrrp_script` say.
 
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 use std::time::Duration;
+
+use fmc_config::model::family::Family;
 
 use super::tree::Block;
 use super::{Script, View, whole, word};
@@ -21,7 +23,7 @@ pub(crate) struct Router {
     pub(crate) password: Option<Said<String>>,
     pub(crate) addresses: Vec<Said<Address>>,
     pub(crate) excluded: Vec<Said<Address>>,
-    pub(crate) source: Option<Said<Ipv4Addr>>,
+    pub(crate) source: Option<Said<IpAddr>>,
     pub(crate) unicast: Option<At>,
     pub(crate) no_preempt: Option<At>,
     pub(crate) preempt_delay: Option<Said<Duration>>,
@@ -32,7 +34,7 @@ pub(crate) struct Router {
 /// A virtual address.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Address {
-    pub(crate) address: Ipv4Addr,
+    pub(crate) address: IpAddr,
     pub(crate) prefix: Option<u8>,
     pub(crate) interface: Option<String>,
 }
@@ -199,7 +201,7 @@ fn source(router: &mut Router, child: &Block, ledger: &mut Ledger) {
             ledger.kept(child.at, "the node's own address in [nodes]");
             router.source = Some(Said { at: child.at, value });
         }
-        Err(_) => ledger.refuse(child.at, format!("{:?} is no IPv4 address; IPv6 is not built", child.word(1))),
+        Err(_) => ledger.refuse(child.at, format!("{:?} is no address", child.word(1))),
     }
 }
 
@@ -207,9 +209,9 @@ fn unicast(router: &mut Router, child: &Block, ledger: &mut Ledger) {
     router.unicast = Some(child.at);
     ledger.kept(child.at, "transport = \"unicast\" in [election]: to each other node of [nodes]");
     for peer in child.children() {
-        match peer.word(0).parse::<Ipv4Addr>() {
+        match peer.word(0).parse::<IpAddr>() {
             Ok(_) => ledger.kept(peer.at, "the other nodes of [nodes]"),
-            Err(_) => ledger.refuse(peer.at, format!("{:?} is no IPv4 address; IPv6 is not built", peer.word(0))),
+            Err(_) => ledger.refuse(peer.at, format!("{:?} is no address", peer.word(0))),
         }
     }
 }
@@ -248,14 +250,13 @@ fn addresses(block: &Block, into: &mut Vec<Said<Address>>, ledger: &mut Ledger) 
 fn address(line: &Block) -> Result<Address, String> {
     let text = line.word(0);
     let (address, prefix) = text.split_once('/').map_or((text, None), |(address, prefix)| (address, Some(prefix)));
-    let wrong = || match address.contains(':') {
-        true => format!("{address}: IPv6 is not built"),
-        false => format!("{text:?} is no address"),
-    };
+    let wrong = || format!("{text:?} is no address");
+    let address: IpAddr = address.parse().map_err(|_| wrong())?;
+    let most = Family::of(address).bits();
     let prefix =
-        prefix.map(|prefix| prefix.parse::<u8>().ok().filter(|prefix| *prefix <= 32)).map(|p| p.ok_or_else(wrong));
+        prefix.map(|prefix| prefix.parse::<u8>().ok().filter(|prefix| *prefix <= most)).map(|p| p.ok_or_else(wrong));
     let after = |word: &str| line.words.iter().position(|w| w == word).map(|at| line.word(at + 1).to_owned());
-    Ok(Address { address: address.parse().map_err(|_| wrong())?, prefix: prefix.transpose()?, interface: after("dev") })
+    Ok(Address { address, prefix: prefix.transpose()?, interface: after("dev") })
 }
 
 fn tracked(router: &mut Router, child: &Block, ledger: &mut Ledger) {

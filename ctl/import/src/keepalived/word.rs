@@ -52,7 +52,7 @@ pub(super) const ROUTER: &[(&str, Fate, &str)] = &[
     ("max_ttl", Fate::Dropped, "only [nodes] are heard"),
     ("kernel_rx_buf_size", Fate::Dropped, "a filter in the kernel leaves only our own adverts"),
     ("down_timer_adverts", Fate::Changed, "three adverts and the skew, as the RFC has it"),
-    ("native_ipv6", Fate::Refused, "IPv6 is not built"),
+    ("native_ipv6", Fate::Dropped, "the address says its family"),
     ("thread_timer", Fate::Dropped, "a setting of Keepalived's process"),
     (
         "preempt",
@@ -88,7 +88,7 @@ pub(super) const TOP: &[(&str, Fate, &str)] = &[
     (
         "vrrp_sync_group",
         Fate::Changed,
-        "each address has its own election by the same rules: nodes that serve equally well keep what they have, and one that fails loses all",
+        "each instance keeps its election, by the same rules: nodes that serve equally well keep what they have, and one that fails loses all. Once no Keepalived is left, follows = \"VIP\" makes one of them",
     ),
     (
         "virtual_server_group",

@@ -36,7 +36,11 @@ pub(super) fn lower(views: &[View], wishes: &Wishes, problems: &mut Vec<String>,
     election
 }
 
+/// Of IPv6 there is version 3 alone.
 fn version(view: &View, router: &Router) -> u8 {
+    if router.addresses.first().is_some_and(|said| said.value.address.is_ipv6()) {
+        return 3;
+    }
     router.version.as_ref().or(view.version.as_ref()).map_or(VERSION, |said| said.value)
 }
 

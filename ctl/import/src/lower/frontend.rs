@@ -1,15 +1,18 @@
 //! Proxies that listen, as frontends: each on the addresses that it binds, with what its timeouts come to.
 
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 use std::time::Duration;
 
+use fmc_config::model::family::Family;
+
+use super::choice::{self, Choice};
 use super::listener::{self, Listener};
 use super::node::Node;
 use super::source::{self, Sources};
 use super::{backend, span, vip};
-use crate::draft::{Draft, Frontend, Vip};
-use crate::haproxy::Haproxy;
+use crate::draft::{Conditions, Draft, Frontend, Route, Vip};
 use crate::haproxy::proxy::{Proxy, Settings, Timeout};
+use crate::haproxy::{Haproxy, Statement};
 use crate::ledger::{At, Code, Fate, Ledger, Said};
 
 /// The profile of a frontend that serves these ports.
@@ -32,6 +35,7 @@ struct Wanted<'a> {
     target: &'a Proxy,
     listeners: Vec<Listener>,
     sources: Sources,
+    choices: Vec<Choice<'a>>,
 }
 
 fn wanted<'a>(haproxy: &'a Haproxy, proxy: &'a Proxy, ledger: &mut Ledger) -> Option<Wanted<'a>> {
@@ -57,9 +61,12 @@ fn wanted<'a>(haproxy: &'a Haproxy, proxy: &'a Proxy, ledger: &mut Ledger) -> Op
     }
     backend::without_effect(settings, ledger);
     let listeners: Vec<_> = settings.binds.iter().flat_map(|bind| listener::read(bind, ledger)).collect();
-    let (sources, target) = (source::read(settings, ledger), target(haproxy, proxy, ledger));
-    match (sources, target) {
-        (Some(sources), Some(target)) if !listeners.is_empty() => Some(Wanted { proxy, target, listeners, sources }),
+    let (choices, target) = (choice::read(haproxy, proxy, ledger), target(haproxy, proxy, ledger));
+    let waits = choices.iter().flatten().flat_map(|choice| &choice.any_of).any(Conditions::is_of_tls);
+    match (source::read(settings, waits, ledger), target, choices) {
+        (Some(sources), Some(target), Some(choices)) if !listeners.is_empty() => {
+            Some(Wanted { proxy, target, listeners, sources, choices })
+        }
         _ => {
             leave_out(proxy, Fate::Refused, "one of its lines cannot be had", ledger);
             None
@@ -77,21 +84,18 @@ fn leave_out(proxy: &Proxy, fate: Fate, why: &str, ledger: &mut Ledger) {
     }
 }
 
-/// Where its connections go: `None` where that depends on what is not known here.
+/// Where the connections go that no route takes.
 fn target<'a>(haproxy: &'a Haproxy, proxy: &'a Proxy, ledger: &mut Ledger) -> Option<&'a Proxy> {
     let settings = &proxy.settings;
-    let conditional = settings.use_backends.iter().filter(|rule| rule.words.len() > 2);
-    let refused = conditional.map(|rule| ledger.refuse(rule.at, choice(&rule.words, settings))).count();
-    if refused > 0 {
-        return None;
-    }
-    let named = settings.use_backends.first().map(|rule| (rule.at, rule.word(1)));
+    let always = settings.use_backends.iter().find(|rule| rule.words.len() <= 2);
+    never_reached(settings, always, ledger);
+    let named = always.map(|rule| (rule.at, rule.word(1)));
     let named = named.or(settings.default_backend.as_ref().map(|said| (said.at, said.value.as_str())));
     let Some((at, name)) = named else {
         if proxy.kind.has_servers() {
             return Some(proxy);
         }
-        ledger.refuse(proxy.at, "it leads to no backend");
+        ledger.refuse(proxy.at, "it leads to no backend, or to none when no rule fits: name a default_backend");
         return None;
     };
     let found = haproxy.proxies.iter().find(|other| other.kind.has_servers() && other.name == name);
@@ -102,22 +106,14 @@ fn target<'a>(haproxy: &'a Haproxy, proxy: &'a Proxy, ledger: &mut Ledger) -> Op
     found
 }
 
-/// Why a choice of backends by a condition cannot be had, by what it asks for.
-fn choice(words: &[String], settings: &Settings) -> String {
-    let named = settings.acls.iter().filter(|acl| words.iter().any(|word| word.trim_start_matches('!') == acl.word(1)));
-    let all = words.iter().chain(named.flat_map(|acl| &acl.words)).cloned().collect::<Vec<_>>().join(" ");
-    let asks = if all.contains("ssl") {
-        "the name in the ClientHello: write a route with `server_names`"
-    } else if all.contains("src") {
-        "the client's address: write a route with `sources`"
-    } else if all.contains("dst_port") {
-        "the port: write a frontend for each port"
-    } else if all.contains("nbsrv") {
-        "how many servers live: make the servers of the second backend a `backup` of the first"
-    } else {
-        "a condition"
-    };
-    format!("conditions are not imported, and this chooses by {asks}")
+/// What stands behind a rule without a condition.
+fn never_reached(settings: &Settings, always: Option<&Statement>, ledger: &mut Ledger) {
+    let Some(always) = always else { return };
+    let behind = settings.use_backends.iter().filter(|rule| rule.at > always.at).map(|rule| rule.at);
+    let default = settings.default_backend.iter().map(|said| said.at);
+    behind
+        .chain(default)
+        .for_each(|at| ledger.dropped(at, "never reached: the rule without a condition takes everybody"));
 }
 
 fn one(
@@ -128,14 +124,18 @@ fn one(
     draft: &mut Draft,
     ledger: &mut Ledger,
 ) {
-    let Wanted { proxy, target, listeners, sources } = wanted;
+    let Wanted { proxy, target, listeners, sources, choices } = wanted;
     let profile = profile(listeners);
+    let Some(routes) = routes(haproxy, choices, profile, backends, draft, ledger) else {
+        leave_out(proxy, Fate::Refused, "no server is left of one of the backends that it chooses from", ledger);
+        return;
+    };
     let Some(backend) = backends.lower(haproxy, target, profile, draft, ledger) else {
         leave_out(proxy, Fate::Refused, "no server of its backend is left", ledger);
         return;
     };
     ledger.kept(proxy.at, "[frontends]");
-    let shape = Frontend { profile, backend, ..shape(proxy, target, profile, sources, most(draft), ledger) };
+    let shape = Frontend { profile, backend, routes, ..shape(proxy, target, profile, sources, most(draft), ledger) };
     for listener in listeners {
         let mut shape = shape.clone();
         if listener.accept_proxy {
@@ -147,6 +147,28 @@ fn one(
         }
         place(&proxy.name, listener, &shape, nodes, draft, ledger);
     }
+}
+
+/// In the order of the rules: the first that fits is taken, there and here.
+fn routes(
+    haproxy: &Haproxy,
+    choices: &[Choice<'_>],
+    profile: Option<&'static str>,
+    backends: &mut backend::Lowered,
+    draft: &mut Draft,
+    ledger: &mut Ledger,
+) -> Option<Vec<Route>> {
+    let mut routes = Vec::new();
+    for choice in choices {
+        let Some(backend) = backends.lower(haproxy, choice.backend, profile, draft, ledger) else {
+            ledger.refuse(choice.rule.at, format!("no server of {} is left", choice.backend.name));
+            return None;
+        };
+        ledger.kept(choice.rule.at, "routes of the frontend");
+        let route = |conditions: &Conditions| Route { conditions: conditions.clone(), backend: backend.clone() };
+        routes.extend(choice.any_of.iter().map(route));
+    }
+    Some(routes)
 }
 
 fn profile(listeners: &[Listener]) -> Option<&'static str> {
@@ -181,7 +203,9 @@ fn place(name: &str, listener: &Listener, shape: &Frontend, nodes: &[Node], draf
 fn on(name: &str, listener: &Listener, nodes: &[Node], draft: &mut Draft, ledger: &mut Ledger) -> Vec<String> {
     let Some(address) = listener.address else {
         ledger.changed(listener.at, "on the virtual addresses; a node's own address serves nobody");
-        return draft.vips.0.iter().map(|(name, _)| name.clone()).collect();
+        let is_meant = |vip: &Vip| listener.family.is_none_or(|family| Family::of(vip.address) == family);
+        let served = draft.vips.0.iter().filter(|(_, vip)| is_meant(vip) && !vip::is_link_local(vip.address));
+        return served.map(|(name, _)| name.clone()).collect();
     };
     if let Some((name, _)) = draft.vips.0.iter().find(|(_, vip)| vip.address == address) {
         ledger.kept(listener.at, "vip and port of the frontend");
@@ -197,7 +221,7 @@ fn on(name: &str, listener: &Listener, nodes: &[Node], draft: &mut Draft, ledger
     if draft.vips.is_empty()
         || draft.vips.0.iter().all(|(_, vip)| vip.virtual_router_id.is_none() && vip.interface.is_none())
     {
-        let vip = draft.vips.add(name, Vip { address, virtual_router_id: None, interface: None });
+        let vip = draft.vips.add(name, Vip { address, virtual_router_id: None, follows: None, interface: None });
         ledger.changed(listener.at, format!("vips.{vip}, since no file of Keepalived says who has the address"));
         return vec![vip];
     }
@@ -205,7 +229,7 @@ fn on(name: &str, listener: &Listener, nodes: &[Node], draft: &mut Draft, ledger
     Vec::new()
 }
 
-fn is_of_one_machine(address: Ipv4Addr, nodes: &[Node]) -> bool {
+fn is_of_one_machine(address: IpAddr, nodes: &[Node]) -> bool {
     address.is_loopback() || nodes.iter().any(|node| node.address == address)
 }
 
@@ -235,10 +259,12 @@ fn shape(
         backend: String::new(),
         allow: sources.allow.iter().map(ToString::to_string).collect(),
         accept_proxy: sources.accept_proxy.iter().map(ToString::to_string).collect(),
+        preface_timeout: sources.preface_timeout.clone(),
         max_connections: limit(&settings.max_connections, most, "max_connections of the frontend", ledger),
         max_per_second: limit(&settings.rate_limit, 100_000, "max_per_second of the frontend", ledger),
         idle_timeout: idle(settings, &target.settings, profile, ledger),
         half_close_timeout: half_close(settings, &target.settings, ledger),
+        routes: Vec::new(),
     }
 }
 

@@ -1,6 +1,6 @@
 //! A `server` line as a server of ours.
 
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 
 use crate::draft::ServerTable;
 use crate::haproxy::server::Server;
@@ -54,12 +54,12 @@ fn told(server: &Server, ledger: &mut Ledger) {
     }
 }
 
-fn place(text: &str) -> Result<(Ipv4Addr, Option<u16>), String> {
-    let text = text.strip_prefix("ipv4@").or_else(|| text.strip_prefix("tcp4@")).unwrap_or(text);
-    let (address, port) = text.split_once(':').map_or((text, None), |(address, port)| (address, Some(port)));
-    let address = address.parse().map_err(|_| match text {
+fn place(text: &str) -> Result<(IpAddr, Option<u16>), String> {
+    let families = ["ipv4@", "tcp4@", "ipv6@", "tcp6@"];
+    let text = families.iter().find_map(|family| text.strip_prefix(family)).unwrap_or(text);
+    let (address, port) = host_and_port(text);
+    let address = address.parse::<IpAddr>().map_err(|_| match text {
         text if text.starts_with('/') || text.contains('@') => format!("{text} is no TCP server"),
-        text if text.matches(':').count() > 1 => format!("{text}: IPv6 is not built"),
         text => format!(
             "{text:?} is no address, and names are not resolved: a balancer must not wait for DNS. Write its address"
         ),
@@ -75,7 +75,21 @@ fn place(text: &str) -> Result<(Ipv4Addr, Option<u16>), String> {
             Some(port.parse::<u16>().ok().filter(|port| *port != 0).ok_or_else(|| format!("{port:?} is no port"))?)
         }
     };
-    Ok((address, port))
+    Ok((address.to_canonical(), port))
+}
+
+/// What follows the last colon is the port, also behind an IPv6 address without brackets.
+fn host_and_port(text: &str) -> (&str, Option<&str>) {
+    let bare = |text: &'_ str| text.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>().is_ok();
+    match text.rsplit_once(':') {
+        Some((address, port)) if bare(address) || !address.contains(':') => (unbracketed(address), Some(port)),
+        _ => (unbracketed(text), None),
+    }
+}
+
+/// Without the brackets that an IPv6 address may stand in.
+pub(super) fn unbracketed(address: &str) -> &str {
+    address.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(address)
 }
 
 /// Says of a server that belongs to a backend that was refused.

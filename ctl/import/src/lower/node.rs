@@ -1,6 +1,6 @@
 //! Who the balancers are: said by the operator, or by unicast addresses. The order is that of priorities.
 
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 
 use crate::Wishes;
 use crate::keepalived::View;
@@ -10,7 +10,7 @@ use crate::ledger::{Code, Ledger};
 #[derive(Debug, Clone)]
 pub(super) struct Node {
     pub(super) name: String,
-    pub(super) address: Ipv4Addr,
+    pub(super) address: IpAddr,
     /// Its Keepalived's view, by place.
     pub(super) view: Option<usize>,
 }

@@ -1,32 +1,41 @@
 //! Who may connect: the rules of `tcp-request` that ask for the client's address, as `allow` and `accept_proxy`.
 
-use ipnet::Ipv4Net;
+use std::time::Duration;
 
-use crate::haproxy::Statement;
+use ipnet::IpNet;
+
+use super::span;
 use crate::haproxy::proxy::Settings;
-use crate::ledger::Ledger;
+use crate::haproxy::{Statement, milliseconds};
+use crate::ledger::{Ledger, Said};
 
 /// What the rules of a frontend come to.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Sources {
     /// Empty: everyone.
-    pub(super) allow: Vec<Ipv4Net>,
+    pub(super) allow: Vec<IpNet>,
     /// From here a PROXY header is expected.
-    pub(super) accept_proxy: Vec<Ipv4Net>,
+    pub(super) accept_proxy: Vec<IpNet>,
+    /// How long a ClientHello is waited for, where routes ask for it.
+    pub(super) preface_timeout: Option<String>,
 }
 
 /// A condition on the client's address.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct FromThese {
-    networks: Vec<Ipv4Net>,
+    networks: Vec<IpNet>,
     is_negated: bool,
 }
 
-/// What `rules` come to; `None`: one of them asks for what is not known here, and was refused.
-pub(super) fn read(settings: &Settings, ledger: &mut Ledger) -> Option<Sources> {
+/// What `rules` come to; `None`: one of them asks for what is not known here, and was refused. `waits`: for a ClientHello.
+pub(super) fn read(settings: &Settings, waits: bool, ledger: &mut Ledger) -> Option<Sources> {
     let mut sources = Sources::default();
     let (mut accepted, mut whole) = (Vec::new(), true);
     for rule in &settings.rules {
+        if waits && rule.word(1) == "inspect-delay" {
+            sources.preface_timeout = preface_timeout(rule, ledger);
+            continue;
+        }
         whole &= one(rule, settings, &mut accepted, &mut sources, ledger);
     }
     whole.then_some(sources)
@@ -35,7 +44,7 @@ pub(super) fn read(settings: &Settings, ledger: &mut Ledger) -> Option<Sources> 
 fn one(
     rule: &Statement,
     settings: &Settings,
-    accepted: &mut Vec<Ipv4Net>,
+    accepted: &mut Vec<IpNet>,
     sources: &mut Sources,
     ledger: &mut Ledger,
 ) -> bool {
@@ -72,6 +81,16 @@ fn one(
     true
 }
 
+/// `inspect-delay` is the longest wait; here as there it ends with the ClientHello.
+fn preface_timeout(rule: &Statement, ledger: &mut Ledger) -> Option<String> {
+    let Some(value) = milliseconds(rule.word(2)) else {
+        ledger.refuse(rule.at, format!("{:?} is no time", rule.word(2)));
+        return None;
+    };
+    let bounds = (Duration::from_millis(500), Duration::from_secs(60));
+    Some(span::time_within(&Said { at: rule.at, value }, bounds, "preface_timeout of the frontend", ledger))
+}
+
 /// The end of the usual wait for a ClientHello.
 fn says_hello(rule: &Statement, settings: &Settings) -> bool {
     let mut words = rule.words.iter().chain(
@@ -106,11 +125,11 @@ fn from_these(rule: &Statement, condition: usize, settings: &Settings, ledger: &
 }
 
 /// `src NETWORK...`
-fn networks(words: &[String]) -> Option<Vec<Ipv4Net>> {
+pub(super) fn networks(words: &[String]) -> Option<Vec<IpNet>> {
     let (fetch, rest) = words.split_first()?;
     let network = |text: &String| match text.contains('/') {
-        true => text.parse::<Ipv4Net>().ok().map(|network| network.trunc()),
-        false => text.parse::<std::net::Ipv4Addr>().ok().map(Ipv4Net::from),
+        true => text.parse::<IpNet>().ok().map(|network| network.trunc()),
+        false => text.parse::<std::net::IpAddr>().ok().map(IpNet::from),
     };
     if fetch != "src" || rest.is_empty() {
         return None;

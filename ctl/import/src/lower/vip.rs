@@ -1,6 +1,8 @@
 //! `[vips]`: the addresses of the virtual routers, or those that the operator names.
 
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
+
+use fmc_config::model::family::Family;
 
 use super::node::Node;
 use crate::Wishes;
@@ -15,7 +17,7 @@ const COMMON: u8 = 51;
 pub(super) fn lower(views: &[View], nodes: &[Node], wishes: &Wishes, ledger: &mut Ledger) -> Named<Vip> {
     let mut vips = Named::default();
     for (name, address) in &wishes.vips {
-        vips.add(name.as_str(), Vip { address: *address, virtual_router_id: None, interface: None });
+        vips.add(name.as_str(), Vip { address: *address, virtual_router_id: None, follows: None, interface: None });
     }
     for (index, view) in views.iter().enumerate() {
         view.routers.iter().for_each(|router| of_router(index, router, views, nodes, &mut vips, ledger));
@@ -38,59 +40,100 @@ fn of_router(
         ledger.lint(Code::CommonVirtualRouterId, id.at, problem, advice);
     }
     let all = router.addresses.iter().map(|said| (said, true)).chain(router.excluded.iter().map(|said| (said, false)));
+    // Keepalived lists them all in its adverts, and compares: one election, as there. Excluded ones it does not list.
+    let mut leader = None;
     for (place, (said, is_advertised)) in all.enumerate() {
         let Address { address, prefix, interface } = &said.value;
-        if interface.is_some() && interface.as_ref() != router.interface.as_ref().map(|said| &said.value) {
+        let elsewhere =
+            interface.as_ref().filter(|name| router.interface.as_ref().map(|said| &said.value) != Some(*name));
+        if elsewhere.is_some() && !(is_advertised && place > 0) {
             ledger.refuse(said.at, "an address is where its adverts are: give it a virtual router on that interface");
             continue;
         }
         installed(said, *prefix, nodes, ledger);
-        if vips.0.iter().any(|(_, vip)| vip.address == *address) {
-            router.id.iter().for_each(|id| ledger.kept(id.at, "virtual_router_id"));
+        router.id.iter().for_each(|id| ledger.kept(id.at, "virtual_router_id"));
+        if let Some((name, _)) = vips.0.iter().find(|(_, vip)| vip.address == *address) {
             router.interface.iter().for_each(|said| ledger.kept(said.at, "interface"));
+            ledger.kept(said.at, format!("vips.{name}"));
+            leader = leader.or_else(|| Some(name.clone()));
             continue;
         }
-        let own_router = place == 0 && is_advertised;
-        let virtual_router_id = own_router.then_some(router.id.as_ref()).flatten().map(|id| id.value);
-        let name = named(router, *address, place);
-        let name = vips.add(
-            &name,
-            Vip { address: *address, virtual_router_id, interface: on(index, router, views, nodes, ledger) },
-        );
-        router.id.iter().for_each(|id| ledger.kept(id.at, "virtual_router_id"));
-        if own_router {
-            ledger.kept(said.at, format!("vips.{name}"));
-        } else {
-            ledger.changed(said.at, format!("vips.{name}, with a virtual router of its own: each address has one. Keepalived does not know it, so stop Keepalived before fmc-lb starts"));
+        // One of the other family is in no advert there, and follows here: it is in none here either.
+        let is_together = is_advertised || is_of_other_family(router, *address);
+        let follows = leader.clone().filter(|_| is_together);
+        let own_id = router.id.as_ref().filter(|_| is_together && follows.is_none());
+        let own = on(index, router, views, nodes, ledger);
+        let interface = elsewhere.cloned().map(Interface::Same).or(own);
+        let vip = Vip { address: *address, virtual_router_id: own_id.map(|id| id.value), follows, interface };
+        let words = told(is_advertised, is_of_other_family(router, *address), vip.follows.as_deref());
+        let name = vips.add(&named(router, *address, place), vip);
+        match words {
+            None => ledger.kept(said.at, format!("vips.{name}")),
+            Some(words) => ledger.changed(said.at, format!("vips.{name}, {words}")),
         }
+        leader = leader.or(Some(name));
+    }
+}
+
+/// What is another way than Keepalived's.
+fn told(is_advertised: bool, is_of_other_family: bool, follows: Option<&str>) -> Option<String> {
+    match follows {
+        Some(leader) if is_of_other_family && is_advertised => Some(format!("which follows {leader}: Keepalived ignores one of another family than the first, and nobody has had it")),
+        Some(leader) if is_of_other_family => Some(format!("which follows {leader}: one election, and no advert that names it, as in the instance")),
+        _ if !is_advertised => Some("with a virtual router of its own: an address that no advert names is not known here. Keepalived does not know that router, so stop Keepalived before fmc-lb starts".to_owned()),
+        Some(leader) => Some(format!("which follows {leader}: one election, as in the instance")),
+        None => None,
+    }
+}
+
+fn is_of_other_family(router: &Router, address: IpAddr) -> bool {
+    let first = router.addresses.first().map(|said| Family::of(said.value.address));
+    first.is_some_and(|family| family != Family::of(address))
+}
+
+/// What no frontend is on: clients could not name it.
+pub(super) fn is_link_local(address: IpAddr) -> bool {
+    matches!(address, IpAddr::V6(address) if address.is_unicast_link_local())
+}
+
+/// What tells addresses of one network apart: the last octet, of IPv6 the last group.
+fn host(address: IpAddr) -> String {
+    match address {
+        IpAddr::V4(address) => address.octets()[3].to_string(),
+        IpAddr::V6(address) => format!("{:x}", address.segments()[7]),
     }
 }
 
 /// A short name: what HAProxy calls the service is the frontend's.
-fn named(router: &Router, address: Ipv4Addr, place: usize) -> String {
+fn named(router: &Router, address: IpAddr, place: usize) -> String {
     let name = router.name.to_ascii_lowercase();
     let name = name.strip_prefix("vi_").or_else(|| name.strip_prefix("vi-")).unwrap_or(&name);
     match (name, place) {
-        ("", _) => format!("vip-{}", address.octets()[3]),
-        (number, _) if number.chars().all(|c| c.is_ascii_digit()) => format!("vip-{}", address.octets()[3]),
+        ("", _) => format!("vip-{}", host(address)),
+        (number, _) if number.chars().all(|c| c.is_ascii_digit()) => format!("vip-{}", host(address)),
         (name, 0) => name.to_owned(),
-        (name, _) => format!("{name}-{}", address.octets()[3]),
+        (name, _) => format!("{name}-{}", host(address)),
     }
 }
 
 fn installed(said: &Said<Address>, prefix: Option<u8>, nodes: &[Node], ledger: &mut Ledger) {
-    if let Some(prefix) = prefix.filter(|prefix| *prefix < 32) {
+    let family = Family::of(said.value.address);
+    let (whole, usual) = (family.bits(), if family == Family::V4 { 24 } else { 64 });
+    let prefix = prefix.filter(|prefix| *prefix < whole);
+    if let Some(prefix) = prefix {
         ledger.changed(
             said.at,
-            format!("installed as /32: with /{prefix} the node would take it for its own address in that network"),
+            format!("installed as /{whole}: with /{prefix} the node would take it for its own address in that network"),
         );
     }
-    let network = |node: &Node| {
-        ipnet::Ipv4Net::new_assert(node.address, prefix.filter(|prefix| *prefix < 32).unwrap_or(24)).trunc()
+    let is_near = |node: &&Node| {
+        let network = ipnet::IpNet::new(node.address, prefix.unwrap_or(usual));
+        network.is_ok_and(|network| network.contains(&said.value.address))
     };
-    if !nodes.is_empty() && !nodes.iter().any(|node| network(node).contains(&said.value.address)) {
+    let of_family: Vec<_> = nodes.iter().filter(|node| Family::of(node.address) == family).collect();
+    if !of_family.is_empty() && !of_family.iter().any(is_near) {
         let problem = format!(
-            "{} is in no network of the nodes, if those are /24: neighbours reach it only by a route, and a route to one node does not move with the address",
+            "{} is in no network of the nodes, if those are /{usual}: neighbours reach it only by a route, and a route to one node does not move with the address",
             said.value.address
         );
         ledger.lint(
@@ -124,7 +167,7 @@ fn same(one: &Router, other: &Router) -> bool {
 }
 
 /// Refuses what is at `at` because the address is nobody's.
-pub(super) fn unknown(address: Ipv4Addr, at: At, ledger: &mut Ledger) {
+pub(super) fn unknown(address: IpAddr, at: At, ledger: &mut Ledger) {
     let words = format!(
         "{address} is no virtual address of these files: name it with --vip NAME={address}, or leave the bind out"
     );
