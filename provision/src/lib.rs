@@ -6,11 +6,13 @@
 //! lab         the inventory under one address plan and one outside path      (references, values per plan)
 //! check       the invariants of a lab                                        (rules of two fields and more)
 //! flow        who may reach what
+//! ddns        which records of names have to change
 //! render      a lab -> files, byte for byte the same in every run
 //! ```
 //!
 //! [`read`] is the entry. Nothing here opens a file, runs a program or holds a secret: secrets are named, never read.
 
+pub mod ddns;
 pub mod flow;
 pub mod inventory;
 pub mod lab;

@@ -10,7 +10,10 @@ pub mod system;
 
 mod first_boot;
 mod ini;
+mod monitoring;
+mod router;
 mod secrets;
+mod traefik;
 mod vpn;
 
 use serde::Serialize;
@@ -41,6 +44,9 @@ pub fn artifacts(lab: &Lab) -> Vec<Artifact> {
     vpn::render(lab, &mut files);
     machine::render(lab, &mut files);
     machine::k3s::render(lab, &mut files);
+    traefik::render(lab, &mut files);
+    monitoring::render(lab, &mut files);
+    router::render(lab, &mut files);
     secrets::render(lab, &mut files);
     files.finish()
 }

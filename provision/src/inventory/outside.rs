@@ -120,6 +120,9 @@ pub struct Cloudflare {
     /// How often the address is looked at.
     #[serde(default = "interval")]
     pub interval: Span,
+    /// The networks from which it forwards requests of proxied names, as it publishes them; whoever asks from there is believed about the client.
+    #[serde(default)]
+    pub ranges: Vec<Prefix>,
     /// The names that follow the public address.
     #[schemars(extend("propertyNames" = { "format": "domain" }))]
     pub names: BTreeMap<Domain, CloudflareName>,

@@ -151,5 +151,8 @@ fn admin(lab: &Lab) -> Option<Admin> {
     let mut allow: Vec<_> = allow.collect();
     allow.sort_unstable();
     allow.dedup();
-    Some(Admin { listen: vec![format!("0.0.0.0:{port}")], allow: allow.iter().map(Ipv4Addr::to_string).collect() })
+    Some(Admin {
+        listen: vec![format!("127.0.0.1:{port}"), format!("node:{port}")],
+        allow: allow.iter().map(Ipv4Addr::to_string).collect(),
+    })
 }

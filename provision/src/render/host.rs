@@ -2,6 +2,7 @@
 
 pub mod firewall;
 
+mod ddns;
 mod network_manager;
 mod sysctl;
 
@@ -16,6 +17,7 @@ pub fn system(lab: &Lab) -> System {
     sysctl::add(&mut system);
     firewall::add(lab, &mut system);
     vpn::add(lab, lab.host_address, &mut system);
+    ddns::add(lab, &mut system);
     system
 }
 

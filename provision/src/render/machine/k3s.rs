@@ -9,6 +9,9 @@ use crate::render::ini::Ini;
 use crate::render::system::{Content, File, System, secret_path};
 use crate::render::{Files, yaml};
 
+/// Nodes that the balancers send the Web to.
+pub(in crate::render) const INGRESS_LABEL: &str = "fmc-lab/ingress";
+
 /// `/etc/rancher/k3s/config.yaml`, <https://docs.k3s.io/installation/configuration>.
 #[derive(Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -63,15 +66,15 @@ fn configuration(lab: &Lab, k3s: &K3s, machine: &Machine, token: &str) -> Config
     let server = machine.is(Role::Server);
     let longhorn = machine.data_disks.iter().flat_map(|disk| &disk.volumes).any(|volume| volume.longhorn);
     let labels = [
-        (longhorn, "node.longhorn.io/create-default-disk=config"),
-        (machine.is(Role::Ingress), "fmc-lab/ingress=true"),
+        (longhorn, "node.longhorn.io/create-default-disk=config".to_owned()),
+        (machine.is(Role::Ingress), format!("{INGRESS_LABEL}=true")),
     ];
     Configuration {
         node_name: machine.name.to_string(),
         node_ip: machine.address().to_string(),
         token_file: token.to_owned(),
         server: (!first).then(|| format!("https://{}:6443", joins(lab, k3s, server))),
-        node_label: labels.iter().filter(|(is, _)| *is).map(|(_, label)| (*label).to_owned()).collect(),
+        node_label: labels.into_iter().filter(|(is, _)| *is).map(|(_, label)| label).collect(),
         of_server: server.then(|| OfServer {
             cluster_init: first.then_some(true),
             tls_san: names_of_api(lab, k3s),
