@@ -59,13 +59,24 @@ fn reference() -> String {
     let mut text = section("fmc-lbctl", &mut tool);
     for name in verbs {
         if let Some(verb) = tool.find_subcommand_mut(&name) {
+            without_what_is_said_once(verb);
             text += &section(&format!("fmc-lbctl {name}"), verb);
             for below in verb.get_subcommands_mut() {
+                without_what_is_said_once(below);
                 text += &section(&format!("fmc-lbctl {name} {}", below.get_name().to_owned()), below);
             }
         }
     }
     text
+}
+
+/// The options under a heading of their own are those of the whole tool.
+fn without_what_is_said_once(verb: &mut clap::Command) {
+    let hidden = |option: clap::Arg| {
+        let is_said = option.get_help_heading().is_some();
+        option.hide(is_said)
+    };
+    *verb = std::mem::take(verb).mut_args(hidden);
 }
 
 fn section(title: &str, command: &mut clap::Command) -> String {

@@ -1,24 +1,33 @@
 //! The whole command tree and its help.
 
-use std::net::IpAddr;
 use std::num::NonZeroU16;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use fmc_api::Nodes;
 use fmc_api::command::VipChoice;
+use fmc_api::remote::IdentificationError;
 use fmc_api::sessions::SessionId;
 use fmc_api::target::{Target, TargetError};
-use fmc_config::model::name::{BackendName, FrontendName, NameError, NodeName, ServerName, VipName};
+use fmc_api::{Client, Nodes};
+use fmc_config::model::name::{BackendName, NameError, NodeName, ServerName, VipName};
 
 use crate::span;
 
 // The generator of the pages includes this file from elsewhere.
+#[path = "cli/ddns.rs"]
+mod ddns;
+#[path = "cli/elsewhere.rs"]
+mod elsewhere;
 #[path = "cli/import.rs"]
 mod import;
+#[path = "cli/sessions.rs"]
+mod sessions;
 
+pub(crate) use ddns::Ddns;
+pub(crate) use elsewhere::Elsewhere;
 pub(crate) use import::Import;
+pub(crate) use sessions::Sessions;
 
 /// Look at a running fmc-lb, and tell it what to do.
 #[derive(Debug, Parser)]
@@ -27,6 +36,9 @@ pub(crate) struct Cli {
     /// Where the daemon listens.
     #[arg(long, global = true, value_name = "PATH", default_value = fmc_api::DEFAULT_SOCKET)]
     pub(crate) socket: PathBuf,
+
+    #[command(flatten)]
+    pub(crate) elsewhere: Elsewhere,
 
     /// Print the daemon's answer as JSON.
     #[arg(long, global = true)]
@@ -45,6 +57,14 @@ pub(crate) struct Cli {
 }
 
 impl Cli {
+    /// A client of the daemon that was named.
+    ///
+    /// # Errors
+    /// A file of those that identify us cannot be used.
+    pub(crate) fn client(&self) -> Result<Client, IdentificationError> {
+        Ok(self.elsewhere.remote()?.map_or_else(|| Client::new(&self.socket), Client::remote))
+    }
+
     /// Which nodes the verb is for.
     pub(crate) fn nodes(&self) -> Nodes {
         match &self.node {
@@ -70,6 +90,9 @@ pub(crate) enum Verb {
 
     /// Who is connected to what.
     Sessions(Sessions),
+
+    /// Watch VIPs, services and servers live, and drain, ready or move them with a key; needs a terminal.
+    Top(Top),
 
     /// What happened here, oldest first.
     Events(Events),
@@ -235,6 +258,9 @@ pub(crate) enum Report {
 
     /// Every half of every move that is kept, oldest first; restarts do not end it.
     List,
+
+    /// What `fmc-lb run --observe` saw of HAProxy and Keepalived, and what it would have done.
+    Observed,
 }
 
 #[derive(Debug, Subcommand)]
@@ -244,6 +270,9 @@ pub(crate) enum Lab {
         /// The inventory; `-` reads it from standard input.
         inventory: PathBuf,
     },
+
+    /// Let the names at Cloudflare follow the lab's public address; run by a timer.
+    Ddns(Ddns),
 
     /// Write every file of the lab, as rendered from the inventory, into a directory; the same bytes in every run.
     Render {
@@ -262,30 +291,10 @@ pub(crate) enum Lab {
 }
 
 #[derive(Debug, Args)]
-pub(crate) struct Sessions {
-    /// Only on this VIP.
-    #[arg(long, value_name = "NAME")]
-    pub(crate) vip: Option<VipName>,
-
-    /// Only to this service.
-    #[arg(long, value_name = "NAME")]
-    pub(crate) frontend: Option<FrontendName>,
-
-    /// Only those sent to this backend.
-    #[arg(long, value_name = "NAME")]
-    pub(crate) backend: Option<BackendName>,
-
-    /// Only those on this server.
-    #[arg(long, value_name = "NAME")]
-    pub(crate) server: Option<ServerName>,
-
-    /// Only from this address.
-    #[arg(long, value_name = "ADDRESS")]
-    pub(crate) client: Option<IpAddr>,
-
-    /// At most so many, the oldest first [default: 1000].
-    #[arg(long, value_name = "N")]
-    pub(crate) limit: Option<usize>,
+pub(crate) struct Top {
+    /// Between two looks.
+    #[arg(long, short, value_name = "SPAN", default_value = "1s", value_parser = span::parse)]
+    pub(crate) interval: Duration,
 }
 
 #[derive(Debug, Args)]

@@ -1,7 +1,5 @@
 //! What each verb does. A verb asks the daemon, and hands the answer to [`crate::render`].
 
-use fmc_api::Client;
-
 use crate::cli::{Cli, Verb};
 use crate::exit::Exit;
 use crate::render::Output;
@@ -9,6 +7,7 @@ use crate::render::Output;
 mod bundle;
 mod configure;
 mod confirm;
+mod ddns;
 mod doctor;
 mod events;
 mod explain;
@@ -23,6 +22,7 @@ mod rebalance;
 mod report;
 mod sessions;
 mod state;
+mod top;
 mod trial;
 mod undo;
 mod wait;
@@ -30,12 +30,13 @@ mod weight;
 
 /// Does what was typed.
 pub(crate) async fn run(cli: &Cli, output: &mut Output) -> anyhow::Result<Exit> {
-    let client = Client::new(&cli.socket).for_nodes(cli.nodes());
+    let client = cli.client()?.for_nodes(cli.nodes());
     match &cli.verb {
         Verb::Status => look::status(&client, output).await,
         Verb::Vips => look::vips(&client, output).await,
         Verb::Backends => look::backends(&client, output).await,
         Verb::Sessions(asked) => sessions::run(&client, asked, output).await,
+        Verb::Top(asked) => top::run(&client, asked, output).await,
         Verb::Events(asked) => events::run(&client, asked, output).await,
         Verb::Drain(asked) => state::drain(&client, asked, output).await,
         Verb::Ready(asked) => state::ready(&client, asked, output).await,

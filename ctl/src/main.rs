@@ -10,12 +10,14 @@ use render::Output;
 
 mod bundle;
 mod cli;
+mod cloudflare;
 mod command;
 mod doctor;
 mod exit;
 mod program;
 mod render;
 mod span;
+mod top;
 
 fn main() -> ExitCode {
     let cli = match Cli::try_parse() {

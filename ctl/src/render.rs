@@ -7,6 +7,7 @@ pub(crate) mod doctor;
 pub(crate) mod events;
 pub(crate) mod explain;
 pub(crate) mod moves;
+pub(crate) mod observed;
 pub(crate) mod others;
 pub(crate) mod probe;
 pub(crate) mod rebalance;
@@ -15,10 +16,10 @@ pub(crate) mod sessions;
 pub(crate) mod status;
 pub(crate) mod vips;
 
-mod fact;
+pub(crate) mod fact;
 mod output;
 mod paint;
 mod table;
 
 pub(crate) use output::Output;
-pub(crate) use paint::Paint;
+pub(crate) use paint::{Paint, Tone};

@@ -1,6 +1,6 @@
 //! What `import` is told beside the files.
 
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 use std::path::PathBuf;
 
 use clap::Args;
@@ -23,19 +23,19 @@ pub(crate) struct Import {
     /// A balancer and its own address, in the order of the Keepalived files; once for each.
     // Another name than the global `--node`, which asks a running node.
     #[arg(long = "balancer", value_name = "NAME=ADDRESS", value_parser = named_address::<NodeName>)]
-    pub(crate) nodes: Vec<(NodeName, Ipv4Addr)>,
+    pub(crate) nodes: Vec<(NodeName, IpAddr)>,
 
     /// A virtual address, where no Keepalived file names it.
     #[arg(long = "vip", value_name = "NAME=ADDRESS", value_parser = named_address::<VipName>)]
-    pub(crate) vips: Vec<(VipName, Ipv4Addr)>,
+    pub(crate) vips: Vec<(VipName, IpAddr)>,
 
     /// For a live migration: speak what Keepalived speaks, and rank below it.
     #[arg(long)]
     pub(crate) beside_keepalived: bool,
 }
 
-fn named_address<N: std::str::FromStr<Err = NameError>>(text: &str) -> Result<(N, Ipv4Addr), String> {
+fn named_address<N: std::str::FromStr<Err = NameError>>(text: &str) -> Result<(N, IpAddr), String> {
     let (name, address) = text.split_once('=').ok_or("write NAME=ADDRESS")?;
-    let address = address.parse().map_err(|_| format!("{address:?} is no IPv4 address"))?;
+    let address = address.parse().map_err(|_| format!("{address:?} is no address"))?;
     Ok((name.parse().map_err(|error: NameError| error.to_string())?, address))
 }

@@ -62,6 +62,7 @@ fn passes(error: &ClientError) -> bool {
         ClientError::Refused(Refusal { kind, .. }) => *kind == RefusalKind::Unavailable,
         ClientError::PermissionDenied { .. }
         | ClientError::Connect { .. }
+        | ClientError::Unreached { .. }
         | ClientError::VersionSkew { .. }
         | ClientError::Foreign { .. } => false,
     }

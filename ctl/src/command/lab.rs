@@ -9,6 +9,7 @@ use fmc_provision::Checked;
 use fmc_provision::render::{self, Artifact};
 use serde::Serialize;
 
+use super::ddns;
 use crate::cli::Lab;
 use crate::exit::Exit;
 use crate::render::{Output, Paint};
@@ -16,6 +17,7 @@ use crate::render::{Output, Paint};
 pub(super) fn run(asked: &Lab, output: &mut Output) -> anyhow::Result<Exit> {
     match asked {
         Lab::Check { inventory } => check(inventory, output),
+        Lab::Ddns(asked) => ddns::run(asked, output),
         Lab::Render { inventory, output: directory, plan, way } => {
             let Some(checked) = read(inventory)? else { return Ok(Exit::No) };
             let lab = checked.lab(plan.as_deref(), way.as_deref()).map_err(anyhow::Error::msg)?;
@@ -49,7 +51,7 @@ fn check(inventory: &Path, output: &mut Output) -> anyhow::Result<Exit> {
 }
 
 /// The inventory; `None`: it is wrong, and every error was shown. Warnings are shown too.
-fn read(file: &Path) -> anyhow::Result<Option<Checked>> {
+pub(super) fn read(file: &Path) -> anyhow::Result<Option<Checked>> {
     let text = if file == Path::new("-") {
         let mut text = String::new();
         std::io::stdin().read_to_string(&mut text).context("cannot read standard input")?;

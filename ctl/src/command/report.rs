@@ -8,9 +8,13 @@ use crate::exit::Exit;
 use crate::render::{self, Output};
 
 pub(super) async fn run(client: &Client, asked: &Report, output: &mut Output) -> anyhow::Result<Exit> {
+    if let Report::Observed = asked {
+        output.answer(&client.observed().await?, render::observed::write)?;
+        return Ok(Exit::Done);
+    }
     let all = client.failovers().await?;
     match asked {
-        Report::List => output.answer(&all, render::report::list)?,
+        Report::Observed | Report::List => output.answer(&all, render::report::list)?,
         Report::Last { vip } => {
             let wanted = all.reports.iter().rev().find(|report| vip.as_ref().is_none_or(|vip| *vip == report.vip));
             let Some(newest) = wanted.cloned() else {

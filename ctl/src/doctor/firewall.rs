@@ -1,17 +1,24 @@
 //! Whether the firewall lets in what a balancer lives by.
 
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use fmc_config::model::election::Transport;
+use fmc_config::model::node::Node;
 
 use super::packet::{Fate, Packet};
 use super::site::Site;
 use super::{Findings, Message, iptables, nftables};
 use crate::program;
 
-/// VRRP's group (RFC 9568 §5.1.1.2).
+/// VRRP's groups (RFC 9568 §5.1.1.2, §5.1.2.2).
 const GROUP: Ipv4Addr = Ipv4Addr::new(224, 0, 0, 18);
+const GROUP_6: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 0x12);
+
+/// A link-local address stands for all: which one the other node has is not known here.
+const ANOTHER_NODE: Ipv6Addr = Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 1);
 
 /// A client of the same network stands for all: who may come at all is said by `allow`.
-const CLIENT_HOST: u32 = 254;
+const CLIENT_HOST: u8 = 254;
 
 /// Something that has to come in.
 struct Wanted {
@@ -23,13 +30,15 @@ struct Wanted {
 
 pub(super) fn examine(site: &Site, found: &mut Findings) {
     let nft = program::json("nft", &["-j", "list", "ruleset"]);
-    let old = program::text("iptables-legacy-save", &["-t", "filter"]);
-    if nft.is_none() && old.is_none() {
+    let [old, old_6] =
+        ["iptables-legacy-save", "ip6tables-legacy-save"].map(|name| program::text(name, &["-t", "filter"]));
+    if nft.is_none() && old.is_none() && old_6.is_none() {
         return found.note("firewall", &Message::FirewallUnread());
     }
     let mut all_pass = true;
     for Wanted { what, open, packet } in wanted(site) {
         let of_nft = nft.as_ref().map_or(Fate::Passes, |ruleset| nftables::fate(ruleset, &packet));
+        let old = if packet.to.is_ipv4() { &old } else { &old_6 };
         let of_old = old.as_ref().map_or(Fate::Passes, |saved| iptables::fate(saved, &packet));
         // What the one drops the other cannot bring back.
         let worst = [&of_nft, &of_old].into_iter().find(|fate| matches!(fate, Fate::Dropped(_)));
@@ -54,11 +63,10 @@ fn wanted(site: &Site) -> Vec<Wanted> {
     let pair = site.config.pair.port.get();
     let opened = |rule: &str| format!("firewall-cmd --permanent --add-{rule} && firewall-cmd --reload");
     let mut all = Vec::new();
-    let unicast = site.config.election.transport != fmc_config::model::election::Transport::Multicast;
     for peer in site.others() {
-        for interface in site.interfaces() {
-            let to = if unicast { site.node.address } else { GROUP };
-            let packet = Packet { interface: interface.to_owned(), from: peer.address, to, protocol: 112, port: None };
+        for (interface, is_ipv6) in elections(site) {
+            let (from, to) = advert(site, peer, is_ipv6);
+            let packet = Packet { interface: interface.to_owned(), from, to, protocol: 112, port: None };
             let what = format!("VRRP (protocol 112) from {} on {interface}", peer.name);
             all.push(Wanted { what, open: opened("protocol=vrrp"), packet });
         }
@@ -74,7 +82,7 @@ fn wanted(site: &Site) -> Vec<Wanted> {
         }
     }
     for (vip, interface) in site.vips() {
-        let from = Ipv4Addr::from(u32::from(vip.address) & 0xffff_ff00 | CLIENT_HOST);
+        let from = neighbour(vip.address);
         for frontend in site.config.frontends.iter().filter(|frontend| frontend.vip == vip.name) {
             for port in frontend.ports.iter().map(|route| route.listen.get()) {
                 let interface = interface.to_owned();
@@ -85,4 +93,40 @@ fn wanted(site: &Site) -> Vec<Wanted> {
         }
     }
     all
+}
+
+/// The interfaces that adverts go by, once for each family.
+fn elections(site: &Site) -> Vec<(&str, bool)> {
+    let electing = site.vips().filter(|(vip, _)| vip.follows.is_none());
+    let mut all: Vec<_> = electing.map(|(vip, interface)| (interface, vip.address.is_ipv6())).collect();
+    all.sort_unstable();
+    all.dedup();
+    all
+}
+
+/// From where to where an advert of another node goes.
+fn advert(site: &Site, peer: &Node, is_ipv6: bool) -> (IpAddr, IpAddr) {
+    let of_family = |node: &Node| {
+        let mut all = std::iter::once(&node.address).chain(&node.other_addresses).copied();
+        all.find(|address| address.is_ipv6() == is_ipv6).unwrap_or(node.address)
+    };
+    match (site.config.election.transport, is_ipv6) {
+        (Transport::Unicast, _) => (of_family(peer), of_family(&site.node)),
+        (Transport::Multicast, false) => (of_family(peer), GROUP.into()),
+        (Transport::Multicast, true) => (ANOTHER_NODE.into(), GROUP_6.into()),
+    }
+}
+
+fn neighbour(address: IpAddr) -> IpAddr {
+    match address {
+        IpAddr::V4(address) => {
+            let [a, b, c, _] = address.octets();
+            [a, b, c, CLIENT_HOST].into()
+        }
+        IpAddr::V6(address) => {
+            let mut octets = address.octets();
+            octets[15] = CLIENT_HOST;
+            octets.into()
+        }
+    }
 }

@@ -50,7 +50,9 @@ fn naming(directory: &Path, address: &str) -> Vec<PathBuf> {
 /// In a line that is no comment, and not as the beginning of a longer address.
 fn names(text: &str, address: &str) -> bool {
     let lines = text.lines().filter(|line| !line.trim_start().starts_with(['#', ';']));
-    lines.flat_map(|line| line.split(|c: char| !c.is_ascii_digit() && c != '.')).any(|word| word == address)
+    lines
+        .flat_map(|line| line.split(|c: char| !c.is_ascii_hexdigit() && c != '.' && c != ':'))
+        .any(|word| word == address)
 }
 
 #[cfg(test)]

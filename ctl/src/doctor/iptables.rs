@@ -1,8 +1,10 @@
-//! What the rules that `iptables-save -t filter` prints do with a packet (iptables(8), iptables-extensions(8)). [core]
+//! What the rules that `iptables-save -t filter`, or ip6tables-save, prints do with a packet (iptables(8), iptables-extensions(8)). [core]
 //!
 //! For machines whose iptables is the old one in the kernel: the newer one's rules are in nftables.
 
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
+
+use ipnet::IpNet;
 
 use super::packet::{Answer, Fate, Maybe, Packet, is_interface, protocol_number};
 
@@ -103,11 +105,9 @@ fn skip_quoted<'a>(words: &mut impl Iterator<Item = &'a str>) -> Answer {
     Some(true)
 }
 
-fn is_in(network: &str, address: Ipv4Addr) -> Answer {
-    let (network, length) = network.split_once('/').unwrap_or((network, "32"));
-    let (network, length): (Ipv4Addr, u32) = (network.parse().ok()?, length.parse().ok()?);
-    let mask = u32::MAX.checked_shl(32_u32.checked_sub(length)?).unwrap_or(0);
-    Some(u32::from(network) & mask == u32::from(address) & mask)
+fn is_in(network: &str, address: IpAddr) -> Answer {
+    let network = network.parse::<IpNet>().ok().or_else(|| network.parse::<IpAddr>().ok().map(IpNet::from));
+    Some(network?.contains(&address))
 }
 
 fn is_among(ports: &str, port: u16) -> bool {
@@ -122,8 +122,8 @@ mod tests {
     use super::*;
 
     fn packet(protocol: u8, port: Option<u16>) -> Packet {
-        let from = Ipv4Addr::new(192, 168, 0, 31);
-        Packet { interface: "eth0".to_owned(), from, to: Ipv4Addr::new(224, 0, 0, 18), protocol, port }
+        let (from, to) = ([192, 168, 0, 31].into(), [224, 0, 0, 18].into());
+        Packet { interface: "eth0".to_owned(), from, to, protocol, port }
     }
 
     const CLOSED: &str = ":INPUT DROP [0:0]\n-A INPUT -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT\n";

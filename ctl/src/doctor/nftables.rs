@@ -3,8 +3,9 @@
 //! Follows the base chains of the hooks that a packet for this machine meets, rule by rule, through jumps, sets and verdict maps. What a
 //! rule asks that is not known here (a mark, a rate, a foreign match) makes the fate unsure and names the rule, instead of guessing.
 
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 
+use ipnet::IpNet;
 use serde_json::Value;
 
 use super::packet::{Answer, Fate, Maybe, Packet, is_interface, protocol_number};
@@ -16,7 +17,7 @@ const DEEPEST: usize = 17;
 pub(crate) fn fate(ruleset: &Value, packet: &Packet) -> Fate {
     let rules = Ruleset::of(ruleset);
     let mut maybe = Maybe::default();
-    for base in rules.base_chains() {
+    for base in rules.base_chains(packet) {
         let chain = Chain::of(base);
         let verdict = rules.walk(&chain, packet, &mut maybe, 0);
         let policy_drops = base["policy"] == "drop";
@@ -69,10 +70,11 @@ impl<'a> Ruleset<'a> {
     }
 
     /// Those that a packet for this machine meets, in that order: prerouting before input, then by priority.
-    fn base_chains(&self) -> Vec<&'a Value> {
+    fn base_chains(&self, packet: &Packet) -> Vec<&'a Value> {
+        let family = if packet.to.is_ipv4() { "ip" } else { "ip6" };
         let meets = |chain: &&Value| {
             let hook = chain["hook"] == "prerouting" || chain["hook"] == "input";
-            hook && chain["type"] == "filter" && (chain["family"] == "ip" || chain["family"] == "inet")
+            hook && chain["type"] == "filter" && (chain["family"] == family || chain["family"] == "inet")
         };
         let mut chains: Vec<&Value> = self.objects("chain").filter(meets).collect();
         chains.sort_by_key(|chain| (chain["hook"] == "input", chain["prio"].as_i64().unwrap_or_default()));
@@ -230,8 +232,8 @@ fn meta(key: &str, right: &Value, packet: &Packet) -> Answer {
     match key {
         "l4proto" => Some(protocol(right)? == packet.protocol),
         "iifname" | "iif" => Some(is_interface(right.as_str()?, '*', &packet.interface)),
-        "nfproto" => Some(right == "ipv4"),
-        "protocol" => Some(right == "ip"),
+        "nfproto" => Some(right == if packet.to.is_ipv4() { "ipv4" } else { "ipv6" }),
+        "protocol" => Some(right == if packet.to.is_ipv4() { "ip" } else { "ip6" }),
         _ => None,
     }
 }
@@ -244,14 +246,16 @@ fn payload(header: &str, field: &str, right: &Value, packet: &Packet) -> Answer 
     let of_protocol = match header {
         "tcp" => packet.protocol == 6,
         "udp" => packet.protocol == 17,
-        "th" | "ip" => true,
-        // Of another layer or family: this packet has none of it.
-        "ip6" | "icmp" | "icmpv6" | "igmp" | "arp" => false,
+        "th" => true,
+        "ip" => packet.to.is_ipv4(),
+        "ip6" => packet.to.is_ipv6(),
+        // Of another layer: this packet has none of it.
+        "icmp" | "icmpv6" | "igmp" | "arp" => false,
         _ => return None,
     };
     match (of_protocol, field) {
         (false, _) => Some(false),
-        (true, "protocol") => Some(protocol(right)? == packet.protocol),
+        (true, "protocol" | "nexthdr") => Some(protocol(right)? == packet.protocol),
         (true, "saddr") => address(right, packet.from),
         (true, "daddr") => address(right, packet.to),
         (true, "dport") => packet.port.map_or(Some(false), |port| number(right, port)),
@@ -259,16 +263,15 @@ fn payload(header: &str, field: &str, right: &Value, packet: &Packet) -> Answer 
     }
 }
 
-fn address(right: &Value, address: Ipv4Addr) -> Answer {
-    let parse = |value: &Value| value.as_str()?.parse::<Ipv4Addr>().ok();
+fn address(right: &Value, address: IpAddr) -> Answer {
+    let parse = |value: &Value| value.as_str()?.parse::<IpAddr>().ok();
     if let Some(range) = right["range"].as_array() {
         let (from, to) = (parse(range.first()?)?, parse(range.get(1)?)?);
         return Some((from..=to).contains(&address));
     }
     if right["prefix"].is_object() {
         let (network, length) = (parse(&right["prefix"]["addr"])?, right["prefix"]["len"].as_u64()?);
-        let mask = u32::MAX.checked_shl(32 - u32::try_from(length).ok()?).unwrap_or(0);
-        return Some(u32::from(network) & mask == u32::from(address) & mask);
+        return Some(IpNet::new(network, u8::try_from(length).ok()?).ok()?.contains(&address));
     }
     Some(parse(right)? == address)
 }
@@ -288,8 +291,8 @@ mod tests {
     use super::*;
 
     fn packet(protocol: u8, port: Option<u16>) -> Packet {
-        let from = Ipv4Addr::new(192, 168, 0, 31);
-        Packet { interface: "eth0".to_owned(), from, to: Ipv4Addr::new(192, 168, 0, 30), protocol, port }
+        let (from, to) = ([192, 168, 0, 31].into(), [192, 168, 0, 30].into());
+        Packet { interface: "eth0".to_owned(), from, to, protocol, port }
     }
 
     fn ruleset(policy: &str, rules: Vec<Value>) -> Value {

@@ -1,13 +1,13 @@
 //! A packet that this machine has to let in, and what became of it. [core]
 
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 
 /// The first packet of something that has to come in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Packet {
     pub(crate) interface: String,
-    pub(crate) from: Ipv4Addr,
-    pub(crate) to: Ipv4Addr,
+    pub(crate) from: IpAddr,
+    pub(crate) to: IpAddr,
     /// IANA's number: 6 TCP, 17 UDP, 112 VRRP.
     pub(crate) protocol: u8,
     /// `None`: the protocol has none.

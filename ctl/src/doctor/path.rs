@@ -1,8 +1,9 @@
 //! The way that answers take, and who answers for the VIPs as a client of their network sees it.
 
-use std::net::{Ipv4Addr, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, UdpSocket};
 use std::time::Duration;
 
+use ipnet::IpNet;
 use serde_json::Value;
 
 use super::site::Site;
@@ -70,30 +71,37 @@ fn reverse_filter(site: &Site, found: &mut Findings) {
         if of("rp_filter", interface).max(of("rp_filter", "all")) == 1 {
             found.note("sysctls", &Message::ReverseFilter(interface.to_owned(), (*other).to_owned()));
         }
-        let network =
-            |name: &str| site.addresses.iter().find(|held| held.interface == name).map(|held| prefix(held.address));
+        let network = |name: &str| {
+            site.addresses
+                .iter()
+                .find(|held| held.interface == name && held.address.is_ipv4())
+                .map(|held| prefix(held.address))
+        };
         if network(interface) == network(other) && of("arp_ignore", "all").max(of("arp_ignore", interface)) == 0 {
             found.wrong("sysctls", &Message::ArpFlux(interface.to_owned(), (*other).to_owned()));
         }
     }
 }
 
-fn prefix(address: Ipv4Addr) -> u32 {
-    u32::from(address) & 0xffff_ff00
+/// As wide as networks of machines are: prefixes are not read here.
+fn prefix(address: IpAddr) -> Option<IpNet> {
+    let length = if address.is_ipv4() { 24 } else { 64 };
+    IpNet::new(address, length).ok().map(|network| network.trunc())
 }
 
 /// Who answers for the other nodes and for the VIPs that are not here: what their clients find.
 fn arp(site: &Site, found: &mut Findings) {
-    let is_here = |address: Ipv4Addr| site.addresses.iter().any(|held| held.address == address);
-    let near: Vec<u32> = site.addresses.iter().map(|held| prefix(held.address)).collect();
-    let away: Vec<Ipv4Addr> = site.config.vips.iter().map(|vip| vip.address).filter(|vip| !is_here(*vip)).collect();
+    let is_here = |address: IpAddr| site.addresses.iter().any(|held| held.address == address);
+    let near: Vec<Option<IpNet>> = site.addresses.iter().map(|held| prefix(held.address)).collect();
+    let away: Vec<IpAddr> = site.config.vips.iter().map(|vip| vip.address).filter(|vip| !is_here(*vip)).collect();
     let peers: Vec<_> = site.others().filter(|peer| near.contains(&prefix(peer.address))).collect();
     for address in peers.iter().map(|peer| peer.address).chain(away.iter().copied()) {
-        let Ok(socket) = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)) else { return };
+        let any = if address.is_ipv4() { IpAddr::from(Ipv4Addr::UNSPECIFIED) } else { Ipv6Addr::UNSPECIFIED.into() };
+        let Ok(socket) = UdpSocket::bind((any, 0)) else { return };
         let _asked = socket.send_to(&[0], (address, DISCARD));
     }
     std::thread::sleep(ANSWERS_WITHIN);
-    let table = program::json("ip", &["-j", "-4", "neigh", "show"]).unwrap_or_default();
+    let table = program::json("ip", &["-j", "neigh", "show"]).unwrap_or_default();
     for peer in &peers {
         if hardware(&table, peer.address).is_none() {
             found.wrong("arp", &Message::PeerSilent(peer.name.to_string(), peer.address.to_string()));
@@ -114,7 +122,7 @@ fn arp(site: &Site, found: &mut Findings) {
 }
 
 /// The hardware address of a neighbour that has answered.
-fn hardware(table: &Value, address: Ipv4Addr) -> Option<&str> {
+fn hardware(table: &Value, address: IpAddr) -> Option<&str> {
     let address = address.to_string();
     let entry = table.as_array()?.iter().find(|entry| entry["dst"] == address.as_str())?;
     let failed = entry["state"].as_array().is_some_and(|states| states.iter().any(|state| state == "FAILED"));
@@ -138,7 +146,7 @@ mod tests {
     fn a_neighbour_that_did_not_answer_has_no_hardware_address() {
         let table = json!([{"dst": "192.168.0.31", "lladdr": "02:00:00:00:00:31", "state": ["REACHABLE"]},
             {"dst": "192.168.0.32", "lladdr": "02:00:00:00:00:99", "state": ["FAILED"]}, {"dst": "192.168.0.33", "state": ["INCOMPLETE"]}]);
-        let of = |last| hardware(&table, Ipv4Addr::new(192, 168, 0, last));
+        let of = |last| hardware(&table, IpAddr::from([192, 168, 0, last]));
         assert_eq!((of(31), of(32), of(33), of(34)), (Some("02:00:00:00:00:31"), None, None, None));
     }
 }

@@ -47,7 +47,9 @@ pub(super) fn examine(site: &Site, found: &mut Findings) {
 
 impl Listening<'_> {
     fn clashes_with(&self, address: &str) -> bool {
-        matches!(self.address, "0.0.0.0" | "*" | "[::]") || self.address == address
+        let bare = self.address.trim_start_matches('[').trim_end_matches(']');
+        // One of IPv6 for every address is one of IPv4 too, unless it says otherwise; ss then shows a star.
+        matches!(bare, "*" | "::") || (bare == "0.0.0.0" && !address.contains(':')) || bare == address
     }
 }
 

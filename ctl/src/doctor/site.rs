@@ -1,6 +1,6 @@
 //! What the configuration means on this machine: which node it is, and on which interface each VIP lives.
 
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 use std::path::Path;
 
 use fmc_config::model::Config;
@@ -21,7 +21,7 @@ pub(super) struct Site {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Held {
     pub(super) interface: String,
-    pub(super) address: Ipv4Addr,
+    pub(super) address: IpAddr,
     /// It carries the mark of fmc-lb.
     pub(super) is_ours: bool,
     /// It has no end: nobody renews it.
@@ -45,7 +45,7 @@ impl Site {
                 Ok(config) => config,
             },
         };
-        let addresses = program::json("ip", &["-j", "-4", "address"]).map(|listed| held(&listed)).unwrap_or_default();
+        let addresses = program::json("ip", &["-j", "address"]).map(|listed| held(&listed)).unwrap_or_default();
         let is_here = |node: &&Node| addresses.iter().any(|held| node.owns(held.address));
         let Some(node) = config.nodes.iter().find(is_here).cloned() else {
             let known: Vec<String> = config.nodes.iter().map(|node| node.address.to_string()).collect();
@@ -84,7 +84,10 @@ impl Site {
     }
 }
 
-/// From `ip -j -4 address`.
+/// The longest lifetime of an address of ours, which is renewed all the time; IPv6 has no label that could say whose it is.
+const LEASE_SECONDS: u64 = 2;
+
+/// From `ip -j address`.
 fn held(listed: &Value) -> Vec<Held> {
     let links = listed.as_array().map(Vec::as_slice).unwrap_or_default();
     let of_link = |link: &Value| {
@@ -93,7 +96,10 @@ fn held(listed: &Value) -> Vec<Held> {
             Some(Held {
                 interface: interface.clone(),
                 address: one["local"].as_str()?.parse().ok()?,
-                is_ours: one["label"].as_str().is_some_and(|label| label.ends_with(":fmc")),
+                is_ours: match one["label"].as_str() {
+                    Some(label) => label.ends_with(":fmc"),
+                    None => one["valid_life_time"].as_u64().is_some_and(|seconds| seconds <= LEASE_SECONDS),
+                },
                 forever: one["valid_life_time"].as_u64().is_none_or(|seconds| seconds == u64::from(u32::MAX)),
             })
         };
@@ -111,8 +117,19 @@ mod tests {
         let listed = serde_json::json!([{"ifname": "eth0", "addr_info": [
             {"local": "192.168.0.30", "label": "eth0", "valid_life_time": 4_294_967_295_u64},
             {"local": "192.168.0.32", "label": "eth0:fmc", "valid_life_time": 1},
+            {"local": "fd00::30", "valid_life_time": 4_294_967_295_u64},
+            {"local": "fd00::31", "valid_life_time": 86_400},
+            {"local": "fd00::32", "valid_life_time": 1},
         ]}]);
-        let of = |held: &Held| (held.address.octets()[3], held.is_ours, held.forever);
-        assert_eq!(held(&listed).iter().map(of).collect::<Vec<_>>(), [(30, false, true), (32, true, false)]);
+        let of = |held: &Held| (held.address.to_string(), held.is_ours, held.forever);
+        let expected = [
+            ("192.168.0.30", false, true),
+            ("192.168.0.32", true, false),
+            ("fd00::30", false, true),
+            ("fd00::31", false, false),
+            ("fd00::32", true, false),
+        ];
+        let expected = expected.map(|(address, is_ours, forever)| (address.to_owned(), is_ours, forever));
+        assert_eq!(held(&listed).iter().map(of).collect::<Vec<_>>(), expected);
     }
 }

@@ -27,21 +27,23 @@ pub(super) fn examine(site: &Site, found: &mut Findings) {
         Ok(heard) => heard,
         Err(error) => return found.note("virtual-routers", &Message::VirtualRoutersUnheard(error.to_string())),
     };
-    let is_node = |source: Ipv4Addr| site.config.nodes.iter().any(|node| node.owns(source));
+    let is_node = |source: Ipv4Addr| site.config.nodes.iter().any(|node| node.owns(source.into()));
+    // Over IPv6 routers speak from their link-local addresses, which do not tell whose they are.
+    let electing = || site.config.vips.iter().filter(|vip| vip.follows.is_none() && vip.address.is_ipv4());
     let mut any = false;
-    for vip in &site.config.vips {
+    for vip in electing() {
         let id = vip.virtual_router_id.get();
         for (source, _) in heard.iter().filter(|(source, other)| *other == id && !is_node(*source)) {
             any = true;
             let used: BTreeSet<u8> = heard.iter().map(|(_, id)| *id).collect();
-            let ours = site.config.vips.iter().map(|vip| vip.virtual_router_id.get());
+            let ours = electing().map(|vip| vip.virtual_router_id.get());
             let free = free(&used.into_iter().chain(ours).collect()).to_string();
             let taken = Message::VirtualRouterTaken(id.to_string(), source.to_string(), vip.name.to_string(), free);
             found.wrong("virtual-routers", &taken);
         }
     }
     if !any {
-        let ids: Vec<String> = site.config.vips.iter().map(|vip| vip.virtual_router_id.get().to_string()).collect();
+        let ids: Vec<String> = electing().map(|vip| vip.virtual_router_id.get().to_string()).collect();
         let seconds = LISTENS.as_secs().to_string();
         found.good("virtual-routers", &Message::VirtualRoutersFree(seconds, ids.join(", ")));
     }

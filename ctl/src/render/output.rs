@@ -27,6 +27,11 @@ impl Output {
         Self { json, answers: Paint::on(&io::stdout()), notes: Paint::on(&io::stderr()) }
     }
 
+    /// Whether a script reads it.
+    pub(crate) fn is_json(&self) -> bool {
+        self.json
+    }
+
     /// Prints the answer, as JSON or as `text` has it.
     pub(crate) fn answer<T: Serialize>(&mut self, answer: &T, text: fn(&T, Paint) -> String) -> anyhow::Result<()> {
         if self.json {
@@ -97,7 +102,7 @@ fn print(text: &str) -> anyhow::Result<()> {
 }
 
 impl Paint {
-    fn on(stream: &impl IsTerminal) -> Self {
+    pub(crate) fn on(stream: &impl IsTerminal) -> Self {
         Self::new(stream.is_terminal(), |name| std::env::var_os(name))
     }
 }

@@ -15,6 +15,16 @@ impl Paint {
         Self { on: terminal && !unwanted && !dumb }
     }
 
+    /// No colour at all.
+    pub(crate) const fn plain() -> Self {
+        Self { on: false }
+    }
+
+    /// For those who colour in another way.
+    pub(crate) const fn is_on(self) -> bool {
+        self.on
+    }
+
     pub(crate) fn good(self, text: &str) -> String {
         self.sgr("32", text)
     }

@@ -13,7 +13,11 @@ pub(crate) fn write(list: &VipList, paint: Paint) -> String {
 
 fn paragraph(vip: &VipStatus, list: &VipList, paint: Paint) -> String {
     let title = format!("{} {}", vip.name, vip.address);
-    let head = format!("{}, virtual router {} on {}\n", paint.strong(&title), vip.virtual_router_id, vip.interface);
+    let elected = match &vip.follows {
+        Some(leader) => format!("follows {leader}"),
+        None => format!("virtual router {}", vip.virtual_router_id),
+    };
+    let head = format!("{}, {elected} on {}\n", paint.strong(&title), vip.interface);
     let mut lines =
         vec![("owner".to_owned(), owner(&vip.owner, paint)), (list.node.to_string(), here(vip, list, paint))];
     lines.extend(peers(vip, paint));

@@ -51,6 +51,7 @@ fn every_view_is_shown_as_its_golden_file_has_it() {
         ("report last", "/v1/failovers", "report_last"),
         ("report last web", "/v1/failovers", "report_web"),
         ("report last", "/v1/failovers", "report_none"),
+        ("report observed", "/v1/observed", "report_observed"),
         ("kill 17", "/v1/kill", "kill"),
         ("weight masters/master2 0", "/v1/weight", "weight"),
     ] {
