@@ -14,6 +14,7 @@ use fmc_tests::exchange::{Target, fetch};
 use fmc_tests::figure::figure;
 use fmc_tests::lab::Lab;
 use fmc_tests::load::Load;
+use fmc_tests::openssl;
 use fmc_tests::ownership::Ownership;
 use fmc_tests::pair::{API, NODES, WEB};
 use fmc_tests::peer::Peer;
@@ -94,6 +95,58 @@ fn haproxy_and_ours_from_the_same_file_give_each_connection_to_the_same_server()
         BTreeMap::from([("worker1", 12), ("worker2", 6), ("worker3", 6)].map(|(name, n)| (name.to_owned(), n)))
     );
     assert!(all[&8082].keys().eq(["nobody"]) && after[&8080].keys().eq(["worker3"]), "{theirs:?}");
+}
+
+/// Who answers each kind of client, by the names in its certificate.
+fn by_name(lab: &Lab) -> Vec<String> {
+    let clients = [
+        &["-servername", "grafana.lab"][..],
+        &["-servername", "GRAFANA.lab", "-tls1_2"],
+        &["-servername", "x.apps.lab"],
+        &["-servername", "x.y.apps.lab"],
+        &["-servername", "apps.lab"],
+        &["-servername", "xapps.lab"],
+        &["-noservername"],
+        &["-servername", "grafana.lab", "-alpn", "acme-tls/1"],
+        &["-servername", "grafana.lab", "-bind", "192.168.0.51"],
+        &["-servername", "other.lab", "-bind", "192.168.0.51"],
+    ];
+    let at = format!("{WEB}:8443");
+    let answers = || clients.map(|words| openssl::subject(lab, &at, words)).to_vec();
+    eventually("every service answers", Duration::from_secs(8), || answers().iter().all(|names| !names.is_empty()));
+    answers()
+}
+
+#[test]
+fn haproxy_and_ours_from_the_same_file_choose_the_same_backend_by_name_protocol_and_network() {
+    let lab = Lab::flatcar_micro_cloud();
+    let authority = Authority::new();
+    let _services = [
+        ("worker1", "10.17.4.24:9443", "acme.lab"),
+        ("worker2", "10.17.4.25:8443", "grafana.lab"),
+        ("worker3", "10.17.4.26:8443", "*.apps.lab"),
+        ("worker1", "10.17.4.24:8443", "others.lab"),
+    ]
+    .map(|(machine, at, name)| openssl::serve(&lab, &authority, machine, at, name));
+    lab.client().expect("ip", &["address", "add", "192.168.0.51/24", "dev", "eth0"]);
+    let file = lab.write("haproxy.cfg", include_str!("../peers/haproxy-names.cfg"));
+    let node = lab.machine(NODES[0]);
+    node.expect("ip", &["address", "add", "192.168.0.33/32", "dev", "eth0"]);
+    let spawn =
+        Spawn::new("haproxy", lab.path("haproxy.log")).args(["-db", "-f", file.to_str().expect("a name of ours")]);
+    let haproxy = node.spawn(spawn);
+    let theirs = by_name(&lab);
+    drop(haproxy);
+    node.expect("ip", &["address", "delete", "192.168.0.33/32", "dev", "eth0"]);
+
+    let words = ["--balancer", "loadbalancer1=192.168.0.30", "--vip", "web=192.168.0.33"];
+    let configuration = imported(&lab, &[&file], &words);
+    let ours = Balancer::start(&lab, NODES[0], &configuration);
+    ours.wait_until_up();
+    assert_eq!(by_name(&lab), theirs, "left ours, right HAProxy's; from\n{}", configuration.text());
+    let told =
+        ["grafana", "apps.lab", "others", "acme"].map(|name| theirs.iter().filter(|who| who.contains(name)).count());
+    assert_eq!(told, [2, 4, 3, 1], "{theirs:?}");
 }
 
 /// `fmc-lbctl apply` of the same file with the right to take over.

@@ -18,6 +18,12 @@ use nix::sys::signal::Signal;
 /// What both speak.
 struct Spoken {
     name: &'static str,
+    /// The lab has addresses of IPv6.
+    over_ipv6: bool,
+    /// Of the API and of the Web.
+    addresses: [&'static str; 2],
+    /// Of the Web.
+    virtual_router_id: u8,
     configuration: fn(&Lab) -> Configuration,
     keepalived: Speaks,
     /// Longer than the down interval (3 adverts and the skew).
@@ -29,6 +35,9 @@ struct Spoken {
 fn version_3() -> Spoken {
     Spoken {
         name: "VRRPv3, 100 ms",
+        over_ipv6: false,
+        addresses: [API, WEB],
+        virtual_router_id: 33,
         configuration: |_| Configuration::flatcar_micro_cloud(),
         keepalived: Speaks::Version3,
         long: Duration::from_secs(2),
@@ -54,28 +63,67 @@ fn version_2() -> Spoken {
         keepalived: Speaks::Version2,
         long: Duration::from_secs(5),
         skew: Duration::from_secs(2),
+        ..version_3()
+    }
+}
+
+/// The elected ones of IPv6; the API with a link-local address first, as RFC 9568 has it, the Web without.
+fn over_ipv6() -> Spoken {
+    const LINK_LOCAL: &str =
+        "[vips.api-link]\naddress = \"fe80::32\"\ninterface = \"eth0\"\n\n[vips.api]\nfollows = \"api-link\"\n";
+    Spoken {
+        name: "VRRPv3, 100 ms, IPv6",
+        over_ipv6: true,
+        addresses: ["fd00::32", "fd00::33"],
+        virtual_router_id: 0x33,
+        configuration: |_| {
+            Configuration::flatcar_micro_cloud()
+                .replace("[vips.api]\n", LINK_LOCAL)
+                .replace("192.168.0.32", "fd00::32")
+                .replace("192.168.0.33", "fd00::33")
+                .replace("\"192.168.0.0/24\"", "\"fd00::/16\"")
+        },
+        keepalived: Speaks::Version3OverIpv6,
+        ..version_3()
+    }
+}
+
+/// The lab of what is spoken.
+fn lab_of(spoken: &Spoken) -> Lab {
+    let lab = Lab::flatcar_micro_cloud();
+    if spoken.over_ipv6 {
+        lab.speak_ipv6();
+    }
+    lab
+}
+
+/// What a reboot would take away.
+fn forget(lab: &Lab, addresses: [&str; 2]) {
+    for address in addresses.iter().chain(["fe80::32"].iter().filter(|_| addresses[0].contains(':'))) {
+        lab.machine(NODES[0]).expect("ip", &["address", "flush", "dev", "eth0", "to", address]);
     }
 }
 
 fn keepalived_stays_backup_and_takes_over_when_we_resign(spoken: &Spoken) {
-    let Spoken { name, configuration, keepalived, long, skew } = spoken;
-    let lab = Lab::flatcar_micro_cloud();
+    let Spoken { name, configuration, keepalived, long, skew, addresses, .. } = spoken;
+    let [api, web] = *addresses;
+    let lab = lab_of(spoken);
     let _masters = Server::masters(&lab, &Authority::new());
     let _workers = Server::workers(&lab);
     let ownership = Ownership::watch(&lab, &NODES);
     let mut ours = Balancer::start(&lab, NODES[0], &configuration(&lab));
     ours.wait_until_ready();
-    ownership.wait_for(NODES[0], WEB, *long);
+    ownership.wait_for(NODES[0], web, *long);
     let peer = Peer::keepalived(&lab, NODES[1], *keepalived, 100);
     std::thread::sleep(*long);
-    for address in [API, WEB] {
+    for address in [api, web] {
         assert_eq!(ownership.holders(address), [NODES[0]], "Keepalived does not hear us:\n{}", peer.log());
         assert_eq!(ownership.claims(address), 1, "an address moved");
     }
 
     let stopped = ours.signal(Role::Supervisor, Signal::SIGTERM);
     assert!(ours.wait(Duration::from_secs(12)).success());
-    for address in [API, WEB] {
+    for address in [api, web] {
         let taken = ownership.changed_within(stopped, NODES[1], address, true, *long);
         figure(&format!("{name}: we stop: Keepalived owns {address} after"), taken);
         assert!(taken < *skew, "our resignation was not heard: {taken:?}");
@@ -83,34 +131,35 @@ fn keepalived_stays_backup_and_takes_over_when_we_resign(spoken: &Spoken) {
 }
 
 fn we_obey_a_better_keepalived_and_take_over_when_it_dies_or_resigns(spoken: &Spoken) {
-    let Spoken { name, configuration, keepalived, long, skew } = spoken;
-    let lab = Lab::flatcar_micro_cloud();
+    let Spoken { name, configuration, keepalived, long, skew, addresses, virtual_router_id, .. } = spoken;
+    let [_, web] = *addresses;
+    let lab = lab_of(spoken);
     let _masters = Server::masters(&lab, &Authority::new());
     let _workers = Server::workers(&lab);
     let ownership = Ownership::watch(&lab, &NODES);
     let capture = Capture::start(&lab, "br0");
     let peer = Peer::keepalived(&lab, NODES[0], *keepalived, 255);
-    ownership.wait_for(NODES[0], WEB, Duration::from_secs(5));
+    ownership.wait_for(NODES[0], web, Duration::from_secs(5));
     let ours = Balancer::start(&lab, NODES[1], &configuration(&lab));
     ours.wait_until_ready();
     std::thread::sleep(*long);
-    assert_eq!(ownership.holders(WEB), [NODES[0]], "we claim beside a better owner");
-    let node2 = lab.address(NODES[1]);
-    assert!(
-        capture.adverts_since(Instant::now() - *long, 33).iter().all(|(_, source, _)| *source != node2),
-        "a Backup is silent"
-    );
+    assert_eq!(ownership.holders(web), [NODES[0]], "we claim beside a better owner");
+    let adverts = capture.adverts_since(Instant::now() - *long, *virtual_router_id);
+    let theirs = adverts.first().expect("Keepalived advertises").1;
+    assert!(adverts.iter().all(|(_, source, _)| *source == theirs), "a Backup is silent");
+    let status = ours.expect_ctl(&["status"]);
+    assert!(!status.contains("advertises"), "it is told to be configured otherwise:\n{status}");
 
     let died = peer.kill(Program::Keepalived);
-    let taken = ownership.changed_within(died, NODES[1], WEB, true, *long);
+    let taken = ownership.changed_within(died, NODES[1], web, true, *long);
     figure(&format!("{name}: Keepalived is killed: we own after"), taken);
     drop(peer);
-    lab.machine(NODES[0]).expect("ip", &["address", "flush", "dev", "eth0", "to", "192.168.0.32/31"]);
+    forget(&lab, *addresses);
 
     let peer = Peer::keepalived(&lab, NODES[0], *keepalived, 255);
-    ownership.wait_for(NODES[0], WEB, Duration::from_secs(5));
+    ownership.wait_for(NODES[0], web, Duration::from_secs(5));
     let stopped = peer.stop_keepalived();
-    let taken = ownership.changed_within(stopped, NODES[1], WEB, true, *long);
+    let taken = ownership.changed_within(stopped, NODES[1], web, true, *long);
     figure(&format!("{name}: Keepalived is stopped: we own after"), taken);
     assert!(taken < *skew, "its resignation was not heard: {taken:?}");
 }
@@ -137,6 +186,18 @@ fn keepalived_of_version_2_stays_backup_and_takes_over_when_we_resign() {
 #[test]
 fn we_obey_a_better_keepalived_of_version_2_and_take_over_when_it_dies_or_resigns() {
     we_obey_a_better_keepalived_and_take_over_when_it_dies_or_resigns(&version_2());
+}
+
+/// Proves V-08, V-17, V-58, V-70.
+#[test]
+fn keepalived_over_ipv6_stays_backup_and_takes_over_when_we_resign() {
+    keepalived_stays_backup_and_takes_over_when_we_resign(&over_ipv6());
+}
+
+/// Proves V-08, V-17, V-58, V-73.
+#[test]
+fn we_obey_a_better_keepalived_over_ipv6_and_take_over_when_it_dies_or_resigns() {
+    we_obey_a_better_keepalived_and_take_over_when_it_dies_or_resigns(&over_ipv6());
 }
 
 /// Proves V-102+.

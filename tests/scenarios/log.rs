@@ -1,4 +1,4 @@
-//! Log lines: each a value of JSON where that is asked for, a flood of them sampled and said, a move of an address one line.
+//! Log lines: those of a connection that lasts, each a value of JSON where that is asked for, a flood of them sampled and said, a move of an address one line.
 
 use std::time::Duration;
 
@@ -12,6 +12,7 @@ use fmc_tests::lab::Lab;
 use fmc_tests::load::Load;
 use fmc_tests::pair::NODES;
 use fmc_tests::server::Server;
+use fmc_tests::stream::Streams;
 use serde_json::Value;
 
 /// Far more than the lines of one kind that a second may have, 200.
@@ -58,12 +59,58 @@ fn a_move_of_an_address_is_one_line() {
     assert_eq!(taken(), 1, "{}", balancer.log());
 }
 
+#[test]
+fn a_connection_that_lasts_is_in_the_log_while_it_does_with_what_tcp_knows_of_both_its_sides() {
+    let lab = Lab::flatcar_micro_cloud();
+    let _masters = Server::masters(&lab, &Authority::new());
+    let _workers = Server::workers(&lab);
+    let each_second = "backend = \"workers\"\nrecord_every = \"1s\"";
+    let configuration =
+        Configuration::flatcar_micro_cloud().with_streams().replace("backend = \"workers\"", each_second);
+    let json = ["env", "FMC_LOG_FORMAT=json"];
+    let balancer = Balancer::start_wrapped(&lab, NODES[0], NODES[0], &configuration, &json);
+    balancer.wait_until_ready();
+    let owns = || balancer.log().contains("Active 192.168.0.33");
+    eventually("it owns the address", Duration::from_secs(5), owns);
+    let streams = Streams::open(lab.client(), "192.168.0.33:7", 1, Duration::from_millis(50));
+    let lasts = |since: usize, check: &dyn Fn(&Value) -> bool| {
+        let all = values(&balancer, "connection lasts");
+        all.iter().skip(since).any(|line| check(&line["fields"]))
+    };
+    let whole = |fields: &Value| {
+        let [rtt, byte] = ["client_rtt_ms", "first_byte_ms"].map(|field| fields[field].as_f64());
+        rtt.is_some_and(|rtt| rtt > 0.0) && byte.is_some_and(|byte| byte > 0.0) && fields["server_retransmits"] == 0
+    };
+    eventually("a line of each second", Duration::from_secs(4), || lasts(1, &whole));
+
+    let router = lab.hypervisor();
+    router.expect("nft", &["add", "table", "ip", "loss"]);
+    router.expect("nft", &["add", "chain", "ip", "loss", "way", "{ type filter hook forward priority 0; }"]);
+    router.expect(
+        "nft",
+        &["add", "rule", "ip", "loss", "way", "ip", "daddr", "10.17.4.0/24", "tcp", "dport", "7", "drop"],
+    );
+    std::thread::sleep(Duration::from_millis(700));
+    router.expect("nft", &["delete", "table", "ip", "loss"]);
+    let lost = |fields: &Value| fields["server_retransmits"].as_u64() > Some(0) && fields["client_retransmits"] == 0;
+    eventually("the side that lost segments is known", Duration::from_secs(4), || lasts(0, &lost));
+
+    let ends = streams.close();
+    assert!(ends.iter().all(|end| end.cut.is_none()), "{ends:?}");
+    let ended = || values(&balancer, "connection ended").iter().any(|line| lost(&line["fields"]));
+    eventually("the line at its end has it too", Duration::from_secs(3), ended);
+}
+
 /// The lines of connections that ended.
 fn lines(balancer: &Balancer<'_>) -> Vec<Value> {
+    values(balancer, "connection ended")
+}
+
+fn values(balancer: &Balancer<'_>, message: &str) -> Vec<Value> {
     let log = balancer.log();
     let values =
         log.lines().map(|line| serde_json::from_str::<Value>(line).unwrap_or_else(|error| panic!("{line}: {error}")));
-    values.filter(|line| line["fields"]["message"] == "connection ended").collect()
+    values.filter(|line| line["fields"]["message"] == message).collect()
 }
 
 fn left_out(line: &Value) -> usize {

@@ -20,14 +20,16 @@ const FROM_ELSEWHERE: &str = "http://192.168.0.30:9109/metrics";
 const PROMETHEUS_MAY: &str = "[admin]\nlisten = [\"127.0.0.1:9109\", \"node:9109\"]\nallow = [\"10.17.4.24/32\"]\n";
 
 /// Every key that a label may have; each one's values come from the configuration or from a list of words in the code.
-const LABELS: [&str; 17] = [
+const LABELS: [&str; 19] = [
     "address",
     "backend",
     "direction",
     "ended_by",
     "error",
     "failure",
+    "family",
     "frontend",
+    "hello",
     "interface",
     "le",
     "node",

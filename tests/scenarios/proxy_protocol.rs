@@ -52,6 +52,7 @@ fn nginx_reads_the_clients_address_from_the_proxy_header() {
         .write("nginx.conf", &include_str!("../peers/nginx.conf").replace("@DIRECTORY@", &directory.to_string_lossy()));
     let nginx = Spawn::new("nginx", lab.path("nginx.log")).args(["-c"]).args([&file]);
     let nginx = lab.machine("worker1").spawn(nginx);
+    await_listener(&lab);
     let _pair = Pair::start(&lab, &Configuration::flatcar_micro_cloud().with(BEHIND_NGINX));
 
     let seen = || lab.client().run(|| ask(VIP).unwrap_or_default());
@@ -68,6 +69,7 @@ fn a_trusted_haproxy_says_who_the_client_is_and_nobody_else_may() {
     let _workers = Server::workers(&lab);
     let back = lab.write("proxy-back.cfg", include_str!("../peers/proxy-back.cfg"));
     let back = lab.machine("worker1").spawn(haproxy(&lab, "back", &back));
+    await_listener(&lab);
     let pair = Pair::start(&lab, &Configuration::flatcar_micro_cloud().with(BETWEEN_PROXIES));
     let front = lab.write("proxy-front.cfg", include_str!("../peers/proxy-front.cfg"));
     let front = lab.hypervisor().spawn(haproxy(&lab, "front", &front));
@@ -102,6 +104,12 @@ fn a_trusted_haproxy_says_who_the_client_is_and_nobody_else_may() {
     let line = log.lines().rfind(|line| line.contains("client=192.168.0.50:") && line.contains("via=192.168.0.40:"));
     let line = line.unwrap_or_else(|| panic!("no line names the proxy that a connection came through:\n{log}"));
     assert!(line.contains("backend=told"), "{line}");
+}
+
+/// A balancer that starts before its one server listens is unfit, and the other balancer then takes the VIP.
+fn await_listener(lab: &Lab) {
+    let accepts = || lab.machine("worker1").run(|| TcpStream::connect("10.17.4.24:8080").is_ok());
+    eventually("the server on worker1 listens", Duration::from_secs(5), accepts);
 }
 
 fn haproxy(lab: &Lab, name: &str, file: &std::path::Path) -> Spawn {

@@ -1,6 +1,6 @@
 //! The configuration changes under traffic: nobody is lost, nothing moves that need not, and a bad file changes nothing.
 
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use fmc_tests::balancer::{Balancer, Role};
@@ -275,7 +275,7 @@ fn serves(lab: &Lab, address: &str) -> bool {
 
 /// The times between the owner's advertisements.
 fn silences(capture: &Capture, since: Instant) -> Vec<Duration> {
-    let owner: Ipv4Addr = "192.168.0.30".parse().expect("an address");
+    let owner: IpAddr = "192.168.0.30".parse().expect("an address");
     let adverts = capture.adverts_since(since, 33).into_iter().filter(|(_, source, _)| *source == owner);
     let moments: Vec<Instant> = adverts.map(|(at, ..)| at).collect();
     assert!(moments.len() > 10, "{} advertisements", moments.len());

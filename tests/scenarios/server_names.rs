@@ -11,8 +11,8 @@ use fmc_tests::eventually::eventually;
 use fmc_tests::exchange::{Target, fetch};
 use fmc_tests::lab::Lab;
 use fmc_tests::link::ip_batch;
+use fmc_tests::openssl;
 use fmc_tests::pair::Pair;
-use fmc_tests::process::{Process, Spawn};
 use fmc_tests::server::Server;
 use rustls::pki_types::ServerName;
 
@@ -52,7 +52,7 @@ fn each_name_reaches_its_own_servers_and_what_names_nobody_the_default() {
     let authority = Authority::new();
     let _masters = Server::masters(&lab, &authority);
     let _workers = Server::workers(&lab);
-    let mut services = SERVICES.map(|(machine, at, name)| serve(&lab, &authority, machine, at, name));
+    let mut services = SERVICES.map(|(machine, at, name)| openssl::serve(&lab, &authority, machine, at, name));
     let web = "profile = \"traefik-web\"\nroutes = [{ server_names = [\"grafana.lab\"], backend = \"grafana\" }]\n";
     let configuration = Configuration::flatcar_micro_cloud().replace("profile = \"traefik-web\"\n", web).with(ROUTES);
     let pair = Pair::start(&lab, &configuration);
@@ -87,7 +87,7 @@ fn each_name_reaches_its_own_servers_and_what_names_nobody_the_default() {
         if words.contains(&"-bind") {
             ip_batch(Some(lab.client()), &["address add 192.168.0.51/24 dev eth0".to_owned()]);
         }
-        let subject = openssl(&lab, words);
+        let subject = openssl::subject(&lab, VIP, words);
         assert!(subject.contains(expected), "openssl s_client {words:?} was answered by {subject:?}, not {expected}");
     }
 
@@ -131,10 +131,10 @@ fn a_reload_changes_where_a_name_leads_and_the_plan_says_so() {
     let authority = Authority::new();
     let _masters = Server::masters(&lab, &authority);
     let _workers = Server::workers(&lab);
-    let _services = SERVICES.map(|(machine, at, name)| serve(&lab, &authority, machine, at, name));
+    let _services = SERVICES.map(|(machine, at, name)| openssl::serve(&lab, &authority, machine, at, name));
     let configuration = Configuration::flatcar_micro_cloud().with(ROUTES);
     let pair = Pair::start(&lab, &configuration);
-    let subject = || openssl(&lab, &["-servername", "grafana.lab"]);
+    let subject = || openssl::subject(&lab, VIP, &["-servername", "grafana.lab"]);
     eventually("the first handshake", Duration::from_secs(5), || subject().contains("grafana.lab"));
 
     let next = configuration
@@ -147,18 +147,6 @@ fn a_reload_changes_where_a_name_leads_and_the_plan_says_so() {
     pair.first.expect_ctl(&["apply", &file]);
     let answered = subject();
     assert!(answered.contains("*.apps.lab"), "grafana.lab is still answered by {answered:?}");
-}
-
-/// OpenSSL's own server, with a certificate for `name`.
-fn serve(lab: &Lab, authority: &Authority, machine: &str, at: &str, name: &str) -> Process {
-    let file = name.trim_start_matches("*.");
-    let files = authority.sign(lab, file, &[name.to_owned()]);
-    let spawn = Spawn::new("openssl", lab.path(&format!("{file}.log")))
-        .args(["s_server", "-quiet", "-www", "-accept", at, "-alpn", "acme-tls/1,h2", "-cert"])
-        .args([&files.certificate])
-        .args(["-key"])
-        .args([&files.key]);
-    lab.machine(machine).spawn(spawn)
 }
 
 /// A handshake with whoever the balancer sends the client to, who must have a certificate for `name`.
@@ -177,12 +165,4 @@ fn handshake(at: &str, name: &'static str, client: Arc<rustls::ClientConfig>) ->
     rustls::Stream::new(&mut session, &mut stream).read_exact(&mut answer)?;
     assert!(answer.starts_with(b"HTTP/1.0"), "{answer:?}");
     Ok(())
-}
-
-/// The names in the certificate of whoever answers OpenSSL's client.
-fn openssl(lab: &Lab, words: &[&str]) -> String {
-    let client = format!("openssl s_client -connect {VIP} {} </dev/null 2>/dev/null", words.join(" "));
-    let show = "openssl x509 -noout -ext subjectAltName 2>/dev/null";
-    let output = lab.client().output("sh", &["-c", &format!("timeout 5 {client} | {show}")]);
-    String::from_utf8_lossy(&output.stdout).into_owned()
 }

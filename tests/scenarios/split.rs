@@ -1,6 +1,6 @@
 //! The nodes cannot hear each other, and then can again; and the wire carries what is no advert of theirs.
 
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use fmc_tests::capture::Capture;
@@ -83,7 +83,7 @@ fn ten_thousand_junk_adverts_a_second_change_nothing() {
     }
 
     // The owner's own adverts kept their rhythm: none is missing, and the longest silence stays far below the detection time.
-    let owner: Ipv4Addr = "192.168.0.30".parse().expect("an address");
+    let owner: IpAddr = "192.168.0.30".parse().expect("an address");
     let ours: Vec<Instant> = capture
         .adverts_since(started, 33)
         .into_iter()

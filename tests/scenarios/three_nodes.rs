@@ -23,8 +23,7 @@ fn of_three_nodes_one_owns_and_the_next_in_rank_replaces_it_each_time() {
     let _workers = Server::workers(&lab);
     let configuration = Configuration::example("plan-b.toml");
     let ownership = Ownership::watch(&lab, &NODES);
-    let mut nodes = NODES.map(|node| Balancer::start(&lab, node, &configuration));
-    nodes.iter().for_each(Balancer::wait_until_ready);
+    let mut nodes = Balancer::start_in_turn(&lab, NODES, &configuration);
     ownership.wait_for(NODES[0], WEB, Duration::from_secs(8));
     let web = Target::http("10.17.5.30:80");
     wait_until_served(&lab, &web, Duration::from_secs(5));

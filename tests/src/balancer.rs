@@ -43,6 +43,23 @@ impl<'lab> Balancer<'lab> {
         Self::start_instance(lab, node, node, configuration)
     }
 
+    /// Starts one on each of `nodes`, each once the one before it is ready: of two that start at once, whichever the
+    /// machine gives less time comes second, and no election owes it the address.
+    ///
+    /// # Panics
+    /// When one is not ready within 5 s.
+    pub fn start_in_turn<const N: usize>(
+        lab: &'lab Lab,
+        nodes: [&'static str; N],
+        configuration: &Configuration,
+    ) -> [Self; N] {
+        nodes.map(|node| {
+            let balancer = Self::start(lab, node, configuration);
+            balancer.wait_until_ready();
+            balancer
+        })
+    }
+
     /// The same as the instance `name`, with a runtime directory and a log of its own.
     pub fn start_instance(lab: &'lab Lab, node: &'static str, name: &str, configuration: &Configuration) -> Self {
         Self::start_wrapped(lab, node, name, configuration, &[])
@@ -62,6 +79,14 @@ impl<'lab> Balancer<'lab> {
         let spawn = Spawn::new(&words[0], lab.path(&format!("{name}.log"))).args(&words[1..]);
         let process = lab.machine(node).spawn(spawn);
         Self { lab, node, runtime_dir: runtime_dir(lab, name), process }
+    }
+
+    /// Starts `fmc-lb run --observe`.
+    pub fn observe(lab: &'lab Lab, node: &'static str, configuration: &Configuration) -> Self {
+        let words = run_words(lab, node, configuration).into_iter().chain([OsString::from("--observe")]);
+        let words: Vec<OsString> = words.collect();
+        let spawn = Spawn::new(&words[0], lab.path(&format!("{node}.log"))).args(&words[1..]);
+        Self { lab, node, runtime_dir: runtime_dir(lab, node), process: lab.machine(node).spawn(spawn) }
     }
 
     /// Its node's name.

@@ -33,7 +33,7 @@ impl<'lab> Browser<'lab> {
         eventually("chromedriver answers", Duration::from_secs(10), || {
             machine.output("curl", &["-fsS", "-o", "/dev/null", &format!("{DRIVER}/status")]).status.success()
         });
-        // No sandbox: it wants to make namespaces of its own, as root it may not. It meets no page but ours.
+        // The authority of a test is in no store of the browser. No sandbox: it wants to make namespaces of its own, as root it may not. It meets no page but ours.
         let arguments =
             ["--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--hide-scrollbars"];
         let arguments: Vec<String> =
@@ -41,6 +41,7 @@ impl<'lab> Browser<'lab> {
         let wanted = json!({"capabilities": {"alwaysMatch": {
             "browserName": "chrome",
             "goog:loggingPrefs": {"browser": "ALL"},
+            "acceptInsecureCerts": true,
             "goog:chromeOptions": {"args": arguments},
         }}});
         let mut browser = Self { machine, session: String::new(), driver };

@@ -1,6 +1,6 @@
 //! What the machines say on a bridge of the hypervisor, read by decoders that are not ours (pnet).
 
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
@@ -11,6 +11,7 @@ use pnet::packet::arp::{ArpOperations, ArpPacket};
 use pnet::packet::ethernet::{EtherTypes, EthernetPacket};
 use pnet::packet::ip::IpNextHeaderProtocol;
 use pnet::packet::ipv4::Ipv4Packet;
+use pnet::packet::ipv6::Ipv6Packet;
 
 use crate::lab::Lab;
 
@@ -33,8 +34,8 @@ pub enum Said {
         /// 0: the sender gives the address up.
         priority: u8,
         /// As sent.
-        source: Ipv4Addr,
-        /// 255, or the frame was forged from afar (RFC 9568 §5.1.1.3).
+        source: IpAddr,
+        /// Or hop limit; 255, or the frame was forged from afar (RFC 9568 §5.1.1.3).
         ttl: u8,
     },
     /// An ARP frame whose sender and target address are the same (RFC 5227 §1.2).
@@ -82,7 +83,7 @@ impl Capture {
     }
 
     /// The adverts for a VRID since `moment`: time, source and priority.
-    pub fn adverts_since(&self, moment: Instant, vrid: u8) -> Vec<(Instant, Ipv4Addr, u8)> {
+    pub fn adverts_since(&self, moment: Instant, vrid: u8) -> Vec<(Instant, IpAddr, u8)> {
         let advert = |frame: Frame| match frame.said {
             Said::Advert { virtual_router_id, source, priority, .. } if virtual_router_id == vrid => {
                 Some((frame.at, source, priority))
@@ -124,21 +125,29 @@ fn read(tap: &mut Tap, stop: &AtomicBool, frames: &Mutex<Vec<Frame>>) {
 fn decode(bytes: &[u8]) -> Option<Said> {
     let frame = EthernetPacket::new(bytes)?;
     match frame.get_ethertype() {
-        EtherTypes::Ipv4 => decode_advert(&Ipv4Packet::new(frame.payload())?),
+        EtherTypes::Ipv4 => {
+            let packet = Ipv4Packet::new(frame.payload())?;
+            let protocol = packet.get_next_level_protocol();
+            decode_advert(protocol, packet.get_source().into(), packet.get_ttl(), packet.payload())
+        }
+        EtherTypes::Ipv6 => {
+            let packet = Ipv6Packet::new(frame.payload())?;
+            decode_advert(
+                packet.get_next_header(),
+                packet.get_source().into(),
+                packet.get_hop_limit(),
+                packet.payload(),
+            )
+        }
         EtherTypes::Arp => decode_arp(&ArpPacket::new(frame.payload())?),
         _ => None,
     }
 }
 
-fn decode_advert(packet: &Ipv4Packet<'_>) -> Option<Said> {
-    let &[version_and_type, virtual_router_id, priority, ..] = packet.payload() else { return None };
-    (packet.get_next_level_protocol() == VRRP).then(|| Said::Advert {
-        version: version_and_type >> 4,
-        virtual_router_id,
-        priority,
-        source: packet.get_source(),
-        ttl: packet.get_ttl(),
-    })
+fn decode_advert(protocol: IpNextHeaderProtocol, source: IpAddr, ttl: u8, message: &[u8]) -> Option<Said> {
+    let &[version_and_type, virtual_router_id, priority, ..] = message else { return None };
+    let version = version_and_type >> 4;
+    (protocol == VRRP).then_some(Said::Advert { version, virtual_router_id, priority, source, ttl })
 }
 
 fn decode_arp(packet: &ArpPacket<'_>) -> Option<Said> {

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, date_time_ymd};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 
@@ -31,6 +31,8 @@ impl Authority {
     pub fn new() -> Self {
         let mut parameters = CertificateParams::new([]).expect("no names to be wrong");
         parameters.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        // OpenSSL takes a certificate for self-signed whose subject is its issuer, and every name is the same by default.
+        parameters.distinguished_name.push(DnType::CommonName, "authority of a test");
         let key = KeyPair::generate().expect("a key");
         Self { issuer: CertifiedIssuer::self_signed(parameters, key).expect("a self-signed authority") }
     }
@@ -45,7 +47,20 @@ impl Authority {
     /// # Panics
     /// When a name is not one, or the disk refuses.
     pub fn sign(&self, lab: &Lab, server: &str, names: &[String]) -> Certificate {
-        let parameters = CertificateParams::new(names).expect("names of a certificate");
+        self.sign_as(lab, server, CertificateParams::new(names).expect("names of a certificate"))
+    }
+
+    /// The same, of a year that is over.
+    ///
+    /// # Panics
+    /// When a name is not one, or the disk refuses.
+    pub fn sign_expired(&self, lab: &Lab, server: &str, names: &[String]) -> Certificate {
+        let mut parameters = CertificateParams::new(names).expect("names of a certificate");
+        (parameters.not_before, parameters.not_after) = (date_time_ymd(2020, 1, 1), date_time_ymd(2021, 1, 1));
+        self.sign_as(lab, server, parameters)
+    }
+
+    fn sign_as(&self, lab: &Lab, server: &str, parameters: CertificateParams) -> Certificate {
         let key = KeyPair::generate().expect("a key");
         let certificate = parameters.signed_by(&key, &self.issuer).expect("a signature");
         Certificate {

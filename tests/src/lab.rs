@@ -13,7 +13,7 @@ use crate::privilege;
 use crate::process::{Process, Spawn};
 
 /// Frames kept for a failure's dump, first: the election and address resolution.
-const ELECTION: &str = "ip proto 112 or arp or udp port 1112";
+const ELECTION: &str = "ip proto 112 or arp or ip6 proto 112 or icmp6 or udp port 1112";
 /// Second: how connections begin and end.
 const CONNECTIONS: &str = "tcp[tcpflags] & (tcp-syn|tcp-fin|tcp-rst) != 0";
 /// The capture is a ring of two files of this many million bytes; older frames are overwritten.
@@ -57,6 +57,31 @@ impl Lab {
         hypervisor.sysctl("net/ipv4/ip_forward", "1");
         let capture = start_capture(&hypervisor, plan.bridges[0].name, &directory);
         Self { plan, capture, machines, hypervisor, directory }
+    }
+
+    /// The same lab with a second family: 192.168.0.x is fd00::x too, and 10.17.4.x is fd00:4::x, routed by the hypervisor. Addresses are good
+    /// at once: nobody else has them.
+    pub fn speak_ipv6(&self) {
+        let hosts =
+            self.plan.machines().map(|machine| (&self.machines[machine.name], machine.interfaces[0].address, "eth0"));
+        let bridges = self.plan.bridges.iter().map(|bridge| (&self.hypervisor, bridge.address, bridge.name));
+        for (namespace, address, interface) in hosts.chain(bridges) {
+            namespace.sysctl(&format!("net/ipv6/conf/{interface}/accept_dad"), "0");
+            namespace.sysctl(&format!("net/ipv6/conf/{interface}/disable_ipv6"), "0");
+            namespace.sysctl("net/ipv6/conf/lo/disable_ipv6", "0");
+            ip_batch(Some(namespace), &[format!("address add {} dev {interface} nodad", second_family(address))]);
+        }
+        self.hypervisor.sysctl("net/ipv6/conf/all/forwarding", "1");
+        for machine in self.plan.machines() {
+            let gateway = second_family(machine.gateway);
+            ip_batch(Some(&self.machines[machine.name]), &[format!("route add default via {}", bare(&gateway))]);
+        }
+    }
+
+    /// The address of IPv6 of a machine's first interface, once [`Lab::speak_ipv6`] was called.
+    pub fn address_6(&self, name: &str) -> IpAddr {
+        let address = second_family(self.description(name).interfaces[0].address);
+        bare(&address).parse().unwrap_or_else(|error| panic!("{address}: {error}"))
     }
 
     /// Removes every lab of this process, for the end by a signal, where nothing is dropped.
@@ -163,7 +188,22 @@ fn namespaces<'a>(hypervisor: &'a Namespace, machines: impl Iterator<Item = &'a 
     all.map(|namespace| format!("netns add {}", namespace.name())).collect()
 }
 
-/// IPv6 would only add its own chatter (router solicitations, duplicate address detection) to captures.
+/// `192.168.0.30/24` becomes `fd00::30/64`, `10.17.4.21/24` becomes `fd00:4::21/64`.
+fn second_family(address: &str) -> String {
+    let octets: Vec<&str> = bare(address).split('.').collect();
+    match octets[..] {
+        ["192", "168", "0", host] => format!("fd00::{host}/64"),
+        ["10", "17", network, host] => format!("fd00:{network}::{host}/64"),
+        _ => panic!("{address} is of no network of the lab"),
+    }
+}
+
+fn bare(address: &str) -> &str {
+    address.split('/').next().unwrap_or(address)
+}
+
+/// IPv6 would only add its own chatter (router solicitations, duplicate address detection) to captures, where it is not what is tried:
+/// see [`Lab::speak_ipv6`].
 fn quiet(namespace: &Namespace) {
     namespace.sysctl("net/ipv6/conf/all/disable_ipv6", "1");
     namespace.sysctl("net/ipv6/conf/default/disable_ipv6", "1");

@@ -1,7 +1,7 @@
 //! Who holds which virtual address, watched all the time, with the moment of every change.
 
 use std::collections::BTreeSet;
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
@@ -25,7 +25,7 @@ pub struct Change {
     /// Whose.
     pub machine: &'static str,
     /// Which.
-    pub address: Ipv4Addr,
+    pub address: IpAddr,
     /// Began (or ceased).
     pub held: bool,
 }
@@ -126,7 +126,7 @@ impl Ownership {
     }
 
     fn of(&self, address: &str) -> Vec<Change> {
-        let address: Ipv4Addr = address.parse().unwrap_or_else(|error| panic!("{address}: {error}"));
+        let address: IpAddr = address.parse().unwrap_or_else(|error| panic!("{address}: {error}"));
         self.changes().into_iter().filter(|change| change.address == address).collect()
     }
 }
@@ -169,7 +169,7 @@ fn follow(machine: &'static str, stop: &AtomicBool, changes: &Mutex<Vec<Change>>
     while !stop.load(Ordering::Relaxed) {
         let now = addresses();
         let at = Instant::now();
-        let change = |&address: &Ipv4Addr, held| Change { at, machine, address, held };
+        let change = |&address: &IpAddr, held| Change { at, machine, address, held };
         let gained = now.difference(&held).map(|address| change(address, true));
         let lost = held.difference(&now).map(|address| change(address, false));
         lock(changes).extend(lost.chain(gained));
@@ -178,11 +178,15 @@ fn follow(machine: &'static str, stop: &AtomicBool, changes: &Mutex<Vec<Change>>
     }
 }
 
-/// The IPv4 addresses of the calling thread's namespace. A read that the kernel interrupts is made again.
-fn addresses() -> BTreeSet<Ipv4Addr> {
+/// The addresses of the calling thread's namespace. A read that the kernel interrupts is made again.
+fn addresses() -> BTreeSet<IpAddr> {
     loop {
         if let Ok(interfaces) = nix::ifaddrs::getifaddrs() {
-            let addresses = interfaces.filter_map(|interface| Some(interface.address?.as_sockaddr_in()?.ip()));
+            let addresses = interfaces.filter_map(|interface| {
+                let address = interface.address?;
+                let v4 = address.as_sockaddr_in().map(|address| IpAddr::V4(address.ip()));
+                v4.or(address.as_sockaddr_in6().map(|address| IpAddr::V6(address.ip())))
+            });
             return addresses.collect();
         }
     }

@@ -29,16 +29,14 @@ pub struct Pair<'lab> {
 }
 
 impl<'lab> Pair<'lab> {
-    /// Starts both and waits until both are ready and the first one, started first, owns both addresses.
+    /// Starts both in turn and waits until the first one owns both addresses.
     ///
     /// # Panics
     /// When that does not happen within seconds.
     pub fn start(lab: &'lab Lab, configuration: &Configuration) -> Self {
         let ownership = Ownership::watch(lab, &NODES);
-        let [first, second] = NODES.map(|node| Balancer::start(lab, node, configuration));
+        let [first, second] = Balancer::start_in_turn(lab, NODES, configuration);
         let pair = Self { ownership, first, second };
-        pair.first.wait_until_ready();
-        pair.second.wait_until_ready();
         pair.wait_for(NODES[0]);
         pair
     }

@@ -23,6 +23,8 @@ pub enum Speaks {
     Version2,
     /// VRRPv3 at 100 ms.
     Version3,
+    /// VRRPv3 at 100 ms over IPv6, for fd00::32 with fe80::32, and for fd00::33.
+    Version3OverIpv6,
     /// VRRPv3 at 100 ms, signed; Keepalived 2.4 compares the time of a signature with its clock, or only asks that it grows.
     Signed {
         /// `anti_replay`.
@@ -73,12 +75,13 @@ impl<'lab> Peer<'lab> {
         let template = match speaks {
             Speaks::Version2 => include_str!("../peers/keepalived-v2.conf"),
             Speaks::Version3 => include_str!("../peers/keepalived-v3.conf"),
+            Speaks::Version3OverIpv6 => include_str!("../peers/keepalived-v3-ipv6.conf"),
             Speaks::Signed { .. } => include_str!("../peers/keepalived-v3-signed.conf"),
         };
         let configuration = template.replace("@PRIORITY@", &priority.to_string());
         let configuration = match speaks {
             Speaks::Signed { anti_replay } => configuration.replace("@ANTI_REPLAY@", anti_replay),
-            Speaks::Version2 | Speaks::Version3 => configuration,
+            Speaks::Version2 | Speaks::Version3 | Speaks::Version3OverIpv6 => configuration,
         };
         let command = keepalived_command(lab, node, &configuration);
         Self::start(lab, node, &command)
@@ -148,7 +151,7 @@ impl<'lab> Peer<'lab> {
 impl Drop for Peer<'_> {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            let addresses = self.lab.machine(self.node).output("ip", &["-4", "-o", "address"]);
+            let addresses = self.lab.machine(self.node).output("ip", &["-o", "address"]);
             eprintln!("--- {}: addresses\n{}", self.node, String::from_utf8_lossy(&addresses.stdout));
             eprintln!("--- {}: log\n{}", self.node, self.log());
         }

@@ -59,6 +59,16 @@ impl<'lab> Server<'lab> {
         })
     }
 
+    /// Three workers by IPv6 alone, on 80 and 443, with [`ECHO_PORT`] and [`COUNT_PORT`].
+    pub fn workers_6(lab: &'lab Lab) -> [Self; 3] {
+        ["worker1", "worker2", "worker3"].map(|name| {
+            let address = lab.address_6(name);
+            let ports = [("http", 80), ("http", 443), ("echo", ECHO_PORT), ("count", COUNT_PORT)];
+            let words = ports.map(|(protocol, port)| format!("{protocol}=[{address}]:{port}"));
+            Self::start_new(lab, name, words.into())
+        })
+    }
+
     /// Its host name, which its answers carry.
     pub fn name(&self) -> &'static str {
         self.name

@@ -31,15 +31,14 @@ pub struct Trio<'lab> {
 }
 
 impl<'lab> Trio<'lab> {
-    /// Starts all three, the first one first, and waits until all are ready and the first one owns `addresses`.
+    /// Starts all three in turn and waits until the first one owns `addresses`.
     ///
     /// # Panics
     /// When that does not happen within seconds.
     pub fn start(lab: &'lab Lab, configuration: &Configuration, addresses: &[&str]) -> Self {
         let ownership = Ownership::watch(lab, &NODES);
-        let nodes = NODES.map(|node| Balancer::start(lab, node, configuration));
+        let nodes = Balancer::start_in_turn(lab, NODES, configuration);
         let trio = Self { ownership, nodes, lab };
-        trio.nodes.iter().for_each(Balancer::wait_until_ready);
         addresses.iter().for_each(|address| trio.wait_for(NODES[0], address));
         trio
     }

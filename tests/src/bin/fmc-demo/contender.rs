@@ -25,6 +25,12 @@ pub(crate) trait Contender {
     fn fail_over(&mut self) -> Instant;
     /// The process that carries the connections is killed on the owner. Returns when.
     fn kill_data_plane(&mut self) -> Instant;
+    /// The process that elects is killed on the owner. Returns when.
+    fn kill_election(&mut self) -> Instant;
+    /// Every process of the owner stands still for so long, then goes on. Returns when it began.
+    fn pause(&mut self, span: Duration) -> Instant;
+    /// The owner's cable is cut, and comes back when the other has served for a while. Returns when it came back.
+    fn heal(&mut self) -> Instant;
     /// Brings everything back and waits until one node owns both addresses again.
     fn restore(&mut self);
 }
@@ -52,13 +58,20 @@ pub(crate) struct Results {
 }
 
 /// A blow and what to call it.
-type Blow = (&'static str, fn(&mut dyn Contender) -> Instant);
+pub(crate) type Blow = (&'static str, fn(&mut dyn Contender) -> Instant);
 
 /// Everything that is done, in this order.
 pub(crate) const BLOWS: [Blow; 3] = [
     ("node cut off and killed", |contender| contender.kill_node()),
     ("planned failover", |contender| contender.fail_over()),
     ("balancer process killed -9", |contender| contender.kill_data_plane()),
+];
+
+/// What is measured beside those: see `bench/election`.
+pub(crate) const MORE_BLOWS: [Blow; 3] = [
+    ("election process killed -9", |contender| contender.kill_election()),
+    ("owner paused for 3 s", |contender| contender.pause(Duration::from_secs(3))),
+    ("cable back after a cut", |contender| contender.heal()),
 ];
 
 /// Does it all, with clients coming all the time.
@@ -74,13 +87,13 @@ pub(crate) fn run_course(lab: &Lab, contender: &mut dyn Contender) -> Results {
     Results { name, seen }
 }
 
-fn watch(lab: &Lab, contender: &mut dyn Contender, blow: fn(&mut dyn Contender) -> Instant) -> Seen {
+pub(crate) fn watch(lab: &Lab, contender: &mut dyn Contender, blow: fn(&mut dyn Contender) -> Instant) -> Seen {
     let load = Load::start(lab.client(), Target::http("192.168.0.33:80").within(PATIENCE), PACE);
     std::thread::sleep(QUIET);
     let struck = blow(contender);
     let watched = contender.watched();
     std::thread::sleep(watched);
-    let record = load.stop();
+    let record = load.stop().between(struck - Duration::from_millis(50), Instant::now());
     // A connection that began with the blow may just have slipped through; one much later is a recovery.
     let recovered = record.served_after(struck + Duration::from_millis(100)).is_some();
     let gap = recovered.then(|| record.longest_gap());

@@ -9,6 +9,7 @@ use fmc_tests::ownership::Ownership;
 use fmc_tests::pair::{API, NODES, WEB};
 use fmc_tests::peer::{Peer, Program};
 use fmc_tests::server::wait_until_served;
+use nix::sys::signal::Signal;
 
 use crate::contender::Contender;
 
@@ -66,6 +67,28 @@ impl Contender for Distribution<'_> {
 
     fn kill_data_plane(&mut self) -> Instant {
         self.first().kill(Program::Haproxy)
+    }
+
+    fn kill_election(&mut self) -> Instant {
+        self.first().kill(Program::Keepalived)
+    }
+
+    fn pause(&mut self, span: Duration) -> Instant {
+        let began = Instant::now();
+        for signal in [Signal::SIGSTOP, Signal::SIGCONT] {
+            self.first().signal(Program::Keepalived, signal);
+            self.first().signal(Program::Haproxy, signal);
+            if signal == Signal::SIGSTOP {
+                std::thread::sleep(span);
+            }
+        }
+        began
+    }
+
+    fn heal(&mut self) -> Instant {
+        self.lab.unplug(NODES[0]);
+        std::thread::sleep(self.watched());
+        self.lab.plug(NODES[0])
     }
 
     fn restore(&mut self) {

@@ -7,6 +7,7 @@ mod contender;
 mod distribution;
 mod forward;
 mod live;
+mod measure;
 mod ours;
 mod table;
 
@@ -21,12 +22,13 @@ use contender::run_course;
 use distribution::Distribution;
 use ours::Ours;
 
-const USAGE: &str = "usage: fmc-demo [--once]\n  --once  end after the comparison instead of leaving fmc-lb running";
+const USAGE: &str = "usage: fmc-demo [--once | --measure ROUNDS]\n  --once            end after the comparison instead of leaving fmc-lb running\n  --measure ROUNDS  for bench/election: every blow so often on every pair, one line of JSON each";
 
 fn main() -> ExitCode {
     let once = match std::env::args().nth(1).as_deref() {
         None => !std::io::stdin().is_terminal(),
         Some("--once") => true,
+        Some("--measure") => return measure::run(std::env::args().nth(2).and_then(|rounds| rounds.parse().ok())),
         Some("--help" | "-h") => {
             println!("{USAGE}");
             return ExitCode::SUCCESS;

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use fmc_tests::balancer::{Balancer, Role};
 use fmc_tests::configuration::Configuration;
 use fmc_tests::lab::Lab;
-use fmc_tests::pair::{NODES, Pair};
+use fmc_tests::pair::{NODES, Pair, WEB};
 use nix::sys::signal::Signal;
 
 use crate::contender::Contender;
@@ -13,6 +13,7 @@ use crate::contender::Contender;
 /// Both balancers.
 pub(crate) struct Ours<'lab> {
     lab: &'lab Lab,
+    profile: &'static str,
     configuration: Configuration,
     pair: Pair<'lab>,
 }
@@ -20,9 +21,15 @@ pub(crate) struct Ours<'lab> {
 impl<'lab> Ours<'lab> {
     /// Starts them and waits until the first owns both addresses.
     pub(crate) fn start(lab: &'lab Lab) -> Self {
-        let configuration = Configuration::flatcar_micro_cloud();
+        Self::with_profile(lab, "standard")
+    }
+
+    /// The same by another profile of the election.
+    pub(crate) fn with_profile(lab: &'lab Lab, profile: &'static str) -> Self {
+        let election = format!("[election]\nprofile = \"{profile}\"\n");
+        let configuration = Configuration::flatcar_micro_cloud().with(&election);
         let pair = Pair::start(lab, &configuration);
-        Self { lab, configuration, pair }
+        Self { lab, profile, configuration, pair }
     }
 
     /// The nodes, in rank.
@@ -33,11 +40,14 @@ impl<'lab> Ours<'lab> {
 
 impl Contender for Ours<'_> {
     fn name(&self) -> String {
-        "fmc-lb".to_owned()
+        match self.profile {
+            "standard" => "fmc-lb".to_owned(),
+            other => format!("fmc-lb, {other}"),
+        }
     }
 
     fn watched(&self) -> Duration {
-        Duration::from_secs(2)
+        Duration::from_secs(if self.profile == "compat" { 6 } else { 3 })
     }
 
     fn kill_node(&mut self) -> Instant {
@@ -55,6 +65,23 @@ impl Contender for Ours<'_> {
         self.pair.first.signal(Role::Proxy, Signal::SIGKILL)
     }
 
+    fn kill_election(&mut self) -> Instant {
+        self.pair.first.signal(Role::Keeper, Signal::SIGKILL)
+    }
+
+    fn pause(&mut self, span: Duration) -> Instant {
+        let began = self.pair.first.freeze_all();
+        std::thread::sleep(span);
+        self.pair.first.thaw_all();
+        began
+    }
+
+    fn heal(&mut self) -> Instant {
+        self.lab.unplug(NODES[0]);
+        std::thread::sleep(self.watched());
+        self.lab.plug(NODES[0])
+    }
+
     fn restore(&mut self) {
         if self.pair.first.status().is_none() {
             self.lab.plug(NODES[0]);
@@ -62,8 +89,10 @@ impl Contender for Ours<'_> {
         }
         self.pair.first.wait_until_ready();
         // Nothing moves back by itself: the operator asks for it.
-        self.pair.wait_for(NODES[1]);
-        self.pair.second.expect_ctl(&["failover", "all", "--yes"]);
+        if self.pair.ownership.holders(WEB) != [NODES[0]] {
+            self.pair.wait_for(NODES[1]);
+            self.pair.second.expect_ctl(&["failover", "all", "--yes"]);
+        }
         self.pair.wait_for(NODES[0]);
     }
 }
