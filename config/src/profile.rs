@@ -36,6 +36,10 @@ pub(crate) struct BackendDefaults {
 /// queue that is longer than what the servers end in that time only makes everybody wait.
 pub(crate) const QUEUE: Queue = Queue { length: 100, timeout: Duration::from_secs(5) };
 
+/// A connection in a LAN opens in a millisecond: after this many nobody is near any more, and a second server costs the client less than what
+/// is left of `connect_timeout`.
+pub(crate) const HEDGE_AFTER: Duration = Duration::from_millis(250);
+
 /// An agent speaks of load, which changes within seconds and not faster.
 pub(crate) const AGENT_INTERVAL: Duration = Duration::from_secs(5);
 /// It answers from memory.
@@ -196,5 +200,6 @@ mod tests {
             assert!(PAGE.contains(&format!("\n| `count` | `{count}` |")), "count is not {count} on the page");
         }
         assert!(PAGE.contains(&format!("\n| `max_connections` | `{MAX_CONNECTIONS}` |")));
+        assert!(PAGE.contains(&format!("\n| `hedge_after` | `\"{}\"` |", span(HEDGE_AFTER))));
     }
 }

@@ -4,10 +4,11 @@ mod failure;
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use fmc_config::model::backend::ProxyProtocol;
+use fmc_config::model::backend::{Balance, ProxyProtocol};
 use fmc_config::model::frontend::PortRoute;
 use fmc_config::model::name::{BackendName, ServerName};
 use rustix::net::RecvFlags;
@@ -112,32 +113,63 @@ const LAST_HOPE: Duration = Duration::from_millis(1_300);
 impl Dial<'_> {
     /// Tries servers until one accepts, the policy's attempts are used up or none is left; never one twice.
     pub(crate) async fn connect(&self) -> Result<Dialed, NotDialed> {
-        let (mut tried, mut failed) = (Vec::new(), Vec::new());
+        let mut past = Past::default();
         loop {
-            let chosen = match self.choose(&tried, failed.len()).await {
+            let chosen = match self.choose(&past.tried).await {
                 Ok(chosen) => chosen,
-                Err(why) => return Err(NotDialed { why, failed }),
+                Err(why) => return Err(NotDialed { why, failed: past.failed }),
             };
-            let Chosen { snapshot, position, in_flight, now } = chosen;
-            let mut positions = positions_of(&snapshot, &tried);
-            positions.push(position);
-            let patience = match snapshot.has_other(&positions, now) {
-                true => snapshot.policy.connect_timeout,
-                false => snapshot.policy.connect_timeout.max(LAST_HOPE),
-            };
-            let server = Arc::clone(in_flight.server());
-            match self.attempt(&server, snapshot.policy, patience).await {
-                Ok((stream, took)) => return Ok(Dialed { stream, in_flight, took, failed }),
-                Err(failure) => failed.push(self.note_failure(&server, failure)),
+            if let Some(Open { stream, in_flight, took }) = self.race(chosen, &mut past).await {
+                return Ok(Dialed { stream, in_flight, took, failed: past.failed });
             }
-            tried.push(server);
         }
     }
 
+    /// One attempt, and another one beside it when it lasts: whichever is accepted first. `None`: what was tried has failed.
+    async fn race(&self, chosen: Chosen, past: &mut Past) -> Option<Open> {
+        let (server, policy) = (Arc::clone(chosen.in_flight.server()), chosen.snapshot.policy);
+        let mut first = pin!(self.begin(chosen, past));
+        let other = tokio::select! {
+            biased;
+            ended = &mut first => return past.settle(ended),
+            other = self.another(policy, &past.tried) => other,
+        };
+        let mut second = pin!(self.begin(other, past));
+        tokio::select! {
+            biased;
+            ended = &mut first => match past.settle(ended) {
+                None => past.settle(second.await),
+                open => open,
+            },
+            ended = &mut second => match past.settle(ended) {
+                None => past.settle(first.await),
+                open => {
+                    past.failed.push(self.note_failure(&server, Failure::Overtaken));
+                    open
+                }
+            },
+        }
+    }
+
+    /// A second server once the first one has been silent for long; for ever silent itself where there is none. A server that fails its
+    /// check is none: it may well accept before one that is late, and serve nobody. Nor is there one by source hash, where a client has
+    /// one server as long as that works.
+    async fn another(&self, policy: Policy, tried: &[Arc<Server>]) -> Chosen {
+        let may = tried.len() < usize::from(policy.attempts) && policy.balance != Balance::SourceHash;
+        if let Some(after) = policy.hedge_after.filter(|_| may) {
+            tokio::time::sleep(after).await;
+            let is_nobody_waiting = self.pool.queue().waiting() == 0;
+            if let Some(other) = self.choose_now(tried).filter(|other| is_nobody_waiting && other.is_in_service()) {
+                return other;
+            }
+        }
+        std::future::pending().await
+    }
+
     /// A server that was not tried yet; waits for one while those that work are full, behind those who wait already.
-    async fn choose(&self, tried: &[Arc<Server>], attempts: usize) -> Result<Chosen, Why> {
+    async fn choose(&self, tried: &[Arc<Server>]) -> Result<Chosen, Why> {
         let policy = self.pool.snapshot().policy;
-        if attempts >= usize::from(policy.attempts) {
+        if tried.len() >= usize::from(policy.attempts) {
             return Err(Why::NoServer);
         }
         let queue = self.pool.queue();
@@ -164,15 +196,34 @@ impl Dial<'_> {
     /// A snapshot an attempt: an operator may have drained a server meanwhile.
     fn choose_now(&self, tried: &[Arc<Server>]) -> Option<Chosen> {
         let (snapshot, occasion) = (Arc::clone(&self.pool.snapshot()), self.occasion());
-        let (position, in_flight) = self.pool.choose(&snapshot, &positions_of(&snapshot, tried), occasion)?;
-        Some(Chosen { snapshot, position, in_flight, now: occasion.now })
+        let (_, in_flight) = self.pool.choose(&snapshot, &positions_of(&snapshot, tried), occasion)?;
+        Some(Chosen { snapshot, in_flight, now: occasion.now })
     }
 
     fn occasion(&self) -> Occasion {
         Occasion { entropy: self.entropy.draw(), source: self.source, now: self.pulse.precise_now() }
     }
 
-    async fn attempt(
+    /// Its patience depends on who is left after it.
+    fn begin(&self, chosen: Chosen, past: &mut Past) -> impl Future<Output = Result<Open, Attempt>> + use<'_> {
+        past.tried.push(Arc::clone(chosen.in_flight.server()));
+        let Chosen { snapshot, in_flight, now, .. } = chosen;
+        let Policy { connect_timeout, .. } = snapshot.policy;
+        let patience = match snapshot.has_other(&positions_of(&snapshot, &past.tried), now) {
+            true => connect_timeout,
+            false => connect_timeout.max(LAST_HOPE),
+        };
+        self.attempt(in_flight, snapshot.policy, patience)
+    }
+
+    async fn attempt(&self, in_flight: InFlight, policy: Policy, deadline: Duration) -> Result<Open, Attempt> {
+        match self.reach(in_flight.server(), policy, deadline).await {
+            Ok((stream, took)) => Ok(Open { stream, in_flight, took }),
+            Err(failure) => Err(self.note_failure(in_flight.server(), failure)),
+        }
+    }
+
+    async fn reach(
         &self,
         server: &Server,
         policy: Policy,
@@ -229,9 +280,35 @@ impl Opening<'_> {
 /// A server for one attempt, and what it was chosen from.
 struct Chosen {
     snapshot: Arc<Snapshot>,
-    position: usize,
     in_flight: InFlight,
     now: Ticks,
+}
+
+impl Chosen {
+    fn is_in_service(&self) -> bool {
+        self.snapshot.in_service().any(|member| Arc::ptr_eq(&member.server, self.in_flight.server()))
+    }
+}
+
+/// An attempt that was accepted.
+struct Open {
+    stream: TcpStream,
+    in_flight: InFlight,
+    took: Duration,
+}
+
+/// What one client's dial has been through.
+#[derive(Default)]
+struct Past {
+    /// Everyone it was at, those that are not through yet too.
+    tried: Vec<Arc<Server>>,
+    failed: Vec<Attempt>,
+}
+
+impl Past {
+    fn settle(&mut self, ended: Result<Open, Attempt>) -> Option<Open> {
+        ended.map_err(|attempt| self.failed.push(attempt)).ok()
+    }
 }
 
 /// Between looks at a client that waits.

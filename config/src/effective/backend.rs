@@ -15,6 +15,7 @@ pub(super) fn write(text: &mut Text, backend: &Backend, frontends: &[Frontend]) 
         check,
         proxy_protocol,
         connect_timeout,
+        hedge_after,
         attempts,
         queue,
         observe,
@@ -30,6 +31,8 @@ pub(super) fn write(text: &mut Text, backend: &Backend, frontends: &[Frontend]) 
         None => text.remark("proxy_protocol: none, servers see the balancer's address"),
     }
     text.line("connect_timeout", quoted(span(*connect_timeout)), "for each attempt");
+    let hedge_after = hedge_after.map_or_else(|| "never".to_owned(), span);
+    text.line("hedge_after", quoted(hedge_after), "then another server is dialled beside it");
     text.line("attempts", attempts.to_string(), "each on another server");
     match slow_start {
         Some(span_) => text.line("slow_start", quoted(span(*span_)), "until a server that recovers has its full share"),

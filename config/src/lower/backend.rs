@@ -69,6 +69,7 @@ fn one(raw: &RawBackend, users: &[&RawFrontend], frontends: &[Frontend], finding
         check: check::lower(&raw.check, &defaults),
         proxy_protocol: raw.proxy_protocol.as_ref().map(|typed| typed.value),
         connect_timeout: raw.connect_timeout.as_ref().map_or(connect_timeout, |typed| typed.value),
+        hedge_after: raw.hedge_after.unwrap_or(Some(profile::HEDGE_AFTER)),
         slow_start: raw.slow_start.as_ref().map(|typed| typed.value),
         agent: raw.agent.as_ref().and_then(agent),
         observe: raw.observe.as_ref().map(observe),

@@ -22,6 +22,8 @@ pub struct Backend {
     pub proxy_protocol: Option<ProxyProtocol>,
     /// One attempt to connect may take this long.
     pub connect_timeout: Duration,
+    /// A server that has not accepted after this has another one dialled beside it, and whichever accepts first is taken; `None`: never.
+    pub hedge_after: Option<Duration>,
     /// How many servers a connection tries, always another one, before the client is refused.
     pub attempts: u8,
     /// Where clients wait while every server that works has its `max_connections`.

@@ -42,6 +42,7 @@ pub(crate) struct RawBackend {
     pub(crate) balance: Option<Located<Balance>>,
     pub(crate) proxy_protocol: Option<Located<ProxyProtocol>>,
     pub(crate) connect_timeout: Option<Located<Duration>>,
+    pub(crate) hedge_after: Option<Option<Duration>>,
     pub(crate) attempts: Option<Located<u8>>,
     pub(crate) slow_start: Option<Located<Duration>>,
     pub(crate) queue: Option<Located<u32>>,
@@ -88,6 +89,9 @@ impl RawBackend {
             connect_timeout: table
                 .take("connect_timeout")
                 .and_then(|value| scalar::span(&value, CONNECT_TIMEOUT, findings)),
+            hedge_after: table
+                .take("hedge_after")
+                .and_then(|value| scalar::span_or_never(&value, CONNECT_TIMEOUT, findings)),
             attempts: table.take("attempts").and_then(|value| scalar::number(&value, ATTEMPTS, findings)),
             slow_start: table.take("slow_start").and_then(|value| scalar::span(&value, SLOW_START, findings)),
             queue: table.take("queue").and_then(|value| scalar::number(&value, QUEUE, findings)),

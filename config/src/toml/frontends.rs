@@ -116,9 +116,13 @@ impl RawFrontend {
                 .take("max_per_second")
                 .and_then(|value| scalar::number(&value, MAX_PER_SECOND, findings)),
             per_source: table.take("per_source").and_then(|value| per_source(&value, findings)),
-            idle_timeout: table.take("idle_timeout").and_then(|value| span_or_never(&value, IDLE_TIMEOUT, findings)),
-            max_age: table.take("max_age").and_then(|value| span_or_never(&value, MAX_AGE, findings)),
-            record_every: table.take("record_every").and_then(|value| span_or_never(&value, RECORD_EVERY, findings)),
+            idle_timeout: table
+                .take("idle_timeout")
+                .and_then(|value| scalar::span_or_never(&value, IDLE_TIMEOUT, findings)),
+            max_age: table.take("max_age").and_then(|value| scalar::span_or_never(&value, MAX_AGE, findings)),
+            record_every: table
+                .take("record_every")
+                .and_then(|value| scalar::span_or_never(&value, RECORD_EVERY, findings)),
             half_close_timeout: span("half_close_timeout", CLOSING_TIMEOUT, findings),
             keepalive: table.take("keepalive").map_or_else(RawKeepalive::default, |value| keepalive(&value, findings)),
             user_timeout: span("user_timeout", CLOSING_TIMEOUT, findings),
@@ -224,18 +228,6 @@ fn per_source(value: &Value<'_>, findings: &mut Findings) -> Option<RawPerSource
 fn exempted(value: &Value<'_>, findings: &mut Findings) -> Vec<IpNet> {
     let Some(items) = value.list("[\"173.245.48.0/20\"]", findings) else { return Vec::new() };
     items.iter().filter_map(|item| address::prefix(item, findings)).collect()
-}
-
-/// `Some(None)`: never.
-fn span_or_never(
-    value: &Value<'_>,
-    range: RangeInclusive<Duration>,
-    findings: &mut Findings,
-) -> Option<Option<Duration>> {
-    if value.scalar_text().as_deref() == Some("never") {
-        return Some(None);
-    }
-    Some(Some(scalar::span(value, range, findings)?.value))
 }
 
 fn keepalive(value: &Value<'_>, findings: &mut Findings) -> RawKeepalive {

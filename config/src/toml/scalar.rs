@@ -79,6 +79,18 @@ pub(crate) fn span(
     in_range(value, &typed, span, range, findings)
 }
 
+/// The same, or the word `never`, which is `Some(None)`.
+pub(crate) fn span_or_never(
+    value: &Value<'_>,
+    range: RangeInclusive<Duration>,
+    findings: &mut Findings,
+) -> Option<Option<Duration>> {
+    if value.scalar_text().as_deref() == Some("never") {
+        return Some(None);
+    }
+    Some(Some(span(value, range, findings)?.value))
+}
+
 /// `span`, typed as part of `typed`, if it lies in `range`.
 pub(crate) fn in_range(
     value: &Value<'_>,

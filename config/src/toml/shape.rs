@@ -77,6 +77,7 @@ pub(crate) static BACKEND: Shape = Shape {
         "balance",
         "proxy_protocol",
         "connect_timeout",
+        "hedge_after",
         "attempts",
         "slow_start",
         "queue",

@@ -27,6 +27,7 @@ fn backend(servers: &[(&str, &[SocketAddr])], probe: Probe) -> Backend {
         check,
         proxy_protocol: None,
         connect_timeout: Duration::from_secs(1),
+        hedge_after: None,
         slow_start: None,
         observe: None,
         agent: None,

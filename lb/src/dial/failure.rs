@@ -15,6 +15,8 @@ pub enum Failure {
     TimedOut,
     /// The network says that there is no way to it.
     Unreachable,
+    /// Dialled first, and another server that was dialled beside it accepted before it.
+    Overtaken,
     /// It accepted and reset before the PROXY header was written.
     Reset,
     /// This process has no descriptor left.
@@ -29,10 +31,11 @@ pub enum Failure {
 
 impl Failure {
     /// Every variant, in order.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Refused,
         Self::TimedOut,
         Self::Unreachable,
+        Self::Overtaken,
         Self::Reset,
         Self::NoDescriptor,
         Self::NoLocalPort,
@@ -43,7 +46,7 @@ impl Failure {
     /// True for the server and the network to it; false for this node, which says nothing about the server.
     pub const fn is_the_servers(self) -> bool {
         match self {
-            Self::Refused | Self::TimedOut | Self::Unreachable | Self::Reset => true,
+            Self::Refused | Self::TimedOut | Self::Unreachable | Self::Overtaken | Self::Reset => true,
             Self::NoDescriptor | Self::NoLocalPort | Self::NoMemory | Self::Forbidden => false,
         }
     }
@@ -54,6 +57,7 @@ impl Failure {
             Self::Refused => "refused",
             Self::TimedOut => "timed-out",
             Self::Unreachable => "unreachable",
+            Self::Overtaken => "overtaken",
             Self::Reset => "reset",
             Self::NoDescriptor => "no-descriptor",
             Self::NoLocalPort => "no-local-port",

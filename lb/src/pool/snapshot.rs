@@ -118,6 +118,8 @@ pub struct Policy {
     pub balance: Balance,
     /// One attempt may take this long.
     pub connect_timeout: Duration,
+    /// An attempt that lasts this long has another one beside it; `None`: never.
+    pub hedge_after: Option<Duration>,
     /// Servers that one connection tries.
     pub attempts: u8,
     /// What clients' failures say of a server.
@@ -381,6 +383,7 @@ impl Policy {
         Self {
             balance: backend.balance,
             connect_timeout: backend.connect_timeout,
+            hedge_after: backend.hedge_after,
             attempts: backend.attempts,
             observe: backend.observe,
             queue: backend.queue,

@@ -405,6 +405,7 @@ fn backend(servers: u8) -> Backend {
         },
         proxy_protocol: None,
         connect_timeout: Duration::from_secs(1),
+        hedge_after: None,
         slow_start: None,
         observe: None,
         agent: None,

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use fmc_config::model::backend::ProxyProtocol;
 use fmc_config::model::frontend::WhenNoServer;
-use fmc_lb::{EndedBy, Failure};
+use fmc_lb::{EndedBy, Failure, Health};
 
 use crate::harness::{Setup, end_of, greeter, manual_server, refusing, silent};
 
@@ -56,6 +56,46 @@ fn clients_that_come_together_each_wait_for_a_silent_server_once_and_none_fails(
         "those who come later wait for nothing: {:?}",
         started.elapsed()
     );
+}
+
+#[test]
+fn a_second_server_is_dialled_beside_one_that_is_silent() {
+    let silent = silent();
+    let mut setup = Setup::with(&[silent.address, greeter(2), greeter(3)]);
+    setup.backend.connect_timeout = Duration::from_secs(10);
+    setup.backend.hedge_after = Some(Duration::from_millis(50));
+    let running = setup.start();
+    let started = Instant::now();
+    let greeted: Vec<u8> = (0..20).map(|_| running.greeted().unwrap().0).collect();
+    assert!(started.elapsed() < Duration::from_secs(5), "{:?} of a timeout of 10 s", started.elapsed());
+    assert!(greeted.iter().all(|name| [2, 3].contains(name)), "{greeted:?}");
+    assert_eq!(running.failed.count(Failure::Overtaken), 1, "it is named once, and later clients wait for nothing");
+    assert_eq!(running.failed.count(Failure::TimedOut), 0);
+}
+
+#[test]
+fn the_only_attempt_that_may_be_has_nobody_beside_it() {
+    let silent = silent();
+    let mut setup = Setup::with(&[silent.address, greeter(2)]);
+    setup.backend.connect_timeout = Duration::from_millis(300);
+    setup.backend.hedge_after = Some(Duration::from_millis(20));
+    setup.backend.attempts = 1;
+    let running = setup.start();
+    assert!(running.greeted().is_err());
+    assert_eq!((running.failed.count(Failure::TimedOut), running.failed.count(Failure::Overtaken)), (1, 0));
+}
+
+#[test]
+fn a_server_that_fails_its_check_is_not_dialled_beside_one_that_is_late() {
+    let silent = silent();
+    let mut setup = Setup::with(&[silent.address, greeter(2)]);
+    setup.backend.connect_timeout = Duration::from_millis(600);
+    setup.backend.hedge_after = Some(Duration::from_millis(20));
+    let running = setup.start();
+    let pool = running.handle.pool("masters").unwrap();
+    pool.set_health("s2", Health::Unhealthy);
+    assert_eq!(running.greeted().unwrap().0, 2, "it is asked last, and better than nobody");
+    assert_eq!((running.failed.count(Failure::TimedOut), running.failed.count(Failure::Overtaken)), (1, 0));
 }
 
 #[test]

@@ -331,6 +331,7 @@ fn backend(servers: &[SocketAddr]) -> Backend {
         },
         proxy_protocol: None,
         connect_timeout: Duration::from_secs(1),
+        hedge_after: None,
         slow_start: None,
         observe: None,
         agent: None,
