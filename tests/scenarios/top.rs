@@ -1,5 +1,6 @@
 //! `fmc-lbctl top` on a real terminal, before a real pair.
 
+use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
@@ -8,9 +9,12 @@ use fmc_tests::binaries::product;
 use fmc_tests::certificate::Authority;
 use fmc_tests::configuration::Configuration;
 use fmc_tests::eventually::eventually;
+use fmc_tests::exchange::Target;
 use fmc_tests::lab::Lab;
+use fmc_tests::load::Load;
 use fmc_tests::pair::{NODES, Pair, WEB};
-use fmc_tests::screen::Screen;
+use fmc_tests::recording::Recording;
+use fmc_tests::screen::{Said, Screen};
 use fmc_tests::server::Server;
 
 const SOON: Duration = Duration::from_secs(5);
@@ -57,4 +61,49 @@ fn without_a_terminal_top_says_what_a_script_uses_instead() {
     let told = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(64), "{told}");
     assert!(told.contains("status --json"), "{told}");
+}
+
+/// Not a test: the session of the README, typed before a pair that lives and serves. `bench/session` draws it.
+#[test]
+#[ignore = "records a picture for the documents: bench/session"]
+fn session_for_the_documents() {
+    let lab = Lab::flatcar_micro_cloud();
+    let _masters = Server::masters(&lab, &Authority::new());
+    let _workers = Server::workers(&lab);
+    let pair = Pair::start(&lab, &Configuration::flatcar_micro_cloud().with_key(&lab, KEY));
+    let load = Load::start(lab.client(), Target::http("192.168.0.33:80"), Duration::from_millis(4));
+    std::thread::sleep(MEASURED);
+    let mut recording = Recording::new(SIZE, "\x1b[1mloadbalancer1:~#\x1b[0m ");
+    for (line, then) in [
+        ("status", Duration::ZERO),
+        ("drain workers/worker1", Duration::ZERO),
+        ("explain backend workers", Duration::ZERO),
+        ("ready workers/worker1", Duration::ZERO),
+        ("failover web --yes", MEASURED),
+        ("report last", Duration::ZERO),
+        ("status", Duration::ZERO),
+    ] {
+        recording.type_command(&format!("fmc-lbctl {line}"));
+        recording.play(&scene(&pair, line));
+        std::thread::sleep(then);
+    }
+    load.stop().assert_all_served();
+    recording.write(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/session.cast"));
+}
+
+const KEY: &str = "0123456789abcdef0123456789abcdef";
+
+const SIZE: (u16, u16) = (120, 24);
+
+/// A move has measured itself by then, and a pair has settled.
+const MEASURED: Duration = Duration::from_secs(12);
+
+fn scene(pair: &Pair<'_>, line: &str) -> Said {
+    let mut command = Command::new(product("fmc-lbctl"));
+    command.arg("--socket").arg(pair.first.path("admin.sock")).args(line.split(' ')).env_remove("NO_COLOR");
+    let mut screen = Screen::start(&mut command, SIZE);
+    screen.wait(SOON * 2);
+    // Its last words may still be on their way to the reader of the terminal.
+    std::thread::sleep(Duration::from_millis(100));
+    screen.said()
 }

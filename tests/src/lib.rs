@@ -8,6 +8,7 @@
 //! | be a client | [`exchange::fetch`], [`load::Load`], [`stream::Streams`] |
 //! | know who holds an address, and since when | [`ownership::Ownership`] |
 //! | know who said what on the wire | [`capture::Capture`] |
+//! | sit before a terminal, show others what was seen | [`screen::Screen`], [`recording::Recording`] |
 //! | fill a disk | [`tiny_disk::TinyDisk`] |
 //! | run the distribution's HAProxy and Keepalived, or FRR | [`peer`], [`frr::Frr`] |
 //! | read the code, hold it to its conformance page | [`sources`], [`conformance`] |
@@ -41,6 +42,7 @@ pub mod plan;
 pub mod poison;
 pub mod privilege;
 pub mod process;
+pub mod recording;
 pub mod screen;
 pub mod server;
 pub mod sources;

@@ -5,7 +5,7 @@ use std::io::{Read, Write};
 use std::os::fd::OwnedFd;
 use std::process::{Child, Command, ExitStatus};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use nix::pty::{Winsize, openpty};
 
@@ -16,7 +16,11 @@ pub struct Screen {
     child: Child,
     keyboard: File,
     shown: Arc<Mutex<vt100::Parser>>,
+    said: Arc<Mutex<Said>>,
 }
+
+/// What a program wrote, and how long after its start.
+pub type Said = Vec<(Duration, Vec<u8>)>;
 
 impl Screen {
     /// Starts it on a terminal of this size.
@@ -35,19 +39,27 @@ impl Screen {
             .stdout(std::process::Stdio::null())
             .stderr(std::process::Stdio::null());
         let shown = Arc::new(Mutex::new(vt100::Parser::new(rows, columns, 0)));
-        let (mut output, into) = (File::from(end(&pair.master)), Arc::clone(&shown));
+        let (said, began) = (Arc::<Mutex<Said>>::default(), Instant::now());
+        let (mut output, into, heard) = (File::from(end(&pair.master)), Arc::clone(&shown), Arc::clone(&said));
         std::thread::spawn(move || {
             let mut bytes = [0; 4096];
             while let Ok(count @ 1..) = output.read(&mut bytes) {
                 into.lock().unwrap_or_else(PoisonError::into_inner).process(&bytes[..count]);
+                let said = (began.elapsed(), bytes[..count].to_vec());
+                heard.lock().unwrap_or_else(PoisonError::into_inner).push(said);
             }
         });
-        Self { child, keyboard: File::from(pair.master), shown }
+        Self { child, keyboard: File::from(pair.master), shown, said }
     }
 
     /// What is on it now.
     pub fn text(&self) -> String {
         self.shown.lock().unwrap_or_else(PoisonError::into_inner).screen().contents()
+    }
+
+    /// What it wrote so far, as it wrote it.
+    pub fn said(&self) -> Said {
+        self.said.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Types these keys.
