@@ -48,6 +48,10 @@ fn an_observer_tells_what_it_would_have_done_and_nobody_notices_it() {
         note(observer, "loadbalancer1 owns 192.168.0.32 with priority 110", Duration::from_secs(5));
     }
     std::thread::sleep(Duration::from_secs(2));
+    for observer in &observers {
+        let alarms = observer.status().expect("a status").alarms;
+        assert!(alarms.is_empty(), "nothing is wrong, and an observer says that something is: {alarms:#?}");
+    }
     assert_eq!((ownership.holders(API), ownership.holders(WEB)), (vec![NODES[0]], vec![NODES[0]]));
     assert_eq!(capture.adverts_since(began, 32), [], "an observer advertises");
     for observer in &observers {

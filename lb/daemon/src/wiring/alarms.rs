@@ -118,7 +118,10 @@ fn conditions(appliance: &Appliance) -> Vec<Condition> {
     found.extend(unsaved(appliance));
     found.extend(unbound(appliance));
     found.extend(of_vips(appliance));
-    found.extend(silent(appliance));
+    // Nodes that only observe send no heartbeats: their silence says nothing.
+    if appliance.observing.is_none() {
+        found.extend(silent(appliance));
+    }
     found.extend(drifted(appliance));
     found.extend(appliance.others().flat_map(|node| of_channel(&node.name, appliance)));
     found
