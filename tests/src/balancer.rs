@@ -240,7 +240,7 @@ impl<'lab> Balancer<'lab> {
     }
 
     /// All three process ids, children first.
-    fn roles(&self) -> Vec<i32> {
+    pub fn roles(&self) -> Vec<i32> {
         let children = process::children(self.process.pid()).into_iter().map(|(pid, _)| pid);
         children.chain([self.process.pid()]).collect()
     }

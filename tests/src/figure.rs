@@ -12,6 +12,12 @@ pub fn figure_count(name: &str, value: usize) {
     print_line(name, &value.to_string());
 }
 
+/// Prints lines of a table as they are, for a page of the documents.
+#[allow(clippy::print_stdout, reason = "figures are what these tests print")]
+pub fn table(lines: &str) {
+    println!("{lines}");
+}
+
 #[allow(clippy::print_stdout, reason = "figures are what these tests print")]
 fn print_line(name: &str, value: &str) {
     println!("figure: {name} {value}");
