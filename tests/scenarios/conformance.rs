@@ -18,7 +18,7 @@ fn every_rule_has_a_test() {
         .filter(|rule| conformance.proofs_of(**rule).is_empty())
         .map(ToString::to_string)
         .collect();
-    assert!(bare.is_empty(), "no test says `/// Proves` of {bare:?}");
+    assert!(bare.is_empty(), "no test says `/// Proves` or `/// Shows` of {bare:?}");
 }
 
 #[test]

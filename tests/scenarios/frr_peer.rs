@@ -19,6 +19,7 @@ use nix::sys::signal::Signal;
 const LONG: Duration = Duration::from_secs(2);
 
 /// Proves V-15+, V-70.
+/// Shows B-26.
 #[test]
 fn frr_stays_backup_under_our_adverts_and_takes_over_when_we_resign() {
     let lab = Lab::flatcar_micro_cloud();
@@ -42,6 +43,7 @@ fn frr_stays_backup_under_our_adverts_and_takes_over_when_we_resign() {
 }
 
 /// Proves V-15+, V-46.
+/// Shows B-26.
 #[test]
 fn we_obey_a_better_frr_and_take_over_when_it_dies() {
     let lab = Lab::flatcar_micro_cloud();

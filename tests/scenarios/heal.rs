@@ -23,11 +23,13 @@ const FROZEN_FOR: Duration = Duration::from_secs(3);
 /// A run that the machine's other work has spoilt is repeated this often.
 const FRESH_STARTS: usize = 3;
 
+/// Shows B-32.
 #[test]
 fn of_twenty_splits_that_heal_none_leaves_clients_to_their_neighbour_caches() {
     heal_again_and_again(20, MECHANISM);
 }
 
+/// Shows B-32.
 #[test]
 #[ignore = "seven minutes on a machine with nothing else to do"]
 fn of_two_hundred_splits_that_heal_none_costs_clients_a_tenth_of_a_second() {
@@ -72,11 +74,13 @@ fn heal(lab: &Lab, pair: &Pair<'_>, round: usize) -> (Duration, Duration) {
     (record.between(began, around).longest_gap(), record.between(around, Instant::now()).longest_gap())
 }
 
+/// Shows B-31.
 #[test]
 fn an_owner_that_was_frozen_for_three_seconds_resumes_without_noise_at_100_ms() {
     an_owner_resumes_without_noise("100ms");
 }
 
+/// Shows B-31.
 #[test]
 fn an_owner_that_was_frozen_for_three_seconds_resumes_without_noise_at_10_ms() {
     an_owner_resumes_without_noise("10ms");

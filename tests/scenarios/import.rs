@@ -212,6 +212,7 @@ fn a_live_pair_of_haproxy_and_keepalived_is_taken_over_on_trial_given_back_and_t
     }
 }
 
+/// Shows B-35.
 #[test]
 fn every_sample_of_the_distribution_is_imported_or_refused_by_line() {
     let listed = |directory: &str| {

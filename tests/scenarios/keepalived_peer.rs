@@ -128,6 +128,12 @@ fn keepalived_stays_backup_and_takes_over_when_we_resign(spoken: &Spoken) {
         figure(&format!("{name}: we stop: Keepalived owns {address} after"), taken);
         assert!(taken < *skew, "our resignation was not heard: {taken:?}");
     }
+
+    let ours = Balancer::start(&lab, NODES[0], &configuration(&lab));
+    ours.wait_until_ready();
+    for address in [api, web] {
+        ownership.wait_for(NODES[0], address, *long * 2);
+    }
 }
 
 fn we_obey_a_better_keepalived_and_take_over_when_it_dies_or_resigns(spoken: &Spoken) {
@@ -165,36 +171,42 @@ fn we_obey_a_better_keepalived_and_take_over_when_it_dies_or_resigns(spoken: &Sp
 }
 
 /// Proves V-15+, V-70.
+/// Shows B-23, B-24.
 #[test]
 fn keepalived_stays_backup_under_our_adverts_and_takes_over_when_we_resign() {
     keepalived_stays_backup_and_takes_over_when_we_resign(&version_3());
 }
 
 /// Proves V-15+, V-73.
+/// Shows B-24, B-25.
 #[test]
 fn we_obey_a_better_keepalived_and_take_over_when_it_dies_or_resigns_in_version_3() {
     we_obey_a_better_keepalived_and_take_over_when_it_dies_or_resigns(&version_3());
 }
 
 /// Proves V-12, V-59+, V-70.
+/// Shows B-23.
 #[test]
 fn keepalived_of_version_2_stays_backup_and_takes_over_when_we_resign() {
     keepalived_stays_backup_and_takes_over_when_we_resign(&version_2());
 }
 
 /// Proves V-12, V-45, V-59+.
+/// Shows B-25.
 #[test]
 fn we_obey_a_better_keepalived_of_version_2_and_take_over_when_it_dies_or_resigns() {
     we_obey_a_better_keepalived_and_take_over_when_it_dies_or_resigns(&version_2());
 }
 
 /// Proves V-08, V-17, V-58, V-70.
+/// Shows B-23.
 #[test]
 fn keepalived_over_ipv6_stays_backup_and_takes_over_when_we_resign() {
     keepalived_stays_backup_and_takes_over_when_we_resign(&over_ipv6());
 }
 
 /// Proves V-08, V-17, V-58, V-73.
+/// Shows B-25.
 #[test]
 fn we_obey_a_better_keepalived_over_ipv6_and_take_over_when_it_dies_or_resigns() {
     we_obey_a_better_keepalived_and_take_over_when_it_dies_or_resigns(&over_ipv6());

@@ -44,6 +44,7 @@ fn a_node_without_power_is_replaced_within_three_adverts() {
     assert_eq!(record.failures_since(cut + served), 0, "{:?}", record.failures());
 }
 
+/// Shows B-33.
 #[test]
 fn a_node_whose_processes_are_all_killed_loses_its_addresses_by_itself() {
     let lab = Lab::flatcar_micro_cloud();

@@ -50,6 +50,7 @@ fn a_split_that_heals_leaves_one_owner_and_clients_hardly_notice() {
 }
 
 /// Proves V-66, V-67.
+/// Shows B-30.
 #[test]
 fn ten_thousand_junk_adverts_a_second_change_nothing() {
     let lab = Lab::flatcar_micro_cloud();

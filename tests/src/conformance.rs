@@ -7,9 +7,15 @@
 //! ```
 //!
 //! where `+` marks what is taken and `-` what is refused; a rule with `both = true` needs one of each.
+//!
+//! `vrrp/black_box.toml` lists the cases by which others test their implementations from outside. Those are tied by
+//!
+//! ```text
+//! /// Shows B-05, B-16.
+//! ```
 
 use std::collections::BTreeMap;
-use std::fmt::{self, Write as _};
+use std::fmt;
 use std::fs;
 use std::path::Path;
 
@@ -17,27 +23,70 @@ use serde::Deserialize;
 
 use crate::sources::{root, sources};
 
+/// A list, and the word that ties a test to what stands in it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum List {
+    /// `/// Proves V-07.`
+    Rules,
+    /// `/// Shows B-07.`
+    BlackBox,
+}
+
+impl List {
+    const ALL: [Self; 2] = [Self::Rules, Self::BlackBox];
+
+    fn prefix(self) -> &'static str {
+        match self {
+            Self::Rules => "V-",
+            Self::BlackBox => "B-",
+        }
+    }
+
+    fn tag(self) -> &'static str {
+        match self {
+            Self::Rules => "/// Proves ",
+            Self::BlackBox => "/// Shows ",
+        }
+    }
+
+    fn file(self) -> &'static str {
+        match self {
+            Self::Rules => "vrrp/conformance.toml",
+            Self::BlackBox => "vrrp/black_box.toml",
+        }
+    }
+
+    fn read(self) -> BTreeMap<Number, Rule> {
+        let list = fs::read_to_string(root().join(self.file())).expect("the list");
+        toml::from_str(&list).unwrap_or_else(|error| panic!("{}: {error}", self.file()))
+    }
+}
+
 /// `V-07`: the number of a rule, which never changes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
 #[serde(try_from = "String")]
-pub struct Number(u16);
+pub struct Number {
+    list: List,
+    place: u16,
+}
 
 impl TryFrom<String> for Number {
     type Error = String;
 
     fn try_from(text: String) -> Result<Self, String> {
-        let number = text.strip_prefix("V-").and_then(|digits| digits.parse().ok());
-        number.map(Self).filter(|number| number.to_string() == text).ok_or(format!("{text} is no number such as V-07"))
+        let of = |list: List| Some(Self { list, place: text.strip_prefix(list.prefix())?.parse().ok()? });
+        let number = List::ALL.into_iter().find_map(of);
+        number.filter(|number| number.to_string() == text).ok_or(format!("{text} is no number such as V-07"))
     }
 }
 
 impl fmt::Display for Number {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "V-{:02}", self.0)
+        write!(f, "{}{:02}", self.list.prefix(), self.place)
     }
 }
 
-/// One rule of the list.
+/// One rule of a list.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Rule {
@@ -111,10 +160,8 @@ impl Conformance {
     /// Reads the list and the tests of the workspace.
     ///
     /// # Panics
-    /// When the list is not of its shape, or a line that begins with `/// Proves` is not of its, or stands above no test.
+    /// When a list is not of its shape, or a line that begins as a tag does is not of its, or stands above no test.
     pub fn read() -> Self {
-        let list = fs::read_to_string(root().join("vrrp/conformance.toml")).expect("the list of rules");
-        let rules = toml::from_str(&list).unwrap_or_else(|error| panic!("vrrp/conformance.toml: {error}"));
         let mut proofs: BTreeMap<Number, Vec<Proof>> = BTreeMap::new();
         for file in sources() {
             for (rule, proof) in of_file(&file) {
@@ -122,7 +169,7 @@ impl Conformance {
             }
         }
         proofs.values_mut().for_each(|proofs| proofs.sort());
-        Self { rules, proofs }
+        Self { rules: List::ALL.into_iter().flat_map(List::read).collect(), proofs }
     }
 
     /// The tests of a rule.
@@ -132,23 +179,24 @@ impl Conformance {
 
     /// The page.
     pub fn page(&self) -> String {
-        let mut page = HEAD.to_owned();
-        let count = |verdict| self.rules.values().filter(|rule| rule.verdict == verdict).count();
+        let of = |list| self.rules.iter().filter(move |(number, _)| number.list == list);
+        let count = |verdict| of(List::Rules).filter(|(_, rule)| rule.verdict == verdict).count();
         let [kept, differs, refused] = [Verdict::Kept, Verdict::Differs, Verdict::Refused].map(count);
-        let total = self.rules.len();
-        let _ = writeln!(
-            page,
-            "Of {total} rules {kept} are kept, {differs} differ for a reason, and {refused} are refused.\n"
-        );
-        page.push_str("| rule | what must hold | written in | verdict | tests |\n|---|---|---|---|---|\n");
-        for (number, rule) in &self.rules {
-            let Rule { rule, source, verdict, reason, both: _ } = rule;
-            let reason = reason.as_ref().map_or_else(String::new, |reason| format!(": {reason}"));
-            let tests: Vec<String> = self.proofs_of(*number).iter().map(link).collect();
-            let (verdict, tests) = (verdict.word(), tests.join("<br>"));
-            let _ = writeln!(page, "| {number} | {rule} | {source} | **{verdict}**{reason} | {tests} |");
-        }
-        page
+        let total = of(List::Rules).count();
+        let counts =
+            format!("Of {total} rules {kept} are kept, {differs} differ for a reason, and {refused} are refused.\n\n");
+        let rules = "| rule | what must hold | written in | verdict | tests |\n|---|---|---|---|---|\n";
+        let cases = "| case | what must be seen | whose | verdict | tests |\n|---|---|---|---|---|\n";
+        let rows = |list| of(list).map(|(number, rule)| self.row(*number, rule)).collect::<String>();
+        [HEAD, &counts, rules, &rows(List::Rules), BLACK_BOX, cases, &rows(List::BlackBox)].concat()
+    }
+
+    fn row(&self, number: Number, rule: &Rule) -> String {
+        let Rule { rule, source, verdict, reason, both: _ } = rule;
+        let reason = reason.as_ref().map_or_else(String::new, |reason| format!(": {reason}"));
+        let tests: Vec<String> = self.proofs_of(number).iter().map(link).collect();
+        let (verdict, tests) = (verdict.word(), tests.join("<br>"));
+        format!("| {number} | {rule} | {source} | **{verdict}**{reason} | {tests} |\n")
     }
 }
 
@@ -157,6 +205,14 @@ const HEAD: &str = "# VRRP conformance
 What the RFCs of VRRP ask, what this program makes of it, and the tests that hold it to that. Written by
 `UPDATE_GOLDEN=1 cargo test -p fmc-tests --test conformance` from `vrrp/conformance.toml` and the tests that name a rule; a rule without a test, or a
 page that is behind, fails the gate. `tests/mutations/run` takes fourteen of the rules out of the code, one after the other, and shows the test of each fail.
+
+";
+
+const BLACK_BOX: &str = "
+## The cases of other implementations
+
+Others test their routers from outside, by frames. Their cases in our words, and the tests that show each here: against Keepalived and FRR of the distribution, and against
+routers that scapy plays (`tests/peers/vrrp_router.py`). Written from `vrrp/black_box.toml` and the tests that say `/// Shows B-05.`
 
 ";
 
@@ -178,7 +234,8 @@ fn of_file(file: &Path) -> Vec<(Number, Proof)> {
 
 /// The numbers of a tag; other sentences may begin with the same word.
 fn tag(line: &str) -> Option<&str> {
-    line.strip_prefix("/// Proves ").filter(|numbers| numbers.starts_with("V-"))
+    let of = |list: List| line.strip_prefix(list.tag()).filter(|numbers| numbers.starts_with(list.prefix()));
+    List::ALL.into_iter().find_map(of)
 }
 
 fn of_line(file: &Path, line: usize, numbers: &str, below: &[&str]) -> Vec<(Number, Proof)> {

@@ -10,7 +10,7 @@
 //! | know who said what on the wire | [`capture::Capture`] |
 //! | sit before a terminal, show others what was seen | [`screen::Screen`], [`recording::Recording`] |
 //! | fill a disk | [`tiny_disk::TinyDisk`] |
-//! | run the distribution's HAProxy and Keepalived, or FRR | [`peer`], [`frr::Frr`] |
+//! | run the distribution's HAProxy and Keepalived, FRR, or a router by scapy that may lie | [`peer`], [`frr::Frr`], [`foreign_router`] |
 //! | read the code, hold it to its conformance page | [`sources`], [`conformance`] |
 //! | wait, and print a figure | [`eventually::eventually`], [`figure::figure`] |
 //!
@@ -28,6 +28,7 @@ pub mod eventually;
 pub mod exchange;
 pub mod exposition;
 pub mod figure;
+pub mod foreign_router;
 pub mod frr;
 pub mod junk;
 pub mod lab;

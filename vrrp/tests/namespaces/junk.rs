@@ -101,6 +101,7 @@ fn count(running: &Running, name: &str) -> u64 {
 }
 
 /// Proves V-50-, V-51, V-52, V-53-, V-54, V-56, V-57, V-67, V-85-.
+/// Shows B-27.
 #[test]
 fn every_rule_of_the_rfc_is_counted_on_the_interface_and_their_source_is_named_once() {
     let [one, _two, stranger] = lan();

@@ -85,9 +85,19 @@ impl Drop for Namespace {
 
 /// Two balancers, back to back: `eth0` is 192.168.0.30 in the first and .31 in the second.
 pub(crate) fn pair() -> [Namespace; 2] {
+    pairs(1).remove(0)
+}
+
+/// So many of them, each on a link of its own.
+pub(crate) fn pairs(count: usize) -> Vec<[Namespace; 2]> {
     let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
-    let mut pair = [Namespace::new(), Namespace::new()];
-    pair[1].turn = Some(turn);
+    let mut pairs: Vec<_> = (0..count).map(|_| back_to_back()).collect();
+    pairs[count - 1][1].turn = Some(turn);
+    pairs
+}
+
+fn back_to_back() -> [Namespace; 2] {
+    let pair = [Namespace::new(), Namespace::new()];
     let [one, two] = &pair;
     one.ip(&format!("link add eth0 type veth peer name eth0 netns {}", two.name));
     for (namespace, host) in [(one, 30), (two, 31)] {

@@ -11,6 +11,7 @@ use crate::lab::{API, always, eventually, pair};
 const CARRIER_TOLD: Duration = Duration::from_millis(1500);
 
 /// Proves V-79.
+/// Shows B-10, B-27.
 #[test]
 fn a_link_that_goes_down_takes_the_address_away_and_one_that_comes_back_elects_anew() {
     let [one, two] = pair();

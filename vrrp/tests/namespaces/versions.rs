@@ -8,7 +8,7 @@ use fmc_vrrp::driver::{Command, KeeperSettings};
 use fmc_vrrp::router::role::Role;
 
 use crate::keeper::{Running, octets, settings};
-use crate::lab::{API, always, eventually, pair};
+use crate::lab::{API, Namespace, always, eventually, pair, pairs};
 use crate::sniffer::Sniffer;
 use crate::wire::adverts;
 
@@ -88,4 +88,38 @@ fn two_keepers_by_unicast_elect_the_first_and_send_nothing_to_the_group() {
     drop(first);
     let taken = eventually("the second owns it", Duration::from_secs(2), || two.holds(API));
     assert!(taken < Duration::from_secs(1), "the resignation came by unicast too: {taken:?}");
+}
+
+/// Each side of a pair goes and returns: whoever leaves resigns, and whoever returns takes nothing back.
+fn restart_each_side(pair: &[Namespace; 2], how: impl Fn(u8) -> KeeperSettings) {
+    let [one, two] = pair;
+    let first = Running::fit(one, how(0));
+    eventually("the first owns it", Duration::from_secs(8), || one.holds(API));
+    let second = Running::fit(two, how(1));
+    eventually("the second is its backup", Duration::from_secs(8), || second.roles() == [Role::Backup; 2]);
+    drop(second);
+    let second = Running::fit(two, how(1));
+    let unmoved = || one.holds(API) && !two.holds(API);
+    always("a Backup that returns moves nothing", how(1).interval.duration() * 2, unmoved);
+    eventually("it is the backup again", Duration::from_secs(8), || second.roles() == [Role::Backup; 2]);
+    drop(first);
+    eventually("the second owns it", how(1).interval.duration() * 2, || two.holds(API));
+    let first = Running::fit(one, how(0));
+    let unmoved = || two.holds(API) && !one.holds(API);
+    always("an owner that returns takes nothing back", how(0).interval.duration() * 4, unmoved);
+    assert_eq!((first.roles(), second.roles()), ([Role::Backup; 2], [Role::Active; 2]));
+}
+
+/// Shows B-28.
+#[test]
+fn in_both_versions_and_by_any_priority_each_side_may_be_restarted() {
+    let cases =
+        [254, 100, 9].into_iter().flat_map(|priority| [(settings as fn(u8) -> _, priority), (version_2, priority)]);
+    let cases: Vec<(fn(u8) -> KeeperSettings, u8)> = cases.collect();
+    let pairs = pairs(cases.len());
+    std::thread::scope(|scope| {
+        for (pair, (how, priority)) in pairs.iter().zip(cases) {
+            scope.spawn(move || restart_each_side(pair, |rank| KeeperSettings { priority, ..how(rank) }));
+        }
+    });
 }

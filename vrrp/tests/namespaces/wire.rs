@@ -61,6 +61,7 @@ pub(crate) fn announcements(sniffer: &Sniffer, address: IpAddr) -> Vec<(Instant,
 }
 
 /// Proves V-11, V-18, V-19, V-20, V-21, V-26, V-27, V-28+.
+/// Shows B-24.
 #[test]
 fn adverts_have_ttl_255_tos_c0_and_the_primary_source_before_and_after_the_address_is_installed() {
     let [one, two] = pair();

@@ -68,6 +68,7 @@ fn fault(version: Version, keys: Option<&Authenticator>, bytes: &[u8]) -> Option
 }
 
 /// Proves V-102+.
+/// Shows B-34.
 #[test]
 fn the_packet_of_the_appendix_is_what_we_send_and_what_we_take() {
     assert_eq!(signed(V3, &enforcing(), SEQUENCE), IPV4);
