@@ -40,7 +40,7 @@ pub use lateness::{BOUNDS as LATENESS_BOUNDS, LatenessSummary};
 pub use mismatch::{Difference, Mismatch};
 pub use reload::Change;
 pub use settings::{FollowerSettings, KeeperSettings, PairKeys, PeerSettings, Secrets, UnknownNode, VipSettings};
-pub use snapshot::{InterfaceSnapshot, LastHeard, PeerSnapshot, PeerVip, Snapshot, VipSnapshot};
+pub use snapshot::{HeartbeatsRefused, InterfaceSnapshot, LastHeard, PeerSnapshot, PeerVip, Snapshot, VipSnapshot};
 pub use start::{StartError, check};
 
 use crate::boot_instant::BootInstant;

@@ -9,7 +9,7 @@ use fmc_config::model::name::VipName;
 use ring::rand::{SecureRandom, SystemRandom};
 
 use super::settings::{KeeperSettings, PeerSettings, VipSettings};
-use super::snapshot::{PeerSnapshot, PeerVip};
+use super::snapshot::{HeartbeatsRefused, PeerSnapshot, PeerVip};
 use super::start::StartError;
 use crate::boot_instant::BootInstant;
 use crate::clock;
@@ -22,7 +22,11 @@ use crate::socket::HeartbeatSocket;
 const DATAGRAMS_A_TURN: usize = 256;
 
 /// One line about refused heartbeats of a peer in this time; the counters miss nothing.
-const LOG_EVERY: Duration = Duration::from_secs(10);
+const LOG_EVERY: Duration = Duration::from_secs(60);
+
+/// A session that begins costs some datagrams, and some come out of turn; more of them since the last line are a replay, or a peer that
+/// does not hear this node.
+const ORDINARY: u64 = 50;
 
 /// What this node says of each of its virtual routers.
 pub(super) type Reports = ArrayVec<PeerReport, MAX_VIRTUAL_ROUTERS>;
@@ -41,6 +45,7 @@ pub(super) struct Pair {
     pub(super) is_urgent: bool,
     /// Datagrams from addresses that are not of `[nodes]`.
     strangers: u64,
+    stranger_named_at: Option<BootInstant>,
     pub(super) sends_failed: u64,
 }
 
@@ -50,6 +55,8 @@ struct Paired {
     session: Session,
     last: Option<Last>,
     complained_at: Option<BootInstant>,
+    /// Datagrams of no session or out of turn, since the last line.
+    out_of_turn: u64,
 }
 
 #[derive(Debug)]
@@ -69,6 +76,7 @@ impl Pair {
             session: Session::new(settings.rank, peer.rank, life, keys.clone()),
             last: None,
             complained_at: None,
+            out_of_turn: 0,
         };
         Ok(Self {
             socket: if settings.peers.is_empty() { None } else { Some(HeartbeatSocket::open(own)?) },
@@ -79,6 +87,7 @@ impl Pair {
             next_at: clock::now(),
             is_urgent: true,
             strangers: 0,
+            stranger_named_at: None,
             sends_failed: 0,
         })
     }
@@ -113,6 +122,7 @@ impl Pair {
             };
             let Some(peer) = self.peers.iter_mut().find(|peer| peer.settings.address == from.ip()) else {
                 self.strangers += 1;
+                name_stranger(&mut self.stranger_named_at, from.ip(), now).into_iter().for_each(&mut log);
                 continue;
             };
             match peer.session.accept(datagram) {
@@ -147,8 +157,12 @@ impl Pair {
         }
     }
 
-    pub(super) fn refused(&self) -> u64 {
-        self.strangers + self.peers.iter().map(|peer| peer.session.rejected().iter().sum::<u64>()).sum::<u64>()
+    pub(super) fn refused(&self) -> HeartbeatsRefused {
+        let mut rejected = [0; Rejected::COUNTERS.len()];
+        for peer in &self.peers {
+            rejected.iter_mut().zip(peer.session.rejected()).for_each(|(sum, count)| *sum += count);
+        }
+        HeartbeatsRefused { rejected, strangers: self.strangers }
     }
 
     pub(super) fn snapshot(&self, vips: &[&VipSettings], now: BootInstant) -> Vec<PeerSnapshot> {
@@ -178,16 +192,18 @@ impl Paired {
         (self.settings.rank, heartbeat)
     }
 
-    /// A session that has not begun, or a datagram out of turn, is ordinary; the rest is worth a line.
+    /// A session that has not begun, or a datagram out of turn, is ordinary while they are few; the rest is worth a line.
     fn complain(&mut self, reason: Rejected, now: BootInstant) -> Option<String> {
         if matches!(reason, Rejected::Unproven | Rejected::Stale | Rejected::Replayed) {
+            self.out_of_turn += 1;
+            if self.out_of_turn <= ORDINARY {
+                return None;
+            }
+        }
+        if !is_time(&mut self.complained_at, now) {
             return None;
         }
-        let is_early = self.complained_at.is_some_and(|at| now.saturating_duration_since(at) < LOG_EVERY);
-        if is_early {
-            return None;
-        }
-        self.complained_at = Some(now);
+        self.out_of_turn = 0;
         Some(format!("refused a heartbeat of {}: {reason}", self.settings.name))
     }
 
@@ -219,6 +235,18 @@ impl Paired {
             vips: vips.iter().filter_map(|vip| Some((vip, said(vip)?))).flat_map(of_all).collect(),
         }
     }
+}
+
+/// The line about a datagram of somebody else.
+fn name_stranger(named_at: &mut Option<BootInstant>, from: IpAddr, now: BootInstant) -> Option<String> {
+    is_time(named_at, now).then(|| format!("refused a heartbeat from {from}: it is the address of no other node"))
+}
+
+/// Whether the last line is long enough ago; then the next one is of now.
+fn is_time(last: &mut Option<BootInstant>, now: BootInstant) -> bool {
+    let is_early = last.is_some_and(|at| now.saturating_duration_since(at) < LOG_EVERY);
+    *last = if is_early { *last } else { Some(now) };
+    !is_early
 }
 
 /// 64 random bits of this process life.

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::lateness::LatenessSummary;
 use super::mismatch::Mismatch;
 use crate::boot_instant::BootInstant;
+use crate::heartbeat::session::Rejected;
 use crate::packet::Discarded;
 use crate::realtime::Realtime;
 use crate::router::Statistics;
@@ -32,10 +33,26 @@ pub struct Snapshot {
     pub realtime: Realtime,
     /// Until when fail-back is held.
     pub held_until: Option<BootInstant>,
-    /// Heartbeats that were refused: malformed, unsigned, replayed, or from elsewhere.
-    pub heartbeats_refused: u64,
+    /// Heartbeats that were refused.
+    pub heartbeats_refused: HeartbeatsRefused,
     /// Heartbeats and adverts that the kernel did not take.
     pub sends_failed: u64,
+}
+
+/// Heartbeats that had no effect, since the keeper started.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct HeartbeatsRefused {
+    /// From the addresses of other nodes, in the order of [`Rejected::COUNTERS`].
+    pub rejected: [u64; Rejected::COUNTERS.len()],
+    /// From other addresses.
+    pub strangers: u64,
+}
+
+impl HeartbeatsRefused {
+    /// Each reason and its count.
+    pub fn by_reason(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        Rejected::COUNTERS.into_iter().zip(self.rejected).chain([("stranger", self.strangers)])
+    }
 }
 
 /// One virtual router.

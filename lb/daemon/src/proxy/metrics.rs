@@ -70,10 +70,7 @@ fn describe_election() {
     );
     describe_gauge!("fmc_pair_config_differs", "1 while the other node runs another configuration of the same release");
     describe_counter!("fmc_vrrp_discarded_total", "Adverts that were discarded, by reason");
-    describe_counter!(
-        "fmc_vrrp_heartbeats_refused_total",
-        "Heartbeats that were malformed, unsigned, replayed or from elsewhere"
-    );
+    describe_counter!("fmc_vrrp_heartbeats_refused_total", "Heartbeats that were refused, by reason");
     describe_counter!(
         "fmc_vrrp_sends_failed_total",
         "Adverts, heartbeats and announcements that the kernel did not take"
@@ -142,7 +139,9 @@ pub(crate) fn export(snapshot: &Snapshot, appliance: &Appliance) {
         gauge!("fmc_vrrp_peer_heartbeat_age_seconds", "node" => peer.name.to_string()).set(age.as_secs_f64());
     }
     snapshot.interfaces.iter().for_each(|interface| export_interface(interface, ledger));
-    ledger.count("fmc_vrrp_heartbeats_refused_total", &[], snapshot.heartbeats_refused);
+    for (reason, count) in snapshot.heartbeats_refused.by_reason() {
+        ledger.count("fmc_vrrp_heartbeats_refused_total", &[("reason", reason)], count);
+    }
     ledger.count("fmc_vrrp_sends_failed_total", &[], snapshot.sends_failed);
     ledger.count("fmc_daemon_log_lines_dropped_total", &[], appliance.log_lines.dropped());
     ledger.count("fmc_daemon_log_lines_left_out_total", &[], appliance.log_lines.left_out());

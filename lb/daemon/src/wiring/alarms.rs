@@ -197,6 +197,14 @@ fn of_vips(appliance: &Appliance) -> Vec<Condition> {
             let fix = "see fmc-lbctl vips on every node";
             found.push(condition(Severity::Error, format!("nobody serves {name}"), fix));
         }
+        if let Owner::Foreign(source) = owner(appliance, state) {
+            let fix = "beside a router that is being replaced this is as it should be; else find that host, and let no other in by [election.auth_hmac]";
+            found.push(condition(
+                Severity::Warning,
+                format!("{name} is held by {source}, which is none of [nodes]"),
+                fix,
+            ));
+        }
         if state.role == Role::Active && live_peers(appliance).any(|peer| says_only_active(peer, name)) {
             let fix = "let IP protocol 112 through between the nodes";
             found.push(condition(Severity::Error, format!("CONFLICT: {name} is served by two nodes"), fix));
