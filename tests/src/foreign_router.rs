@@ -122,6 +122,14 @@ impl Packet {
         Self(fields)
     }
 
+    /// Cut off behind the priority.
+    #[must_use]
+    pub fn cut(self) -> Self {
+        let octet = |field: &str| self.0.get(field).and_then(Value::as_u64).unwrap_or_default();
+        let message = format!("31{:02x}{:02x}", octet("vrid"), octet("priority"));
+        self.with("message", message)
+    }
+
     /// With another value of a field.
     #[must_use]
     pub fn with(mut self, field: &str, value: impl Into<Value>) -> Self {

@@ -28,10 +28,10 @@ const JUNK: [Junk; 9] = [
     junk("a TTL of 64", "ip-ttl-errors", |claim| claim.with("ttl", 64)),
     junk("version 7", "version-errors", |claim| claim.with("version", 7)),
     junk("type 2", "invalid-type-pkts-rcvd", |claim| claim.with("type", 2)),
-    junk("no address", "packet-length-errors", |claim| claim.with("count", 0)),
+    junk("no address", "address-list-errors", |claim| claim.with("addresses", Vec::<&str>::new())),
     junk("more addresses than it carries", "packet-length-errors", |claim| claim.with("count", 200)),
     junk("an interval of zero", "interval-errors", |claim| claim.with("interval", 0)),
-    junk("its end missing", "packet-length-errors", |claim| claim.with("message", "3121c8")),
+    junk("its end missing", "packet-length-errors", Packet::cut),
     Junk { what: "another virtual router", counter: None, spoil: |claim| claim.with("vrid", 77) },
 ];
 
