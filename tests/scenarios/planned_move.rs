@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use fmc_tests::balancer::{Balancer, Role};
 use fmc_tests::certificate::Authority;
 use fmc_tests::configuration::Configuration;
+use fmc_tests::eventually::throughout;
 use fmc_tests::exchange::Target;
 use fmc_tests::figure::{figure, figure_count};
 use fmc_tests::lab::Lab;
@@ -133,6 +134,21 @@ fn a_better_ranked_node_that_returns_takes_back_when_failback_is_always() {
     let record = load.stop();
     figure("failback: longest gap between served connections", record.longest_gap());
     assert_only_open_ones_failed(&pair, &record);
+}
+
+#[test]
+fn a_better_ranked_node_that_returns_takes_back_when_it_was_fit_for_as_long_as_failback_says() {
+    let lab = Lab::flatcar_micro_cloud();
+    let _masters = Server::masters(&lab, &Authority::new());
+    let _workers = Server::workers(&lab);
+    let configuration = Configuration::flatcar_micro_cloud().with("[election]\nfailback = \"after 3s\"\n");
+    let mut pair = Pair::start(&lab, &configuration);
+    pair.first.terminate(Duration::from_secs(12));
+    pair.wait_for(NODES[1]);
+    pair.first = Balancer::start(&lab, NODES[0], &configuration);
+    pair.first.wait_until_ready();
+    throughout("it waits", Duration::from_secs(2), || pair.ownership.holders(WEB) == [NODES[1]]);
+    pair.wait_for(NODES[0]);
 }
 
 /// A connection whose SYN follows the move is served. One that is open at that very moment is cut, as a relay cannot

@@ -110,6 +110,42 @@ fn all_backends_die_and_return_at_jittered_times_and_nothing_moves() {
     }
 }
 
+/// When a node sees one master less, or one more: a master goes each 2.5 s and returns after 1.5 s, and checks take up to 1.9 s to find that. A
+/// node may see two of three dead for a while, and another one none.
+fn replacements_as_seen(lan: &mut Lan, node: usize) -> Vec<(u64, usize, i8)> {
+    let mut seen = Vec::new();
+    for went in [0, 2500, 5000] {
+        let dead_at = went + lan.random.below(1900);
+        let well_at = (went + 1500 + lan.random.below(1900)).max(dead_at + 1);
+        seen.extend([(dead_at, node, -1), (well_at, node, 1)]);
+    }
+    seen
+}
+
+#[test]
+fn masters_that_are_replaced_one_after_the_other_and_are_seen_so_at_jittered_times_move_nothing() {
+    for seed in 0..100 {
+        let mut lan = Lan::settled(seed, 2 + (seed % 2) as u8);
+        let mut seen: Vec<_> = (0..lan.nodes.len()).flat_map(|node| replacements_as_seen(&mut lan, node)).collect();
+        seen.sort_unstable();
+        let (mut healthy, mut passed) = (vec![3_i8; lan.nodes.len()], 0);
+        for (at, node, change) in seen {
+            lan.run(millis(at - passed));
+            (passed, healthy[node]) = (at, healthy[node] + change);
+            lan.set_fitness(
+                node,
+                match healthy[node] {
+                    0 => Fitness::serving(Tier::Unfit, Cause::Backend),
+                    1 => Fitness::serving(Tier::Degraded, Cause::Backend),
+                    _ => Fitness::FIT,
+                },
+            );
+        }
+        lan.run(millis(3000));
+        assert_eq!((lan.active(), lan.promotions()), (vec![0], 1), "{}", lan.story());
+    }
+}
+
 #[test]
 fn servers_that_only_the_owner_cannot_reach_move_the_address_after_the_settle_time() {
     for seed in 0..50 {
