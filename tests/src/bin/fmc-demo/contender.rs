@@ -6,17 +6,21 @@ use fmc_tests::exchange::Target;
 use fmc_tests::lab::Lab;
 use fmc_tests::load::Load;
 
+use crate::junk::Spoken;
+
 /// A new connection each 5 ms: the resolution of every gap printed.
 const PACE: Duration = Duration::from_millis(5);
 /// A client gives up after this; the kernel sends a lost SYN again after 1 s.
 const PATIENCE: Duration = Duration::from_secs(2);
 /// Clients come for this long before anything happens.
-const QUIET: Duration = Duration::from_millis(700);
+pub(crate) const QUIET: Duration = Duration::from_millis(700);
 
 /// A pair of balancers that can be hurt.
 pub(crate) trait Contender {
     /// As printed.
     fn name(&self) -> String;
+    /// What it says of the web's address.
+    fn speaks(&self) -> Spoken;
     /// How long a client is watched after a blow: longer than the recovery that is expected.
     fn watched(&self) -> Duration;
     /// The owner's cable is cut and its processes killed. Returns when.

@@ -12,6 +12,7 @@ use fmc_tests::server::wait_until_served;
 use nix::sys::signal::Signal;
 
 use crate::contender::Contender;
+use crate::junk::Spoken;
 
 /// Time for VRRPv2 at one second to elect, and for HAProxy's checks.
 const SETTLED: Duration = Duration::from_secs(12);
@@ -49,6 +50,10 @@ impl<'lab> Distribution<'lab> {
 impl Contender for Distribution<'_> {
     fn name(&self) -> String {
         format!("HAProxy {} + Keepalived {}", version("haproxy", "-v"), version("keepalived", "--version"))
+    }
+
+    fn speaks(&self) -> Spoken {
+        Spoken { version: 2, virtual_router_id: 52 }
     }
 
     fn watched(&self) -> Duration {

@@ -6,6 +6,7 @@
 mod contender;
 mod distribution;
 mod forward;
+mod junk;
 mod live;
 mod measure;
 mod ours;

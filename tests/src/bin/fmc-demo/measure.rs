@@ -1,14 +1,16 @@
 //! Every blow, again and again, on every pair in turn; what a client saw, as a line of JSON each. `bench/election` makes a page of it.
 
 use std::process::ExitCode;
+use std::time::Instant;
 
 use fmc_tests::certificate::Authority;
 use fmc_tests::lab::Lab;
 use fmc_tests::server::Server;
 use serde_json::json;
 
-use crate::contender::{BLOWS, Contender, MORE_BLOWS, watch};
+use crate::contender::{BLOWS, Contender, MORE_BLOWS, QUIET, Seen, watch};
 use crate::distribution::Distribution;
+use crate::junk::{self, KINDS};
 use crate::live;
 use crate::ours::Ours;
 
@@ -41,13 +43,24 @@ fn on_a_lab(measure: impl FnOnce(&Lab)) {
 fn one(round: usize, lab: &Lab, contender: &mut dyn Contender) {
     for (blow, strike) in BLOWS.into_iter().chain(MORE_BLOWS) {
         let seen = watch(lab, contender, strike);
-        let gap_ms = seen.gap.map(|gap| gap.as_secs_f64() * 1000.0);
-        let watched_s = seen.watched.as_secs();
-        println!(
-            "{}",
-            json!({ "round": round, "pair": contender.name(), "blow": blow, "gap_ms": gap_ms, "failed": seen.failed,
-                    "attempts": seen.attempts, "watched_s": watched_s })
-        );
+        print(round, contender, blow, &seen);
         contender.restore();
     }
+    for kind in KINDS {
+        let liar = junk::start(lab, kind, contender.speaks(), QUIET + contender.watched());
+        let seen = watch(lab, contender, |_| Instant::now());
+        liar.join().expect("junk was sent");
+        print(round, contender, kind.name, &seen);
+        contender.restore();
+    }
+}
+
+fn print(round: usize, contender: &dyn Contender, blow: &str, seen: &Seen) {
+    let gap_ms = seen.gap.map(|gap| gap.as_secs_f64() * 1000.0);
+    let watched_s = seen.watched.as_secs();
+    println!(
+        "{}",
+        json!({ "round": round, "pair": contender.name(), "blow": blow, "gap_ms": gap_ms, "failed": seen.failed,
+                "attempts": seen.attempts, "watched_s": watched_s })
+    );
 }

@@ -9,6 +9,7 @@ use fmc_tests::pair::{NODES, Pair, WEB};
 use nix::sys::signal::Signal;
 
 use crate::contender::Contender;
+use crate::junk::Spoken;
 
 /// Both balancers.
 pub(crate) struct Ours<'lab> {
@@ -44,6 +45,10 @@ impl Contender for Ours<'_> {
             "standard" => "fmc-lb".to_owned(),
             other => format!("fmc-lb, {other}"),
         }
+    }
+
+    fn speaks(&self) -> Spoken {
+        Spoken { version: if self.profile == "compat" { 2 } else { 3 }, virtual_router_id: 33 }
     }
 
     fn watched(&self) -> Duration {
