@@ -114,6 +114,19 @@ impl Lab {
         address.parse().unwrap_or_else(|error| panic!("{prefix}: {error}"))
     }
 
+    /// Sets a machine's first interface down, as when its cable is pulled: the machine knows. Returns the moment from which it is.
+    pub fn link_down(&self, name: &str) -> Instant {
+        self.machine(name).expect("ip", &["link", "set", "eth0", "down"]);
+        Instant::now()
+    }
+
+    /// Ends [`Lab::link_down`], with the route that the kernel dropped; nothing happens to an interface that is up.
+    pub fn link_up(&self, name: &str) {
+        let gateway = self.description(name).gateway;
+        let lines = ["link set eth0 up".to_owned(), format!("route replace default via {gateway}")];
+        ip_batch(Some(self.machine(name)), &lines);
+    }
+
     /// Takes every cable of a machine out of its bridge, and returns the moment from which no frame passes.
     pub fn unplug(&self, name: &str) -> Instant {
         self.with_ports(name, |port| port.unplug());

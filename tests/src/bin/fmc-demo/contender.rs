@@ -15,6 +15,9 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// Clients come for this long before anything happens.
 pub(crate) const QUIET: Duration = Duration::from_millis(700);
 
+/// A nuisance lasts for so long; the client is watched throughout.
+const NUISANCE: Duration = Duration::from_secs(3);
+
 /// A pair of balancers that can be hurt.
 pub(crate) trait Contender {
     /// As printed.
@@ -35,6 +38,10 @@ pub(crate) trait Contender {
     fn pause(&mut self, span: Duration) -> Instant;
     /// The owner's cable is cut, and comes back when the other has served for a while. Returns when it came back.
     fn heal(&mut self) -> Instant;
+    /// The owner's interface goes down, as one does whose cable is pulled. Returns when.
+    fn take_link_down(&mut self) -> Instant;
+    /// The owner's service is stopped, as for an upgrade of its machine. Returns when.
+    fn stop(&mut self) -> Instant;
     /// Brings everything back and waits until one node owns both addresses again.
     fn restore(&mut self);
 }
@@ -62,28 +69,31 @@ pub(crate) struct Results {
 }
 
 /// A blow and what to call it.
-pub(crate) type Blow = (&'static str, fn(&mut dyn Contender) -> Instant);
+pub(crate) type Blow = (&'static str, fn(&Lab, &mut dyn Contender) -> Instant);
 
 /// Everything that is done, in this order.
 pub(crate) const BLOWS: [Blow; 3] = [
-    ("node cut off and killed", |contender| contender.kill_node()),
-    ("planned failover", |contender| contender.fail_over()),
-    ("balancer process killed -9", |contender| contender.kill_data_plane()),
+    ("node cut off and killed", |_, contender| contender.kill_node()),
+    ("planned failover", |_, contender| contender.fail_over()),
+    ("balancer process killed -9", |_, contender| contender.kill_data_plane()),
 ];
 
 /// What is measured beside those: see `bench/election`.
-pub(crate) const MORE_BLOWS: [Blow; 3] = [
-    ("election process killed -9", |contender| contender.kill_election()),
-    ("owner paused for 3 s", |contender| contender.pause(Duration::from_secs(3))),
-    ("cable back after a cut", |contender| contender.heal()),
+pub(crate) const MORE_BLOWS: [Blow; 6] = [
+    ("election process killed -9", |_, contender| contender.kill_election()),
+    ("owner paused for 3 s", |_, contender| contender.pause(Duration::from_secs(3))),
+    ("cable back after a cut", |_, contender| contender.heal()),
+    ("interface down", |_, contender| contender.take_link_down()),
+    ("service stopped", |_, contender| contender.stop()),
+    ("sixteen busy loops", |_, _| keep_busy()),
 ];
 
 /// Does it all, with clients coming all the time.
 pub(crate) fn run_course(lab: &Lab, contender: &mut dyn Contender) -> Results {
     let name = contender.name();
-    let seen = BLOWS.iter().map(|(title, blow)| {
-        println!("  {name}: {title} ...");
-        let seen = watch(lab, contender, *blow);
+    let seen = BLOWS.into_iter().map(|blow| {
+        println!("  {name}: {} ...", blow.0);
+        let seen = watch(lab, contender, blow);
         contender.restore();
         seen
     });
@@ -91,10 +101,10 @@ pub(crate) fn run_course(lab: &Lab, contender: &mut dyn Contender) -> Results {
     Results { name, seen }
 }
 
-pub(crate) fn watch(lab: &Lab, contender: &mut dyn Contender, blow: fn(&mut dyn Contender) -> Instant) -> Seen {
+pub(crate) fn watch(lab: &Lab, contender: &mut dyn Contender, blow: Blow) -> Seen {
     let load = Load::start(lab.client(), Target::http("192.168.0.33:80").within(PATIENCE), PACE);
     std::thread::sleep(QUIET);
-    let struck = blow(contender);
+    let struck = (blow.1)(lab, contender);
     let watched = contender.watched();
     std::thread::sleep(watched);
     let record = load.stop().between(struck - Duration::from_millis(50), Instant::now());
@@ -102,4 +112,12 @@ pub(crate) fn watch(lab: &Lab, contender: &mut dyn Contender, blow: fn(&mut dyn 
     let recovered = record.served_after(struck + Duration::from_millis(100)).is_some();
     let gap = recovered.then(|| record.longest_gap());
     Seen { gap, failed: record.failures().len(), attempts: record.attempts().len(), watched }
+}
+
+/// The whole machine has more to do than it can. Returns when it began.
+fn keep_busy() -> Instant {
+    let began = Instant::now();
+    let spin = || while began.elapsed() < NUISANCE {};
+    std::thread::scope(|scope| (0..16).for_each(|_| drop(scope.spawn(spin))));
+    began
 }

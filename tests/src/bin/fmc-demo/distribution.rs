@@ -96,7 +96,18 @@ impl Contender for Distribution<'_> {
         self.lab.plug(NODES[0])
     }
 
+    fn take_link_down(&mut self) -> Instant {
+        self.lab.link_down(NODES[0])
+    }
+
+    fn stop(&mut self) -> Instant {
+        let began = self.first().stop_keepalived();
+        self.first().signal(Program::Haproxy, Signal::SIGTERM);
+        began
+    }
+
     fn restore(&mut self) {
+        self.lab.link_up(NODES[0]);
         self.first = None;
         self.first = Some(Peer::lab_node(self.lab, NODES[0]));
         self.lab.plug(NODES[0]);

@@ -41,14 +41,14 @@ fn on_a_lab(measure: impl FnOnce(&Lab)) {
 }
 
 fn one(round: usize, lab: &Lab, contender: &mut dyn Contender) {
-    for (blow, strike) in BLOWS.into_iter().chain(MORE_BLOWS) {
-        let seen = watch(lab, contender, strike);
-        print(round, contender, blow, &seen);
+    for blow in BLOWS.into_iter().chain(MORE_BLOWS) {
+        let seen = watch(lab, contender, blow);
+        print(round, contender, blow.0, &seen);
         contender.restore();
     }
     for kind in KINDS {
         let liar = junk::start(lab, kind, contender.speaks(), QUIET + contender.watched());
-        let seen = watch(lab, contender, |_| Instant::now());
+        let seen = watch(lab, contender, (kind.name, |_, _| Instant::now()));
         liar.join().expect("junk was sent");
         print(round, contender, kind.name, &seen);
         contender.restore();

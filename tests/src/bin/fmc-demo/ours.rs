@@ -87,7 +87,18 @@ impl Contender for Ours<'_> {
         self.lab.plug(NODES[0])
     }
 
+    fn take_link_down(&mut self) -> Instant {
+        self.lab.link_down(NODES[0])
+    }
+
+    fn stop(&mut self) -> Instant {
+        let began = Instant::now();
+        self.pair.first.terminate(Duration::from_secs(5));
+        began
+    }
+
     fn restore(&mut self) {
+        self.lab.link_up(NODES[0]);
         if self.pair.first.status().is_none() {
             self.lab.plug(NODES[0]);
             self.pair.first = Balancer::start(self.lab, NODES[0], &self.configuration);
