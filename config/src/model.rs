@@ -1,6 +1,7 @@
 //! The model: what the configuration means, with every default filled in. Illegal values have no representation.
 
 pub mod backend;
+pub mod bandwidth;
 pub mod election;
 pub mod family;
 pub mod frontend;

@@ -18,7 +18,7 @@ use crate::preface::{Fault, Preface};
 use crate::proxy_protocol::{Endpoints, Tlvs, Told};
 use crate::pulse::Ticks;
 use crate::quota::Quota;
-use crate::relay::{Means, Relay, Turn};
+use crate::relay::{Budgets, Means, Relay, Turn};
 use crate::relays::Relays;
 use crate::route::{self, Destination};
 use crate::server::InFlight;
@@ -27,6 +27,7 @@ use crate::sessions::{Registration, Sessions};
 use crate::socket_options::{self, SocketOptions};
 
 use fmc_config::model::frontend::WhenNoServer;
+use log_line::Held;
 
 /// What every connection of the process shares.
 pub(crate) struct Surroundings {
@@ -254,22 +255,24 @@ impl Opened {
         &mut self.relay
     }
 
-    pub(crate) fn turn(&mut self, means: &mut Means, now: Ticks) -> Turn {
-        self.relay.turn(self.registration.session(), means, now)
+    pub(crate) fn turn(&mut self, means: &mut Means, budgets: &mut Budgets, now: Ticks) -> Turn {
+        self.relay.turn(self.registration.session(), means, budgets, now)
     }
 
     /// A line of its own for a connection whose hour has come since the look before this one, `since` ago.
-    pub(crate) fn record(&self, now: Instant, since: Duration) {
+    pub(crate) fn record(&self, throttled: Duration, now: Instant, since: Duration) {
         if self.session().is_due_for_a_record(now, since) {
-            log_line::lasts(self.session(), &self.relay);
+            log_line::lasts(self.session(), Held { relay: &self.relay, throttled });
         }
     }
 
-    pub(crate) fn close(self, ended_by: EndedBy, surroundings: &Surroundings) {
+    /// `throttled`: how long bandwidth limits have kept its bytes back.
+    pub(crate) fn close(self, ended_by: EndedBy, throttled: Duration, surroundings: &Surroundings) {
         if ended_by == EndedBy::ServerReset {
             self.note_early_reset(&surroundings.on_dial_failed);
         }
-        log_line::ended(self.registration.session(), Some(&self.relay), ended_by);
+        let held = Held { relay: &self.relay, throttled };
+        log_line::ended(self.registration.session(), Some(held), ended_by);
         self.relay.close(ended_by);
         self.registration.close(ended_by);
     }

@@ -9,12 +9,14 @@ use fmc_config::model;
 use fmc_config::model::frontend::PortRoute;
 use tokio::sync::watch;
 
+use crate::bandwidth::Bandwidths;
 use crate::ended_by::EndedBy;
 use crate::first_served::{FirstServed, Watch};
 use crate::pool::Pool;
 use crate::preface::{Hello, Manner};
 use crate::quota::Quota;
 use crate::rate::{Meter, Micros};
+use crate::relays::{Bounds, Way};
 use crate::sources::{Admission, Sources};
 
 /// A frontend that is being served. A reload that changes it makes another one of the same name; connections keep the one
@@ -35,6 +37,7 @@ struct Life {
     /// Of `max_per_second`.
     meter: Mutex<Meter>,
     sources: Mutex<Sources>,
+    bandwidths: Bandwidths,
     began: Instant,
     first: Watch,
     accepting: watch::Sender<bool>,
@@ -72,6 +75,8 @@ pub struct Traffic {
     pub(crate) to_server: AtomicU64,
     pub(crate) to_client: AtomicU64,
     pub(crate) waits_at_limit: AtomicU64,
+    /// To the server, to the client.
+    throttled: [AtomicU64; 2],
     hellos: [AtomicU64; Hello::ALL.len()],
     ended: [AtomicU64; EndedBy::ALL.len()],
 }
@@ -84,6 +89,7 @@ impl Frontend {
             quota,
             meter: Mutex::default(),
             sources: Mutex::default(),
+            bandwidths: Bandwidths::of(&settings),
             began: Instant::now(),
             first: Watch::new(),
             accepting: watch::Sender::new(true),
@@ -99,6 +105,12 @@ impl Frontend {
     /// From now on this configuration of it bounds its connections.
     pub(crate) fn take_effect(&self) {
         self.life.quota.resize(self.settings.max_connections as usize);
+        self.life.bandwidths.change(&self.settings);
+    }
+
+    /// What its relays are held to now.
+    pub(crate) fn bandwidth(&self) -> Bounds {
+        self.life.bandwidths.bounds()
     }
 
     /// Bounds its connections.
@@ -252,6 +264,20 @@ impl Traffic {
     /// Times that new clients had to wait in the listen queue because a limit on connections was reached.
     pub fn waits_at_limit(&self) -> u64 {
         self.waits_at_limit.load(Ordering::Relaxed)
+    }
+
+    /// Bytes for servers that waited for a bandwidth limit.
+    pub fn throttled_to_server(&self) -> u64 {
+        self.throttled[Way::ToServer as usize].load(Ordering::Relaxed)
+    }
+
+    /// The same for clients.
+    pub fn throttled_to_client(&self) -> u64 {
+        self.throttled[Way::ToClient as usize].load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn count_throttled(&self, way: Way, bytes: usize) {
+        self.throttled[way as usize].fetch_add(bytes as u64, Ordering::Relaxed);
     }
 
     /// Connections whose first message was looked at for a route, and what it was.

@@ -13,6 +13,7 @@ pub mod metrics;
 pub mod proxy_protocol;
 pub mod sni;
 
+mod bandwidth;
 mod connection;
 
 mod data_plane;

@@ -37,7 +37,9 @@ pub const WAITS_AT_LIMIT: &str = "fmc_waits_at_connection_limit_total";
 pub const HELLOS: &str = "fmc_client_hellos_total";
 /// Bytes relayed. Labels: frontend, direction (to_server, to_client).
 pub const BYTES: &str = "fmc_relayed_bytes_total";
-/// Bytes of them that were spliced: bulk, which the kernel moves without a copy.
+/// Bytes that a bandwidth limit kept waiting before they were relayed. Labels: frontend, direction (to_server, to_client).
+pub const THROTTLED_BYTES: &str = "fmc_throttled_bytes_total";
+/// Bytes relayed that were spliced: bulk, which the kernel moves without a copy.
 pub const SPLICED_BYTES: &str = "fmc_spliced_bytes_total";
 /// Pipes that exist for it; each slow receiver of bulk holds one.
 pub const PIPES: &str = "fmc_splice_pipes";
@@ -89,6 +91,7 @@ pub fn describe() {
     );
     describe_counter!(HELLOS, Unit::Count, "Connections whose first message was looked at for a route");
     describe_counter!(BYTES, Unit::Bytes, "Bytes relayed");
+    describe_counter!(THROTTLED_BYTES, Unit::Bytes, "Bytes that a bandwidth limit kept waiting");
     describe_counter!(SPLICED_BYTES, Unit::Bytes, "Bytes relayed by splice");
     describe_gauge!(PIPES, Unit::Count, "Pipes that exist for splice");
     describe_counter!(PIPE_SHORTAGES, Unit::Count, "Times that bulk was copied because there was no pipe for it");
@@ -191,6 +194,8 @@ fn publish_frontend(frontend: &Frontend, ledger: &mut Ledger) {
     ledger.count(WAITS_AT_LIMIT, &[name], traffic.waits_at_limit());
     ledger.count(BYTES, &[name, ("direction", "to_server")], traffic.to_server());
     ledger.count(BYTES, &[name, ("direction", "to_client")], traffic.to_client());
+    ledger.count(THROTTLED_BYTES, &[name, ("direction", "to_server")], traffic.throttled_to_server());
+    ledger.count(THROTTLED_BYTES, &[name, ("direction", "to_client")], traffic.throttled_to_client());
     if settings.routes.iter().any(Route::is_of_tls) {
         for hello in Hello::ALL {
             ledger.count(HELLOS, &[name, ("hello", hello.words())], traffic.hellos(hello));

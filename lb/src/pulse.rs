@@ -48,6 +48,9 @@ impl Pulse {
 pub struct Ticks(pub u64);
 
 impl Ticks {
+    /// Later than any other.
+    pub(crate) const NEVER_AGES: Self = Self(u64::MAX);
+
     /// The moment `span` later.
     pub fn after(self, span: Duration) -> Self {
         Self(self.0.saturating_add(span.as_millis() as u64))

@@ -12,6 +12,7 @@ use nix::errno::Errno;
 
 use crate::ended_by::EndedBy;
 use crate::pulse::Ticks;
+use crate::relays::Way;
 use crate::session::{Phase, Session};
 use crate::socket_options;
 
@@ -48,6 +49,25 @@ pub(crate) enum Turn {
     Ended(EndedBy),
 }
 
+/// What each direction may still read in this turn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Budgets {
+    pub(crate) to_server: usize,
+    pub(crate) to_client: usize,
+}
+
+impl Budgets {
+    /// As much as goes.
+    pub(crate) const UNBOUNDED: Self = Self { to_server: usize::MAX, to_client: usize::MAX };
+
+    pub(crate) fn get(self, way: Way) -> usize {
+        match way {
+            Way::ToServer => self.to_server,
+            Way::ToClient => self.to_client,
+        }
+    }
+}
+
 impl Relay {
     /// A relay that has moved nothing yet. Both sockets must be non-blocking.
     pub(crate) fn new(client: OwnedFd, server: OwnedFd) -> Self {
@@ -82,12 +102,30 @@ impl Relay {
         !std::mem::replace(&mut self.is_due, true)
     }
 
-    /// Moves what can be moved now, up to a bound in each direction.
+    /// True when its sender may have something to read.
+    pub(crate) fn wants_to_read(&self, way: Way) -> bool {
+        let (direction, from) = self.from(way);
+        direction.is_running() && from.is_readable()
+    }
+
+    /// True when its sender is gone, and what is left is what it sent before: a buffer full at most.
+    pub(crate) fn is_last_of(&self, way: Way) -> bool {
+        self.from(way).1.is_reset()
+    }
+
+    fn from(&self, way: Way) -> (&Direction, &Socket) {
+        match way {
+            Way::ToServer => (&self.to_server, &self.client),
+            Way::ToClient => (&self.to_client, &self.server),
+        }
+    }
+
+    /// Moves what can be moved now, up to a bound in each direction; `budgets` says what it may read, and afterwards what is left of that.
     ///
     /// FIN of one side becomes FIN to the other once every byte before it is written; the other direction stays open.
-    pub(crate) fn turn(&mut self, session: &Session, means: &mut Means, now: Ticks) -> Turn {
+    pub(crate) fn turn(&mut self, session: &Session, means: &mut Means, budgets: &mut Budgets, now: Ticks) -> Turn {
         self.is_due = false;
-        self.turn_both(session, means, now).unwrap_or_else(Turn::Ended)
+        self.turn_both(session, means, budgets, now).unwrap_or_else(Turn::Ended)
     }
 
     /// Closes both sockets, with RST when the streams were cut: also when an idle end leaves bytes that were never delivered.
@@ -103,10 +141,16 @@ impl Relay {
         self.to_client.is_holding() || self.to_server.is_holding()
     }
 
-    fn turn_both(&mut self, session: &Session, means: &mut Means, now: Ticks) -> Result<Turn, EndedBy> {
+    fn turn_both(
+        &mut self,
+        session: &Session,
+        means: &mut Means,
+        budgets: &mut Budgets,
+        now: Ticks,
+    ) -> Result<Turn, EndedBy> {
         // The server's bytes first: those it sent before a reset still reach the client.
-        let to_client = self.turn_to_client(session, means, now)?;
-        let to_server = self.turn_to_server(session, means, now)?;
+        let to_client = self.turn_to_client(session, means, &mut budgets.to_client, now)?;
+        let to_server = self.turn_to_server(session, means, &mut budgets.to_server, now)?;
         match (to_client, to_server) {
             // Closing sends whichever FIN is still due.
             (Progress::Finished, Progress::Finished) => return Ok(Turn::Ended(self.finished_by(session))),
@@ -118,9 +162,15 @@ impl Relay {
         Ok(if is_spent { Turn::Spent } else { Turn::Waiting })
     }
 
-    fn turn_to_client(&mut self, session: &Session, means: &mut Means, now: Ticks) -> Result<Progress, EndedBy> {
+    fn turn_to_client(
+        &mut self,
+        session: &Session,
+        means: &mut Means,
+        budget: &mut usize,
+        now: Ticks,
+    ) -> Result<Progress, EndedBy> {
         let (was_running, mut moved) = (self.to_client.is_running(), 0);
-        let progress = self.to_client.turn(&mut self.server, &mut self.client, means, &mut moved);
+        let progress = self.to_client.turn(&mut self.server, &mut self.client, means, budget, &mut moved);
         session.left_for_client(self.to_client.is_holding(), moved, now);
         if moved > 0 {
             // In this order: whoever sees the bytes sees that the relay is not quiet.
@@ -134,9 +184,15 @@ impl Relay {
         progress.map_err(|fault| fault.ended_by(Side::Server, Side::Client))
     }
 
-    fn turn_to_server(&mut self, session: &Session, means: &mut Means, now: Ticks) -> Result<Progress, EndedBy> {
+    fn turn_to_server(
+        &mut self,
+        session: &Session,
+        means: &mut Means,
+        budget: &mut usize,
+        now: Ticks,
+    ) -> Result<Progress, EndedBy> {
         let (was_running, mut moved) = (self.to_server.is_running(), 0);
-        let progress = self.to_server.turn(&mut self.client, &mut self.server, means, &mut moved);
+        let progress = self.to_server.turn(&mut self.client, &mut self.server, means, budget, &mut moved);
         session.left_for_server(self.to_server.is_holding(), moved, now);
         if moved > 0 {
             session.touch(now);

@@ -4,6 +4,9 @@
 //! registrations with the reactor of 256 bytes), and wakers that an idle relay never uses. The instance is one descriptor that the runtime
 //! watches; who is ready is read from it in one call, and a relay stays a plain record: two sockets, two directions, who it belongs to.
 
+mod pacing;
+mod throttle;
+
 use std::collections::VecDeque;
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -22,6 +25,9 @@ use tokio::task::yield_now;
 use crate::connection::{Opened, Surroundings};
 use crate::ended_by::EndedBy;
 use crate::relay::{Means, PipeCounts, Relay, Side, Socket, Turn};
+
+use pacing::Pacing;
+pub(crate) use throttle::{Bounds, Way};
 
 /// Sockets that one look at the instance names at most.
 const BATCH: usize = 256;
@@ -46,6 +52,7 @@ struct Open {
     /// meanwhile may still be named.
     due: VecDeque<usize>,
     means: Means,
+    pacing: Pacing,
 }
 
 /// Rung by whoever asks a session to end.
@@ -69,13 +76,14 @@ impl Relays {
         let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
         let bell = Arc::new(Bell::default());
         let ring = Waker::from(Arc::clone(&bell));
-        let open = Open { relays: Slab::new(), due: VecDeque::new(), means: Means::new(counts) };
+        let open = Open { relays: Slab::new(), due: VecDeque::new(), means: Means::new(counts), pacing: Pacing::new() };
         Ok(Self { epoll, open: Mutex::new(open), more: Notify::new(), bell, ring })
     }
 
     /// Takes a relay over and gives it its first turn. When it has ended it is closed, and its log line written.
     pub(crate) fn adopt(&self, opened: Opened, surroundings: &Surroundings) {
         let mut open = self.lock();
+        let next = open.pacing.next();
         let key = open.relays.insert(opened);
         match watch(&self.epoll, key, open.relays[key].relay()) {
             Ok(()) => _ = open.turn(key, surroundings),
@@ -85,7 +93,7 @@ impl Relays {
             }
         }
         self.end_if_asked(&mut open, key, surroundings);
-        if !open.due.is_empty() {
+        if !open.due.is_empty() || open.pacing.next() != next {
             self.more.notify_one();
         }
     }
@@ -98,6 +106,7 @@ impl Relays {
         };
         let mut more = false;
         loop {
+            let next = self.lock().pacing.next();
             let served = tokio::select! {
                 biased;
                 () = self.bell.0.notified() => {
@@ -114,6 +123,7 @@ impl Relays {
                     }
                     Ok(served)
                 }),
+                () = until(next), if !more && next.is_some() => self.serve(surroundings),
             };
             more = match served {
                 Ok(served) => served.is_batch_full || served.are_due,
@@ -130,13 +140,15 @@ impl Relays {
         // A loop that ends turns does turn, however long the queue of tasks is before the pulse's own.
         surroundings.sessions.pulse().beat();
         events.iter().for_each(|event| open.tell(*event));
+        open.wake();
         open.take_turns(surroundings);
         Ok(Served { is_batch_full: events.len() == BATCH, are_due: !open.due.is_empty() })
     }
 
     /// Writes down those that last; the look before was `since` ago.
     pub(crate) fn record(&self, now: Instant, since: Duration) {
-        self.lock().relays.iter().for_each(|(_, opened)| opened.record(now, since));
+        let open = self.lock();
+        open.relays.iter().for_each(|(key, opened)| opened.record(open.pacing.waited(key), now, since));
     }
 
     fn end_those_asked(&self, surroundings: &Surroundings) {
@@ -167,6 +179,15 @@ impl Open {
         self.make_due(key);
     }
 
+    /// Those that a bandwidth limit has kept waiting long enough.
+    fn wake(&mut self) {
+        for key in self.pacing.wake() {
+            if self.relays.contains(key) {
+                self.make_due(key);
+            }
+        }
+    }
+
     fn make_due(&mut self, key: usize) {
         if self.relays[key].relay_mut().make_due() {
             self.due.push_back(key);
@@ -187,9 +208,9 @@ impl Open {
     /// A panic is one relay's, and ends that relay alone.
     fn turn(&mut self, key: usize, surroundings: &Surroundings) -> Option<Turn> {
         let opened = self.relays.get_mut(key)?;
-        let means = &mut self.means;
+        let (means, pacing) = (&mut self.means, &mut self.pacing);
         let now = surroundings.sessions.pulse().now();
-        let turn = catch_unwind(AssertUnwindSafe(|| opened.turn(means, now)));
+        let turn = catch_unwind(AssertUnwindSafe(|| pacing.turn(key, opened, means, now)));
         let turn = turn.unwrap_or(Turn::Ended(EndedBy::InternalError));
         match turn {
             Turn::Waiting => {}
@@ -200,7 +221,15 @@ impl Open {
     }
 
     fn end(&mut self, key: usize, ended_by: EndedBy, surroundings: &Surroundings) {
-        self.relays.remove(key).close(ended_by, surroundings);
+        let throttled = self.pacing.forget(key);
+        self.relays.remove(key).close(ended_by, throttled, surroundings);
+    }
+}
+
+/// Dropped and made anew at each look: there is one timer, and none while nothing waits for a limit.
+async fn until(moment: Option<Instant>) {
+    if let Some(moment) = moment {
+        tokio::time::sleep_until(moment.into()).await;
     }
 }
 

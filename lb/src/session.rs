@@ -184,7 +184,7 @@ impl Session {
         (took > 0).then(|| Duration::from_micros(took.into()))
     }
 
-    /// When a byte last moved.
+    /// When a byte last moved; never while a bandwidth limit keeps some back.
     pub fn last_activity(&self) -> Ticks {
         Ticks(self.last_activity.load(Ordering::Relaxed))
     }
@@ -241,6 +241,11 @@ impl Session {
 
     pub(crate) fn touch(&self, now: Ticks) {
         self.last_activity.store(now.0, Ordering::Relaxed);
+    }
+
+    /// A limit keeps bytes back that are there to be read: until they move it is not quiet, however long that takes.
+    pub(crate) fn is_throttled(&self) {
+        self.touch(Ticks::NEVER_AGES);
     }
 
     /// Notes whether bytes are left for the server after a turn in which it took so many.

@@ -43,6 +43,7 @@ const CORES: &[&str] = &[
     "lb/src/pool/warm_up.rs",
     "lb/src/proxy_protocol.rs",
     "lb/src/rate.rs",
+    "lb/src/relays/throttle.rs",
     "lb/src/route.rs",
     "lb/src/sni.rs",
     "lb/src/sources.rs",

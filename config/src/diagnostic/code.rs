@@ -105,6 +105,8 @@ codes! {
     DurationOutOfRange Error "duration-out-of-range",
     /// A span of time finer than what carries it.
     DurationTooFine Error "duration-too-fine",
+    /// Not a number of bytes in a second, or out of its range.
+    BadBandwidth Error "bad-bandwidth",
     /// A number outside its range.
     NumberOutOfRange Error "number-out-of-range",
     /// A list that must say something says nothing.
@@ -154,6 +156,8 @@ codes! {
     ListenAddressTaken Error "listen-address-taken",
     /// A frontend may hold more connections than the process.
     FrontendOverLimit Error "frontend-over-limit",
+    /// One connection may move as much as all together, or more.
+    BandwidthOverAll Warning "bandwidth-over-all",
     /// A check would start a program, and nobody has allowed that.
     CommandNotAllowed Error "command-not-allowed",
     /// The Web is bounded by source address, and no address is exempt.

@@ -60,7 +60,20 @@ pub(super) fn write(text: &mut Text, frontend: &Frontend) {
         Some(bound) => text.line("per_source", self::per_source(bound), "more is reset"),
         None => text.remark("per_source: one address may have all of it"),
     }
+    bandwidths(text, frontend);
     times(text, frontend);
+}
+
+fn bandwidths(text: &mut Text, frontend: &Frontend) {
+    let Frontend { bandwidth, bandwidth_per_connection, .. } = frontend;
+    match bandwidth {
+        Some(all) => text.line("bandwidth", quoted(all), "in each direction, shared by all its connections"),
+        None => text.remark("bandwidth: as much as goes"),
+    }
+    match bandwidth_per_connection {
+        Some(each) => text.line("bandwidth_per_connection", quoted(each), "in each direction"),
+        None => text.remark("bandwidth_per_connection: as much as goes"),
+    }
 }
 
 fn times(text: &mut Text, frontend: &Frontend) {

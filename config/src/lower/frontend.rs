@@ -6,6 +6,7 @@ use std::num::NonZeroU32;
 use super::{name, preface, route};
 use crate::diagnostic::Code;
 use crate::findings::{Findings, Located, Place};
+use crate::model::bandwidth::Bandwidth;
 use crate::model::frontend::{Frontend, Keepalive, PerSource, PortRoute, Profile};
 use crate::model::service::Limits;
 use crate::model::vip::Vip;
@@ -55,6 +56,8 @@ fn one(raw: &RawFrontend, all: &RawConfig, vips: &[Vip], limits: Limits, finding
         max_connections,
         max_per_second: raw.max_per_second.as_ref().and_then(|typed| NonZeroU32::new(typed.value)),
         per_source: raw.per_source.as_ref().and_then(|typed| per_source(typed, profile, findings)),
+        bandwidth: raw.bandwidth.as_ref().map(|typed| typed.value),
+        bandwidth_per_connection: bandwidth_per_connection(raw, findings),
         idle_timeout: raw.idle_timeout.unwrap_or(defaults.idle_timeout),
         max_age: raw.max_age.flatten(),
         record_every: raw.record_every.unwrap_or(Some(profile::RECORD_EVERY)),
@@ -115,6 +118,18 @@ fn max_connections(raw: &RawFrontend, defaults: &FrontendDefaults, limits: Limit
         findings.add(Code::FrontendOverLimit, &typed.place, problem, fix);
     }
     typed.value
+}
+
+/// More for one than for all together bounds nothing: the two were mixed up, or one was forgotten when the other changed.
+fn bandwidth_per_connection(raw: &RawFrontend, findings: &mut Findings) -> Option<Bandwidth> {
+    let (each, all) = (raw.bandwidth_per_connection.as_ref()?, raw.bandwidth.as_ref());
+    if let Some(all) = all.filter(|all| all.value <= each.value) {
+        let problem = format!("one connection may move {}, and all together {}", each.value, all.value);
+        let fix = "lower it under `bandwidth`, or remove it: alone, a connection may have all of that";
+        findings.add(Code::BandwidthOverAll, &each.place, problem, fix);
+        findings.because(&all.place, "all together");
+    }
+    Some(each.value)
 }
 
 fn report_shared_ports(raw: &RawConfig, vips: &[Vip], findings: &mut Findings) {

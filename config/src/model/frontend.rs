@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
+use super::bandwidth::Bandwidth;
 use super::name::{BackendName, FrontendName, VipName};
 use super::route::Route;
 
@@ -39,6 +40,10 @@ pub struct Frontend {
     pub max_per_second: Option<NonZeroU32>,
     /// What one source address may have; `None`: as much as all together.
     pub per_source: Option<PerSource>,
+    /// What all its relays together move in each direction; `None`: as much as goes.
+    pub bandwidth: Option<Bandwidth>,
+    /// What each relay moves in each direction; `None`: as much as goes.
+    pub bandwidth_per_connection: Option<Bandwidth>,
     /// A relay with no byte in either direction for this long ends; `None`: never.
     pub idle_timeout: Option<Duration>,
     /// A relay that is older than about this ends at its first second without a byte, so that it comes back elsewhere; `None`: never.

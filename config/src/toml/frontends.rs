@@ -11,6 +11,7 @@ use super::table::{Entry, Table, Value};
 use super::{address, scalar, shape};
 use crate::diagnostic::Code;
 use crate::findings::{Findings, Located, Place};
+use crate::model::bandwidth::Bandwidth;
 use crate::model::frontend::{Profile, WhenNoServer};
 use crate::words;
 
@@ -49,6 +50,8 @@ pub(crate) struct RawFrontend {
     pub(crate) max_connections: Option<Located<u32>>,
     pub(crate) max_per_second: Option<Located<u32>>,
     pub(crate) per_source: Option<RawPerSource>,
+    pub(crate) bandwidth: Option<Located<Bandwidth>>,
+    pub(crate) bandwidth_per_connection: Option<Located<Bandwidth>>,
     pub(crate) idle_timeout: Option<Option<Duration>>,
     pub(crate) max_age: Option<Option<Duration>>,
     pub(crate) record_every: Option<Option<Duration>>,
@@ -116,6 +119,10 @@ impl RawFrontend {
                 .take("max_per_second")
                 .and_then(|value| scalar::number(&value, MAX_PER_SECOND, findings)),
             per_source: table.take("per_source").and_then(|value| per_source(&value, findings)),
+            bandwidth: table.take("bandwidth").and_then(|value| scalar::bandwidth(&value, findings)),
+            bandwidth_per_connection: table
+                .take("bandwidth_per_connection")
+                .and_then(|value| scalar::bandwidth(&value, findings)),
             idle_timeout: table
                 .take("idle_timeout")
                 .and_then(|value| scalar::span_or_never(&value, IDLE_TIMEOUT, findings)),

@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::table::Value;
 use crate::diagnostic::Code;
 use crate::findings::{Findings, Located};
+use crate::model::bandwidth::{Bandwidth, BandwidthError};
 use crate::span_of_time::{self, SpanError};
 use crate::suggest;
 use crate::words::Words;
@@ -60,6 +61,29 @@ pub(crate) fn path(value: &Value<'_>, findings: &mut Findings) -> Option<Located
         return None;
     }
     Some(typed.map(PathBuf::from))
+}
+
+/// Bytes in a second.
+pub(crate) fn bandwidth(value: &Value<'_>, findings: &mut Findings) -> Option<Located<Bandwidth>> {
+    if value.is_integer() {
+        let number = value.scalar_text().unwrap_or_default();
+        let fix = format!("say which unit: \"{number}MiB/s\" or \"{number}Mbit/s\"");
+        findings.add(Code::BadBandwidth, &value.place, format!("{number} has no unit"), fix);
+        return None;
+    }
+    let typed = value.string(findings)?;
+    let (problem, fix) = match typed.parse() {
+        Ok(bandwidth) => return Some(Located { value: bandwidth, place: value.place.clone() }),
+        Err(BandwidthError::Malformed) => (
+            "is not a whole number of bytes or bits in a second",
+            "write a number with one of the units KiB/s, MiB/s, GiB/s, kB/s, MB/s, GB/s, kbit/s, Mbit/s, Gbit/s, for example \"10MiB/s\"",
+        ),
+        Err(BandwidthError::OutOfRange) => {
+            ("is out of range", "write a bandwidth from \"1KiB/s\" to \"100GiB/s\", or remove the key for none")
+        }
+    };
+    findings.add(Code::BadBandwidth, &value.place, format!("{typed:?} {problem}"), fix);
+    None
 }
 
 /// A span of time in `range`.

@@ -50,6 +50,8 @@ pub(crate) static FRONTEND: Shape = Shape {
         "max_connections",
         "max_per_second",
         "per_source",
+        "bandwidth",
+        "bandwidth_per_connection",
         "idle_timeout",
         "max_age",
         "record_every",

@@ -34,6 +34,7 @@ macro_rules! line {
             client_retransmits = $sides.client.map(|info| info.retransmits),
             server_rtt_ms = $sides.server.map(|info| milliseconds(info.round_trip)),
             server_retransmits = $sides.server.map(|info| info.retransmits),
+            throttled_ms = $sides.throttled.map(milliseconds),
             ended_by = $ended_by,
             $message
         );
@@ -45,24 +46,33 @@ fn milliseconds(span: Duration) -> f64 {
     span.as_micros() as f64 / 1000.0
 }
 
-/// What TCP knew of both sides.
+/// An open relay, and how long bandwidth limits have kept its bytes back.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Held<'a> {
+    pub(super) relay: &'a Relay,
+    pub(super) throttled: Duration,
+}
+
+/// What TCP knew of both sides, and what was held back between them.
 #[derive(Debug, Clone, Copy, Default)]
 struct Sides {
     client: Option<TcpInfo>,
     server: Option<TcpInfo>,
+    throttled: Option<Duration>,
 }
 
 impl Sides {
-    fn of(relay: &Relay) -> Self {
+    fn of(Held { relay, throttled }: Held<'_>) -> Self {
         let of = |side| TcpInfo::of(relay.socket(side));
-        Self { client: of(Side::Client), server: of(Side::Server) }
+        let throttled = (!throttled.is_zero()).then_some(throttled);
+        Self { client: of(Side::Client), server: of(Side::Server), throttled }
     }
 }
 
 /// The line at the end, under the target `connection`.
 ///
 /// `info`; `debug` for one that moved no byte and ended cleanly, which is what probes of other balancers and port scans leave.
-pub(super) fn ended(session: &Session, relay: Option<&Relay>, ended_by: EndedBy) {
+pub(super) fn ended(session: &Session, relay: Option<Held<'_>>, ended_by: EndedBy) {
     let nothing_to_tell = ended_by.is_clean() && session.to_server() == 0 && session.to_client() == 0;
     if nothing_to_tell {
         let sides = Sides::default();
@@ -74,7 +84,7 @@ pub(super) fn ended(session: &Session, relay: Option<&Relay>, ended_by: EndedBy)
 }
 
 /// A line about one that goes on.
-pub(super) fn lasts(session: &Session, relay: &Relay) {
+pub(super) fn lasts(session: &Session, relay: Held<'_>) {
     let (sides, not_ended) = (Sides::of(relay), None::<&str>);
     line!(INFO, session, sides, not_ended, "connection lasts");
 }

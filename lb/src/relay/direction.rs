@@ -126,14 +126,17 @@ impl Direction {
         self.state == State::Running
     }
 
-    /// Moves what can be moved now, up to the bound of a turn. `moved` counts the bytes written, those before a fault too.
+    /// Moves what can be moved now, up to the bound of a turn. `budget` is what may be read, and is lowered by what was; what is read already is
+    /// written in any case. `moved` counts the bytes written, those before a fault too.
     pub(super) fn turn(
         &mut self,
         from: &mut Socket,
         to: &mut Socket,
         means: &mut Means,
+        budget: &mut usize,
         moved: &mut usize,
     ) -> Result<Progress, Fault> {
+        let out_of_budget = if *budget == 0 { Progress::Waiting } else { Progress::Spent };
         loop {
             if !self.deliver(to, means, moved).map_err(Fault::Writing)? {
                 return Ok(Progress::Waiting);
@@ -144,7 +147,10 @@ impl Direction {
             if *moved >= self.flow.turn() {
                 return Ok(Progress::Spent);
             }
-            if !self.fetch(from, to, means, moved)? {
+            if *budget == 0 {
+                return Ok(out_of_budget);
+            }
+            if !self.fetch(from, to, means, budget, moved)? {
                 return Ok(Progress::Waiting);
             }
         }
@@ -178,12 +184,17 @@ impl Direction {
         from: &mut Socket,
         to: &mut Socket,
         means: &mut Means,
+        budget: &mut usize,
         moved: &mut usize,
     ) -> Result<bool, Fault> {
         let found = match self.pipe(means) {
-            Some(pipe) => self.splice(from, pipe, means)?,
-            None => self.copy(from, to, means, moved)?,
+            Some(pipe) => self.splice(from, pipe, *budget, means)?,
+            None => self.copy(from, to, *budget, means, moved)?,
         };
+        match found {
+            Received::Bytes(count) | Received::Last(count) => *budget -= count,
+            Received::Nothing => {}
+        }
         match found {
             Received::Last(_) => self.state = State::Finished,
             Received::Nothing if *moved < LEAST_BULK => self.flow = Flow::QUIET,
@@ -208,11 +219,12 @@ impl Direction {
         &mut self,
         from: &mut Socket,
         to: &mut Socket,
+        most: usize,
         means: &mut Means,
         moved: &mut usize,
     ) -> Result<Received, Fault> {
         let reach = self.flow.reach();
-        let found = from.receive(&mut means.buffer[..reach]).map_err(Fault::Reading)?;
+        let found = from.receive(&mut means.buffer[..reach.min(most)]).map_err(Fault::Reading)?;
         // The last bytes and the FIN that follows them leave together: a packet less for each short answer.
         let (count, flags) = match found {
             Received::Nothing => return Ok(found),
@@ -231,8 +243,8 @@ impl Direction {
     }
 
     /// The pipe is empty, for only then EAGAIN says that the socket is (see [`Socket::splice_into`]).
-    fn splice(&mut self, from: &mut Socket, pipe: Pipe, means: &mut Means) -> Result<Received, Fault> {
-        let found = from.splice_into(pipe.entry(), LARGEST_SPLICE);
+    fn splice(&mut self, from: &mut Socket, pipe: Pipe, most: usize, means: &mut Means) -> Result<Received, Fault> {
+        let found = from.splice_into(pipe.entry(), LARGEST_SPLICE.min(most));
         match found {
             Ok(Some(count @ 1..)) => {
                 self.held = Held::InPipe(pipe, count);

@@ -25,6 +25,8 @@ pub(crate) struct Socket {
     closing: bool,
     /// An error or urgent data are announced.
     breaks: bool,
+    /// The peer has reset, or is not there any more.
+    reset: bool,
     /// Our FIN is sent.
     finished: bool,
 }
@@ -58,15 +60,26 @@ impl Socket {
 
     pub(super) fn new(descriptor: OwnedFd, readiness: Readiness) -> Self {
         let readable = readiness == Readiness::Both;
-        Self { descriptor, readable, writable: true, closing: false, breaks: false, finished: false }
+        Self { descriptor, readable, writable: true, closing: false, breaks: false, reset: false, finished: false }
     }
 
     /// Takes in what epoll told.
     pub(crate) fn told(&mut self, events: EventFlags) {
         self.closing |= events.intersects(Self::CLOSING);
         self.breaks |= events.intersects(Self::BREAKS);
+        self.reset |= events.contains(EventFlags::ERR);
         self.readable |= events.intersects(Self::CLOSING.union(Self::BREAKS).union(EventFlags::IN));
         self.writable |= events.intersects(EventFlags::OUT | EventFlags::HUP | EventFlags::ERR);
+    }
+
+    /// True until a read has proved that there is nothing.
+    pub(super) fn is_readable(&self) -> bool {
+        self.readable
+    }
+
+    /// True once nothing more can come than what is here.
+    pub(super) fn is_reset(&self) -> bool {
+        self.reset
     }
 
     /// Reads into `buffer`.

@@ -1,5 +1,5 @@
 //! Bytes out equal bytes in, with `tokio::io::copy_bidirectional` as the oracle: any chunks, pauses, half-closes, slow and small
-//! receivers; no pipes, too few, pipes of one page.
+//! receivers; no pipes, too few, pipes of one page; turns that may read only so much, with turns between that may read nothing.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
@@ -54,14 +54,15 @@ fn what_comes_out_is_what_copy_bidirectional_brings_out() {
     // A hang costs the patience: few steps of shrinking.
     let config = Config { cases: 48, failure_persistence: None, max_shrink_iters: 4, ..Config::default() };
     let mut runner = TestRunner::new(config);
-    let compare = |(client, server, lent): (Peer, Peer, Lent)| {
-        let ours = exchange(&client, &server, |client, server| drop(relay(client, server, lent.means())));
+    let budget = prop_oneof![Just(usize::MAX), Just(1_000), 5_000..300_000_usize];
+    let compare = |(client, server, lent, budget): (Peer, Peer, Lent, usize)| {
+        let ours = exchange(&client, &server, |client, server| drop(relay(client, server, lent.means(), budget)));
         let oracle = exchange(&client, &server, copy_bidirectional);
         prop_assert!(ours == oracle, "{:?} and not {:?}", lengths(&ours), lengths(&oracle));
         prop_assert!(ours.0 == server.sent() && ours.1 == client.sent());
         Ok(())
     };
-    runner.run(&(peer(1), peer(2), lent), compare).unwrap();
+    runner.run(&(peer(1), peer(2), lent, budget), compare).unwrap();
 }
 
 #[test]
@@ -72,7 +73,7 @@ fn a_bulk_direction_is_spliced_and_gives_its_pipe_back() {
     let counts = std::sync::Arc::default();
     let received = exchange(&silent, &big, |client, server| {
         let means = Means::new(std::sync::Arc::clone(&counts));
-        kept = Some(relay(client, server, means));
+        kept = Some(relay(client, server, means, usize::MAX));
     });
     assert!(received.0 == big.sent());
     assert!(counts.spliced() > 10_000_000, "{} of 20,000,000", counts.spliced());
@@ -158,18 +159,22 @@ fn copy_bidirectional(client: TcpStream, server: TcpStream) {
     });
 }
 
-/// As the loop does it, with the same interest, edge-triggered: a forgotten edge hangs here too.
-fn relay(client: TcpStream, server: TcpStream, mut means: Means) -> Means {
+/// As the loop does it, with the same interest, edge-triggered: a forgotten edge hangs here too. After a direction has used its budget up it has a
+/// turn in which it may read nothing.
+fn relay(client: TcpStream, server: TcpStream, mut means: Means, budget: usize) -> Means {
     let (mut client, mut server) =
         (Socket::new(client.into(), Readiness::Both), Socket::new(server.into(), Readiness::Writable));
     let (mut to_client, mut to_server) = (Direction::default(), Direction::default());
     let epoll = epoll::create(epoll::CreateFlags::CLOEXEC).unwrap();
     epoll::add(&epoll, &client, epoll::EventData::new_u64(0), Socket::INTEREST).unwrap();
     epoll::add(&epoll, &server, epoll::EventData::new_u64(1), Socket::INTEREST).unwrap();
+    let mut budgets = [budget; 2];
     loop {
+        let pauses = budgets.map(|left| left == 0);
+        let [for_client, for_server] = &mut budgets;
         let progress = [
-            to_client.turn(&mut server, &mut client, &mut means, &mut 0).unwrap(),
-            to_server.turn(&mut client, &mut server, &mut means, &mut 0).unwrap(),
+            to_client.turn(&mut server, &mut client, &mut means, for_client, &mut 0).unwrap(),
+            to_server.turn(&mut client, &mut server, &mut means, for_server, &mut 0).unwrap(),
         ];
         match progress {
             [Progress::Finished, Progress::Finished] => return means,
@@ -177,10 +182,13 @@ fn relay(client: TcpStream, server: TcpStream, mut means: Means) -> Means {
             [_, Progress::Finished] => server.finish().unwrap(),
             _ => {}
         }
-        if !progress.contains(&Progress::Spent) {
+        if !progress.contains(&Progress::Spent) && pauses == [false; 2] {
             for event in wait(&epoll) {
                 if event.data.u64() == 0 { client.told(event.flags) } else { server.told(event.flags) }
             }
+        }
+        for (left, paused) in budgets.iter_mut().zip(pauses) {
+            *left = if paused { budget } else { *left };
         }
     }
 }

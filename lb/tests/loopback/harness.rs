@@ -298,6 +298,8 @@ fn frontend(address: IpAddr) -> Frontend {
         keepalive: Keepalive { idle: Duration::from_secs(30), interval: Duration::from_secs(10), count: 3 },
         max_per_second: None,
         per_source: None,
+        bandwidth: None,
+        bandwidth_per_connection: None,
         user_timeout: Duration::from_secs(30),
         client_user_timeout: Duration::from_secs(30),
         when_no_server: WhenNoServer::Reset,
