@@ -96,7 +96,9 @@ mod tests {
         let more = "\n[frontends.more]\nvip = \"web\"\nport = 8443\nprofile = \"traefik-web\"\nbackend = \"workers\"\n";
         let found = differences(&(lab() + more));
         assert!(
-            found.iter().any(|line| line.starts_with("frontends.more: - -> { vip = \"web\", ports = [8443]")),
+            found.iter().any(
+                |line| line.starts_with("frontends.more: - -> { vip = \"web\", protocol = \"tcp\", ports = [8443]")
+            ),
             "{found:#?}"
         );
     }

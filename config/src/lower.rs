@@ -11,6 +11,7 @@ mod name;
 mod node;
 mod port;
 mod preface;
+mod protocol;
 mod route;
 mod track;
 mod vip;

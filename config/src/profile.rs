@@ -57,6 +57,10 @@ pub(crate) const OBSERVE: Observe = Observe {
 /// (RFC 6298 §2); HAProxy's manual suggests five for the same.
 pub(crate) const PREFACE_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// A flow has no end that could be seen. Longer than the keepalives that keep one open through NAT (WireGuard's 25 s, QUIC's 30 s), and what Envoy
+/// and Sozu have; a query of DNS is over in a second.
+pub(crate) const FLOW_IDLE: Duration = Duration::from_secs(60);
+
 /// A connection that lasts is seen in the journal of each hour: one line among thousands, and a watch of a week is no secret.
 pub(crate) const RECORD_EVERY: Duration = Duration::from_secs(3600);
 

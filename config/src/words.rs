@@ -2,13 +2,16 @@
 
 use crate::model::backend::{Balance, ProxyProtocol};
 use crate::model::election::{AuthMode, ChecksumForm, Transport};
-use crate::model::frontend::{Profile, WhenNoServer};
+use crate::model::frontend::{Profile, Protocol, WhenNoServer};
 
 /// Words and what each means.
 pub(crate) type Words<T> = &'static [(&'static str, T)];
 
 pub(crate) const PROFILE: Words<Profile> =
     &[("k8s-api", Profile::K8sApi), ("traefik-web", Profile::TraefikWeb), ("tcp", Profile::Tcp)];
+
+pub(crate) const PROTOCOL: Words<Protocol> =
+    &[(Protocol::Tcp.word(), Protocol::Tcp), (Protocol::Udp.word(), Protocol::Udp)];
 
 pub(crate) const BALANCE: Words<Balance> = &[
     ("least-connections", Balance::LeastConnections),

@@ -7,7 +7,7 @@ mod round_robin;
 pub mod share;
 mod source_hash;
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use fmc_config::model::backend::Weight;
 
@@ -48,6 +48,13 @@ pub enum Rule<'a> {
         /// Whose slots lead to the candidates' positions.
         table: &'a SourceTable,
     },
+    /// The same server for the same flow of datagrams.
+    FlowHash {
+        /// Who sends them, and from which port.
+        client: SocketAddr,
+        /// Whose slots lead to the candidates' positions.
+        table: &'a SourceTable,
+    },
     /// The first candidate in the caller's order.
     First,
 }
@@ -59,6 +66,7 @@ pub fn choose(rule: Rule<'_>, candidates: &mut [Candidate]) -> Option<usize> {
         Rule::RoundRobin => round_robin::choose(candidates),
         Rule::PowerOfTwo { entropy } => power_of_two::choose(candidates, entropy),
         Rule::SourceHash { source, table } => source_hash::choose(candidates, source, table),
+        Rule::FlowHash { client, table } => source_hash::choose_for_flow(candidates, client, table),
         Rule::First => first::choose(candidates),
     }
 }

@@ -242,6 +242,11 @@ impl Connection {
     }
 }
 
+/// The log line of a flow of datagrams.
+pub(crate) fn flow_ended(session: &Session, ended_by: EndedBy) {
+    log_line::ended(session, None, ended_by);
+}
+
 impl Opened {
     pub(crate) fn session(&self) -> &Session {
         self.registration.session()

@@ -201,7 +201,7 @@ impl Dial<'_> {
     }
 
     fn occasion(&self) -> Occasion {
-        Occasion { entropy: self.entropy.draw(), source: self.source, now: self.pulse.precise_now() }
+        Occasion { entropy: self.entropy.draw(), source: self.source, flow: None, now: self.pulse.precise_now() }
     }
 
     /// Its patience depends on who is left after it.

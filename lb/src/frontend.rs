@@ -12,6 +12,7 @@ use tokio::sync::watch;
 use crate::bandwidth::Bandwidths;
 use crate::ended_by::EndedBy;
 use crate::first_served::{FirstServed, Watch};
+use crate::flow::Lost;
 use crate::pool::Pool;
 use crate::preface::{Hello, Manner};
 use crate::quota::Quota;
@@ -79,6 +80,7 @@ pub struct Traffic {
     throttled: [AtomicU64; 2],
     hellos: [AtomicU64; Hello::ALL.len()],
     ended: [AtomicU64; EndedBy::ALL.len()],
+    lost: [AtomicU64; Lost::ALL.len()],
 }
 
 impl Frontend {
@@ -287,6 +289,15 @@ impl Traffic {
 
     pub(crate) fn count_hello(&self, hello: Hello) {
         self.hellos[hello as usize].fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Datagrams of clients and servers that went nowhere.
+    pub fn lost(&self, lost: Lost) -> u64 {
+        self.lost[lost as usize].load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn count_lost(&self, lost: Lost) {
+        self.lost[lost as usize].fetch_add(1, Ordering::Relaxed);
     }
 
     /// Connections that ended in this way.

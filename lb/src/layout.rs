@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use fmc_config::model;
 use fmc_config::model::Config;
-use fmc_config::model::frontend::PortRoute;
+use fmc_config::model::frontend::{PortRoute, Protocol};
 use fmc_config::model::name::BackendName;
 
 use crate::frontend::Frontend;
@@ -53,7 +53,7 @@ impl Layout {
         let (mut kept, mut bound, mut errors) = (Vec::new(), Vec::new(), Vec::new());
         let ports = frontends.iter().flat_map(|f| f.settings().ports.iter().map(move |route| (f, *route)));
         for (frontend, route) in ports.filter(|_| listens) {
-            match self.listener(frontend.vip(route)) {
+            match self.listener(frontend.vip(route), frontend.settings().protocol) {
                 Some(listener) => kept.push((Arc::clone(listener), Arc::clone(frontend), route)),
                 None => match Listener::bind(Arc::clone(frontend), route) {
                     Ok(listener) => bound.push(listener),
@@ -80,8 +80,9 @@ impl Layout {
         }
     }
 
-    fn listener(&self, address: SocketAddr) -> Option<&Arc<ListenerRecord>> {
-        self.listeners.iter().find(|listener| listener.address() == address && listener.is_alive())
+    fn listener(&self, address: SocketAddr, protocol: Protocol) -> Option<&Arc<ListenerRecord>> {
+        let is_it = |known: &ListenerRecord| known.address() == address && known.protocol() == protocol;
+        self.listeners.iter().find(|listener| is_it(listener) && listener.is_alive())
     }
 }
 

@@ -19,6 +19,8 @@ mod connection;
 mod data_plane;
 pub use data_plane::{DESCRIPTORS_PER_CONNECTION, DataPlane, Handle, RESERVED_DESCRIPTORS};
 
+mod datagrams;
+
 mod dial;
 pub use dial::{DialFailed, Failure, OnDialFailed};
 
@@ -32,6 +34,10 @@ mod entropy;
 
 mod first_served;
 pub use first_served::FirstServed;
+
+mod flow;
+pub use flow::Lost;
+mod flows;
 
 mod frontend;
 pub use frontend::{Frontend, Traffic};

@@ -6,22 +6,23 @@ mod holder;
 mod state;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::num::NonZeroU16;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use fmc_config::model::frontend::PortRoute;
+use fmc_config::model::frontend::{PortRoute, Protocol};
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::net::SocketFlags;
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::{Domain, Protocol as Transport, Socket, Type};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 
 use crate::connection::{Connection, Surroundings};
+use crate::ended_by::EndedBy;
+use crate::flows::Flows;
 use crate::frontend::{Frontend, OfSource};
 use crate::preface::Manner;
 use crate::quota::Seat;
@@ -30,13 +31,16 @@ use crate::socket_options::{self, SocketOptions};
 pub use accept_error::AcceptError;
 pub use bind_error::BindError;
 pub use holder::Holder;
-use state::Duty;
+pub(crate) use state::Duty;
 pub(crate) use state::ListenerRecord;
 pub use state::{ListenerState, ListenerStatus};
 
 /// Clients that may wait to be accepted; the kernel lowers it to net.core.somaxconn. When it is full, SYNs are dropped and
 /// clients send them again.
 const BACKLOG: i32 = 4096;
+
+/// Datagrams of all clients of a port wait here while the loop does something else.
+const DATAGRAM_BUFFER: usize = 4 << 20;
 
 /// The pause after an accept that failed for want of descriptors or memory; doubled at each further failure.
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
@@ -47,7 +51,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 /// One bound port.
 #[derive(Debug)]
 pub(crate) struct Listener {
-    socket: Socket,
+    socket: Arc<Socket>,
     record: Arc<ListenerRecord>,
 }
 
@@ -60,6 +64,12 @@ pub(crate) struct Permit {
 }
 
 impl Permit {
+    /// One that nobody has to wait for; `None`: there is none.
+    pub(crate) fn take(frontend: &Frontend, with: &Surroundings, of_source: Option<OfSource>) -> Option<Self> {
+        let (_frontend, _process) = (frontend.quota().try_seat()?, with.quota.try_seat()?);
+        Some(Self { _frontend, _process, of_source: of_source.map(Box::new) })
+    }
+
     /// Counts it on who was found out to be its client.
     pub(crate) fn count_on(&mut self, source: OfSource) {
         self.of_source = Some(Box::new(source));
@@ -76,9 +86,13 @@ impl Listener {
     /// One sentence for the operator: who holds the port, which capability is missing, what the kernel said.
     pub(crate) fn bind(frontend: Arc<Frontend>, route: PortRoute) -> Result<Self, BindError> {
         let settings = frontend.settings();
-        let socket = listening_socket(settings.address, route.listen, SocketOptions::of_clients(settings))?;
+        let at = frontend.vip(route);
+        let socket = match settings.protocol {
+            Protocol::Tcp => listening_socket(at, SocketOptions::of_clients(settings))?,
+            Protocol::Udp => datagram_socket(at)?,
+        };
         let record = Arc::new(ListenerRecord::new(Duty { frontend, route, accepts: true }));
-        Ok(Self { socket, record })
+        Ok(Self { socket: Arc::new(socket), record })
     }
 
     pub(crate) fn record(&self) -> &Arc<ListenerRecord> {
@@ -92,10 +106,12 @@ impl Listener {
     /// [`ListenerStatus`] tells.
     pub(crate) async fn run(self, surroundings: Arc<Surroundings>) {
         let running = self.record.run();
-        let mut duties = self.record.duty();
+        let (mut duties, flows) = (self.record.duty(), Arc::<Flows>::default());
         loop {
             let duty = duties.borrow_and_update().clone();
             if !duty.accepts {
+                // Connections go on without their listener; flows cannot.
+                flows.end_all(EndedBy::Shutdown);
                 return running.closed();
             }
             let stop = pin!(duty.frontend.until_it_stops_accepting());
@@ -104,7 +120,7 @@ impl Listener {
                 () = stop => return running.closed(),
                 // The record lives as long as this, and its sender in it.
                 _ = duties.changed() => self.retune(&duties),
-                error = self.accept_all(&duty, &surroundings) => {
+                error = self.serve(&duty, &flows, &surroundings) => {
                     tracing::error!(vip = %self.record.address(), %error, "listener is dead");
                     return;
                 }
@@ -112,8 +128,38 @@ impl Listener {
         }
     }
 
+    async fn serve(&self, duty: &Duty, flows: &Arc<Flows>, surroundings: &Arc<Surroundings>) -> std::io::Error {
+        match self.record.protocol() {
+            Protocol::Tcp => self.accept_all(duty, surroundings).await,
+            Protocol::Udp => self.receive_all(duty, flows, surroundings).await,
+        }
+    }
+
+    /// Takes in datagrams for ever; ends only when the socket itself is unusable.
+    async fn receive_all(&self, duty: &Duty, flows: &Arc<Flows>, surroundings: &Arc<Surroundings>) -> std::io::Error {
+        let socket = match watch_readiness(self.socket.as_fd()) {
+            Ok(socket) => socket,
+            Err(error) => return error,
+        };
+        loop {
+            let mut ready = match socket.readable().await {
+                Ok(ready) => ready,
+                Err(error) => return error,
+            };
+            if let Ok(Err(error)) = ready.try_io(|_| flows.take_in(&self.socket, duty, surroundings)) {
+                match AcceptError::of(&error) {
+                    AcceptError::Fatal => return error,
+                    kind => self.record.count(kind),
+                }
+            }
+        }
+    }
+
     /// Those who are accepted from now on inherit the options of the new duty.
     fn retune(&self, duties: &watch::Receiver<Duty>) {
+        if self.record.protocol() == Protocol::Udp {
+            return;
+        }
         let options = SocketOptions::of_clients(duties.borrow().frontend.settings());
         if let Err(error) = options.apply(&self.socket) {
             tracing::error!(vip = %self.record.address(), %error, "new connections keep the old keepalive and user timeout");
@@ -194,7 +240,7 @@ impl Listener {
         let stream = match TcpStream::from_std(std::net::TcpStream::from(stream)) {
             Ok(stream) => stream,
             Err(error) => {
-                traffic.count_end(crate::EndedBy::LocalFault);
+                traffic.count_end(EndedBy::LocalFault);
                 return self.record.count(AcceptError::of(&error));
             }
         };
@@ -202,7 +248,7 @@ impl Listener {
         tokio::spawn(Connection::new(stream, registration, permit, Arc::clone(surroundings)).run());
     }
 
-    fn refuse(&self, stream: OwnedFd, client: SocketAddr, frontend: &Frontend, ended_by: crate::EndedBy) {
+    fn refuse(&self, stream: OwnedFd, client: SocketAddr, frontend: &Frontend, ended_by: EndedBy) {
         socket_options::reset_on_close(&stream);
         frontend.traffic().count_end(ended_by);
         let (frontend, vip) = (&frontend.settings().name, self.record.address());
@@ -247,10 +293,21 @@ fn accept(socket: impl AsFd) -> std::io::Result<(OwnedFd, SocketAddr)> {
     Ok((stream, client.unwrap_or(SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0))))
 }
 
-fn listening_socket(address: IpAddr, port: NonZeroU16, options: SocketOptions) -> Result<Socket, BindError> {
-    let at = SocketAddr::new(address, port.get());
+/// Its answers leave from the address that it is bound to, the one that clients know.
+fn datagram_socket(at: SocketAddr) -> Result<Socket, BindError> {
     let kernel = |call| move |source| BindError::of(at, call, source);
-    let socket = Socket::new(Domain::for_address(at), Type::STREAM, Some(Protocol::TCP)).map_err(kernel("socket"))?;
+    let socket = Socket::new(Domain::for_address(at), Type::DGRAM, Some(Transport::UDP)).map_err(kernel("socket"))?;
+    socket.set_nonblocking(true).map_err(kernel("fcntl"))?;
+    free(&socket, at).map_err(kernel("setsockopt IP_FREEBIND"))?;
+    // The kernel lowers them to net.core.rmem_max and wmem_max; what it leaves is enough for most.
+    let _ = (socket.set_recv_buffer_size(DATAGRAM_BUFFER), socket.set_send_buffer_size(DATAGRAM_BUFFER));
+    socket.bind(&at.into()).map_err(kernel("bind"))?;
+    Ok(socket)
+}
+
+fn listening_socket(at: SocketAddr, options: SocketOptions) -> Result<Socket, BindError> {
+    let kernel = |call| move |source| BindError::of(at, call, source);
+    let socket = Socket::new(Domain::for_address(at), Type::STREAM, Some(Transport::TCP)).map_err(kernel("socket"))?;
     socket.set_nonblocking(true).map_err(kernel("fcntl"))?;
     socket.set_reuse_address(true).map_err(kernel("setsockopt SO_REUSEADDR"))?;
     free(&socket, at).map_err(kernel("setsockopt IP_FREEBIND"))?;

@@ -10,6 +10,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use fmc_config::model::frontend::Protocol;
 use fmc_config::model::route::Route;
 use metrics::{Unit, describe_counter, describe_gauge, gauge};
 
@@ -17,6 +18,7 @@ use crate::data_plane::Handle;
 use crate::dial::Failure;
 use crate::durations::Counted;
 use crate::ended_by::EndedBy;
+use crate::flow::Lost;
 use crate::frontend::Frontend;
 use crate::layout::Layout;
 use crate::listen::{AcceptError, ListenerState, ListenerStatus};
@@ -39,6 +41,8 @@ pub const HELLOS: &str = "fmc_client_hellos_total";
 pub const BYTES: &str = "fmc_relayed_bytes_total";
 /// Bytes that a bandwidth limit kept waiting before they were relayed. Labels: frontend, direction (to_server, to_client).
 pub const THROTTLED_BYTES: &str = "fmc_throttled_bytes_total";
+/// Datagrams that went nowhere, of frontends of UDP. Labels: frontend, reason (the words of [`Lost`]).
+pub const LOST_DATAGRAMS: &str = "fmc_lost_datagrams_total";
 /// Bytes relayed that were spliced: bulk, which the kernel moves without a copy.
 pub const SPLICED_BYTES: &str = "fmc_spliced_bytes_total";
 /// Pipes that exist for it; each slow receiver of bulk holds one.
@@ -92,6 +96,7 @@ pub fn describe() {
     describe_counter!(HELLOS, Unit::Count, "Connections whose first message was looked at for a route");
     describe_counter!(BYTES, Unit::Bytes, "Bytes relayed");
     describe_counter!(THROTTLED_BYTES, Unit::Bytes, "Bytes that a bandwidth limit kept waiting");
+    describe_counter!(LOST_DATAGRAMS, Unit::Count, "Datagrams that went nowhere, by why");
     describe_counter!(SPLICED_BYTES, Unit::Bytes, "Bytes relayed by splice");
     describe_gauge!(PIPES, Unit::Count, "Pipes that exist for splice");
     describe_counter!(PIPE_SHORTAGES, Unit::Count, "Times that bulk was copied because there was no pipe for it");
@@ -196,6 +201,11 @@ fn publish_frontend(frontend: &Frontend, ledger: &mut Ledger) {
     ledger.count(BYTES, &[name, ("direction", "to_client")], traffic.to_client());
     ledger.count(THROTTLED_BYTES, &[name, ("direction", "to_server")], traffic.throttled_to_server());
     ledger.count(THROTTLED_BYTES, &[name, ("direction", "to_client")], traffic.throttled_to_client());
+    if settings.protocol == Protocol::Udp {
+        for lost in Lost::ALL {
+            ledger.count(LOST_DATAGRAMS, &[name, ("reason", lost.words())], traffic.lost(lost));
+        }
+    }
     if settings.routes.iter().any(Route::is_of_tls) {
         for hello in Hello::ALL {
             ledger.count(HELLOS, &[name, ("hello", hello.words())], traffic.hellos(hello));

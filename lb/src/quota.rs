@@ -64,7 +64,8 @@ impl Quota {
         }
     }
 
-    fn try_seat(self: &Arc<Self>) -> Option<Seat> {
+    /// A seat, if one is free now.
+    pub(crate) fn try_seat(self: &Arc<Self>) -> Option<Seat> {
         let one_more = |open| (open < self.most() && !self.held.load(Ordering::Acquire)).then_some(open + 1);
         let taken = self.open.fetch_update(Ordering::AcqRel, Ordering::Acquire, one_more);
         taken.is_ok().then(|| Seat(Arc::clone(self)))

@@ -154,6 +154,8 @@ codes! {
     UnknownBackend Error "unknown-backend",
     /// Two frontends listen on one address and port.
     ListenAddressTaken Error "listen-address-taken",
+    /// A key of TCP in a frontend of UDP, or the other way round.
+    OtherProtocolKey Error "other-protocol-key",
     /// A frontend may hold more connections than the process.
     FrontendOverLimit Error "frontend-over-limit",
     /// One connection may move as much as all together, or more.
@@ -194,6 +196,8 @@ codes! {
 
     /// An option that this kind of check has no use for.
     CheckOptionUnused Error "check-option-unused",
+    /// Servers of UDP would be asked by TCP, and nobody has said that they answer.
+    UdpCheckUnsaid Error "udp-check-unsaid",
     /// A doubtful server is asked more rarely than a settled one.
     FastIntervalOverInterval Error "fast-interval-over-interval",
     /// A request target that does not start at the root.

@@ -12,6 +12,7 @@ pub(super) fn write(text: &mut Text, backend: &Backend, frontends: &[Frontend]) 
         name,
         servers,
         balance,
+        has_flows,
         check,
         proxy_protocol,
         connect_timeout,
@@ -25,7 +26,8 @@ pub(super) fn write(text: &mut Text, backend: &Backend, frontends: &[Frontend]) 
     let name = key(name.as_str());
     text.table(&format!("[backends.{name}]"), "");
     profile(text, backend, frontends);
-    text.line("balance", quoted(words::word(words::BALANCE, *balance)), "");
+    let flows = if *has_flows { "of connections; flows of UDP go by Maglev" } else { "" };
+    text.line("balance", quoted(words::word(words::BALANCE, *balance)), flows);
     match proxy_protocol {
         Some(version) => text.line("proxy_protocol", quoted(words::word(words::PROXY_PROTOCOL, *version)), ""),
         None => text.remark("proxy_protocol: none, servers see the balancer's address"),

@@ -3,7 +3,7 @@
 use std::num::NonZeroU32;
 
 use super::text::{Text, key, list, quoted};
-use crate::model::frontend::{Frontend, Keepalive, PerSource, PortRoute};
+use crate::model::frontend::{Frontend, Keepalive, PerSource, PortRoute, Protocol};
 use crate::model::route::Route;
 use crate::span_of_time::format as span;
 use crate::words;
@@ -13,6 +13,7 @@ pub(super) fn write(text: &mut Text, frontend: &Frontend) {
         name,
         vip,
         address,
+        protocol,
         ports,
         profile,
         allow,
@@ -27,13 +28,17 @@ pub(super) fn write(text: &mut Text, frontend: &Frontend) {
     } = frontend;
     text.table(&format!("[frontends.{}]", key(name.as_str())), "");
     text.line("vip", quoted(vip), &address.to_string());
+    text.line("protocol", quoted(protocol.word()), "");
     text.line("ports", self::ports(ports), "");
-    text.line("profile", quoted(words::word(words::PROFILE, *profile)), "");
     if allow.is_empty() {
         text.remark("allow: everyone");
     } else {
         text.line("allow", list(allow.iter().map(quoted)), "");
     }
+    if *protocol == Protocol::Udp {
+        return flows(text, frontend);
+    }
+    text.line("profile", quoted(words::word(words::PROFILE, *profile)), "");
     if accept_proxy.is_empty() {
         text.remark("accept_proxy: nobody is believed");
     } else {
@@ -52,16 +57,35 @@ pub(super) fn write(text: &mut Text, frontend: &Frontend) {
     }
     text.line("backend", quoted(backend), "");
     text.line("max_connections", max_connections.to_string(), "further clients wait");
+    rates(text, (max_per_second, "further clients wait"), (per_source, "more is reset"));
+    bandwidths(text, frontend);
+    times(text, frontend);
+}
+
+fn rates(
+    text: &mut Text,
+    (max_per_second, then): (&Option<NonZeroU32>, &str),
+    (per_source, more): (&Option<PerSource>, &str),
+) {
     match max_per_second {
-        Some(rate) => text.line("max_per_second", rate.to_string(), "further clients wait"),
+        Some(rate) => text.line("max_per_second", rate.to_string(), then),
         None => text.remark("max_per_second: as many as come"),
     }
     match per_source {
-        Some(bound) => text.line("per_source", self::per_source(bound), "more is reset"),
+        Some(bound) => text.line("per_source", self::per_source(bound), more),
         None => text.remark("per_source: one address may have all of it"),
     }
-    bandwidths(text, frontend);
-    times(text, frontend);
+}
+
+/// What a frontend of UDP has beside what both have.
+fn flows(text: &mut Text, frontend: &Frontend) {
+    let Frontend { backend, max_connections, max_per_second, per_source, idle_timeout, .. } = frontend;
+    text.line("backend", quoted(backend), "");
+    text.line("max_connections", max_connections.to_string(), "flows; datagrams of further ones are dropped");
+    rates(text, (max_per_second, "flows; more are dropped"), (per_source, "flows; more are dropped"));
+    if let Some(idle) = idle_timeout {
+        text.line("flow_idle", quoted(span(*idle)), "without a datagram in either direction");
+    }
 }
 
 fn bandwidths(text: &mut Text, frontend: &Frontend) {

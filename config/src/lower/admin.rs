@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use crate::diagnostic::Code;
 use crate::findings::{Findings, Located, Place};
-use crate::model::frontend::Frontend;
+use crate::model::frontend::{Frontend, Protocol};
 use crate::model::service::{Admin, Listen, Remote};
 use crate::toml::service::{RawAdmin, RawRemote};
 
@@ -91,7 +91,7 @@ fn report_port(listen: &Located<Listen>, frontends: &[Frontend], findings: &mut 
     let Listen::Address(address) = listen.value else { return };
     let (ip, port) = (address.ip(), address.port());
     let meets = |frontend: &&Frontend| {
-        let ports = frontend.ports.iter().any(|route| route.listen.get() == port);
+        let ports = frontend.protocol == Protocol::Tcp && frontend.ports.iter().any(|route| route.listen.get() == port);
         ports && (ip.is_unspecified() || ip == frontend.address)
     };
     if let Some(frontend) = frontends.iter().find(meets) {

@@ -2,11 +2,11 @@
 
 use std::num::NonZeroU32;
 
-use super::{check, frontend, limit, name, port, track};
+use super::{check, frontend, limit, name, port, protocol, track};
 use crate::diagnostic::Code;
 use crate::findings::{Findings, Located, Place};
 use crate::model::backend::{Agent, Backend, Balance, Observe, Queue, Server, Weight};
-use crate::model::frontend::{Frontend, Profile};
+use crate::model::frontend::{Frontend, Profile, Protocol};
 use crate::model::service::Limits;
 use crate::profile::{self, BackendDefaults};
 use crate::toml::RawConfig;
@@ -22,6 +22,7 @@ pub(super) fn lower(raw: &RawConfig, frontends: &[Frontend], limits: Limits, fin
         let by_port: Vec<_> = users.iter().copied().filter(|user| leads_by_port(user, backend)).collect();
         port::report(backend, &by_port, findings);
         check::report_not_allowed(&backend.check, limits, findings);
+        protocol::report_check_unsaid(backend, &users, findings);
         let lowered = one(backend, &users, frontends, findings);
         if users.is_empty() {
             let fix = format!("add `backend = {:?}` to a frontend, or remove this table", backend.name.value);
@@ -65,6 +66,7 @@ fn one(raw: &RawBackend, users: &[&RawFrontend], frontends: &[Frontend], finding
         attempts: raw.attempts.as_ref().map_or(every_one(servers.len()), |typed| typed.value),
         servers: servers.into_iter().map(|server| port::with_serving_ports(server, &leading)).collect(),
         name,
+        has_flows: leading.iter().any(|frontend| frontend.protocol == Protocol::Udp),
         balance,
         check: check::lower(&raw.check, &defaults),
         proxy_protocol: raw.proxy_protocol.as_ref().map(|typed| typed.value),
@@ -109,6 +111,8 @@ fn profile_of(raw: &RawBackend, users: &[&RawFrontend], findings: &mut Findings)
     if raw.profile_typed {
         return raw.profile.as_ref().map(|own| own.value);
     }
+    // Datagrams have no profile.
+    let users: Vec<_> = users.iter().copied().filter(|user| protocol::of(user) == Protocol::Tcp).collect();
     let profiles: Option<Vec<_>> = users.iter().map(|user| frontend::profile_of(user)).collect();
     let profiles = profiles?;
     let Some(first) = profiles.first() else { return Some(Profile::Tcp) };

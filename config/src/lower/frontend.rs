@@ -3,11 +3,11 @@
 use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroU32;
 
-use super::{name, preface, route};
+use super::{name, preface, protocol, route};
 use crate::diagnostic::Code;
 use crate::findings::{Findings, Located, Place};
 use crate::model::bandwidth::Bandwidth;
-use crate::model::frontend::{Frontend, Keepalive, PerSource, PortRoute, Profile};
+use crate::model::frontend::{Frontend, Keepalive, PerSource, PortRoute, Profile, Protocol};
 use crate::model::service::Limits;
 use crate::model::vip::Vip;
 use crate::profile::{self, FrontendDefaults};
@@ -33,6 +33,7 @@ pub(super) fn profile_of(raw: &RawFrontend) -> Option<Profile> {
 fn one(raw: &RawFrontend, all: &RawConfig, vips: &[Vip], limits: Limits, findings: &mut Findings) -> Option<Frontend> {
     let name = name::lower(&raw.name, findings);
     resolve(raw, all, findings);
+    protocol::report_other_keys(raw, findings);
     let routes = route::lower(raw, all, findings);
     let profile = profile_of(raw).unwrap_or(Profile::Tcp);
     let defaults = profile::frontend(profile);
@@ -46,6 +47,7 @@ fn one(raw: &RawFrontend, all: &RawConfig, vips: &[Vip], limits: Limits, finding
         name: name?,
         vip: vip.name.clone(),
         address: vip.address,
+        protocol: protocol::of(raw),
         ports: raw.ports.iter().map(port_route).collect(),
         profile,
         allow: raw.allow.iter().map(|typed| typed.value).collect(),
@@ -58,7 +60,10 @@ fn one(raw: &RawFrontend, all: &RawConfig, vips: &[Vip], limits: Limits, finding
         per_source: raw.per_source.as_ref().and_then(|typed| per_source(typed, profile, findings)),
         bandwidth: raw.bandwidth.as_ref().map(|typed| typed.value),
         bandwidth_per_connection: bandwidth_per_connection(raw, findings),
-        idle_timeout: raw.idle_timeout.unwrap_or(defaults.idle_timeout),
+        idle_timeout: match protocol::of(raw) {
+            Protocol::Tcp => raw.idle_timeout.unwrap_or(defaults.idle_timeout),
+            Protocol::Udp => Some(protocol::flow_idle(raw)),
+        },
         max_age: raw.max_age.flatten(),
         record_every: raw.record_every.unwrap_or(Some(profile::RECORD_EVERY)),
         half_close_timeout: raw.half_close_timeout.as_ref().map_or(defaults.half_close_timeout, |typed| typed.value),
@@ -133,13 +138,13 @@ fn bandwidth_per_connection(raw: &RawFrontend, findings: &mut Findings) -> Optio
 }
 
 fn report_shared_ports(raw: &RawConfig, vips: &[Vip], findings: &mut Findings) {
-    let mut seen: Vec<(IpAddr, u16, &str, &Place)> = Vec::new();
+    let mut seen: Vec<(IpAddr, (Protocol, u16), &str, &Place)> = Vec::new();
     for frontend in &raw.frontends {
         let Some(address) = frontend.vip.as_ref().and_then(|typed| address_of(typed, vips)) else { continue };
         for port in &frontend.ports {
-            let listen = port.listen.value.get();
+            let listen = (protocol::of(frontend), port.listen.value.get());
             if let Some((_, _, first, place)) = seen.iter().find(|(a, p, ..)| (*a, *p) == (address, listen)) {
-                let at = SocketAddr::new(address, listen);
+                let at = SocketAddr::new(address, listen.1);
                 let problem = format!("{at} is already listened on by frontends.{first}");
                 findings.add(
                     Code::ListenAddressTaken,

@@ -5,7 +5,7 @@ use std::num::NonZeroU16;
 use crate::diagnostic::Code;
 use crate::findings::Findings;
 use crate::model::backend::Server;
-use crate::model::frontend::{Frontend, PortRoute};
+use crate::model::frontend::{Frontend, PortRoute, Protocol};
 use crate::toml::backends::{RawBackend, RawServer};
 use crate::toml::frontends::RawFrontend;
 
@@ -14,9 +14,11 @@ fn reached(route: &PortRoute, server: &Server) -> NonZeroU16 {
     route.server.or(server.port).unwrap_or(route.listen)
 }
 
-/// The server with every port that `frontends` lead to.
+/// The server with every port that `frontends` lead to, for its check: those of UDP only where there are no others, since a check connects.
 pub(super) fn with_serving_ports(mut server: Server, frontends: &[&Frontend]) -> Server {
-    let routes = frontends.iter().flat_map(|frontend| &frontend.ports);
+    let has_connections = frontends.iter().any(|frontend| frontend.protocol == Protocol::Tcp);
+    let asked = frontends.iter().filter(|frontend| !has_connections || frontend.protocol == Protocol::Tcp);
+    let routes = asked.flat_map(|frontend| &frontend.ports);
     let mut ports: Vec<_> = routes.map(|route| reached(route, &server)).collect();
     ports.sort_unstable();
     ports.dedup();

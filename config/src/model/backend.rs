@@ -16,6 +16,8 @@ pub struct Backend {
     pub servers: Vec<Server>,
     /// How one is chosen.
     pub balance: Balance,
+    /// Frontends of UDP lead here: their flows go by Maglev, whatever `balance` says.
+    pub has_flows: bool,
     /// How each is probed.
     pub check: HealthCheck,
     /// What is written to a server before the client's bytes.

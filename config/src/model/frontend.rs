@@ -19,6 +19,8 @@ pub struct Frontend {
     pub vip: VipName,
     /// That VIP's address.
     pub address: IpAddr,
+    /// What clients speak to it.
+    pub protocol: Protocol,
     /// One listener each.
     pub ports: Vec<PortRoute>,
     /// Where its defaults came from.
@@ -44,7 +46,7 @@ pub struct Frontend {
     pub bandwidth: Option<Bandwidth>,
     /// What each relay moves in each direction; `None`: as much as goes.
     pub bandwidth_per_connection: Option<Bandwidth>,
-    /// A relay with no byte in either direction for this long ends; `None`: never.
+    /// A relay with no byte in either direction for this long ends, and a flow with no datagram; `None`: never.
     pub idle_timeout: Option<Duration>,
     /// A relay that is older than about this ends at its first second without a byte, so that it comes back elsewhere; `None`: never.
     pub max_age: Option<Duration>,
@@ -98,6 +100,25 @@ pub struct PortRoute {
     pub listen: NonZeroU16,
     /// On the server; `None`: the server's own `address:port`, or else the same as `listen`.
     pub server: Option<NonZeroU16>,
+}
+
+/// What a frontend and its servers speak.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Protocol {
+    /// Connections.
+    Tcp,
+    /// Datagrams. Those of one client address and port are a flow, and go to one server.
+    Udp,
+}
+
+impl Protocol {
+    /// As ss(8) and firewalld write it.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Tcp => "tcp",
+            Self::Udp => "udp",
+        }
+    }
 }
 
 /// A named set of defaults; research shows users get these wrong by hand.

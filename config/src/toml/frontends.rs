@@ -12,7 +12,7 @@ use super::{address, scalar, shape};
 use crate::diagnostic::Code;
 use crate::findings::{Findings, Located, Place};
 use crate::model::bandwidth::Bandwidth;
-use crate::model::frontend::{Profile, WhenNoServer};
+use crate::model::frontend::{Profile, Protocol, WhenNoServer};
 use crate::words;
 
 /// A relay costs two descriptors at least; a million is more than any kernel default allows.
@@ -37,6 +37,10 @@ const KEEPALIVE_COUNT: RangeInclusive<u32> = 1..=127;
 pub(crate) struct RawFrontend {
     pub(crate) name: Located<String>,
     pub(crate) place: Place,
+    /// Every key that stands there, right or wrong.
+    pub(crate) keys: Vec<(&'static str, Place)>,
+    pub(crate) protocol: Option<Located<Protocol>>,
+    pub(crate) flow_idle: Option<Located<Duration>>,
     pub(crate) vip: Option<Located<String>>,
     pub(crate) ports: Vec<RawPort>,
     pub(crate) profile: Option<Located<Profile>>,
@@ -104,6 +108,9 @@ impl RawFrontend {
         let backend = table.require("backend", "\"masters\"", findings);
         Some(Self {
             vip: vip.and_then(|value| scalar::text(&value, findings)),
+            keys: shape::FRONTEND.keys.iter().filter_map(|key| Some((*key, table.take(key)?.place))).collect(),
+            protocol: table.take("protocol").and_then(|value| scalar::word(&value, words::PROTOCOL, findings)),
+            flow_idle: span("flow_idle", IDLE_TIMEOUT, findings),
             ports: ports(&table, findings),
             profile: table.take("profile").and_then(|value| scalar::word(&value, words::PROFILE, findings)),
             profile_typed: table.take("profile").is_some(),

@@ -39,6 +39,7 @@ pub(crate) static FRONTEND: Shape = Shape {
     name: "frontends.NAME",
     keys: &[
         "vip",
+        "protocol",
         "port",
         "ports",
         "profile",
@@ -52,6 +53,7 @@ pub(crate) static FRONTEND: Shape = Shape {
         "per_source",
         "bandwidth",
         "bandwidth_per_connection",
+        "flow_idle",
         "idle_timeout",
         "max_age",
         "record_every",

@@ -197,6 +197,9 @@ pub struct FrontendStatus {
     pub routes: Vec<RouteStatus>,
     /// Ports on the VIP.
     pub ports: Vec<u16>,
+    /// They are of UDP; otherwise of TCP.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub udp: bool,
     /// Are all of them listened on?
     pub listening: bool,
     /// Open now.

@@ -3,6 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use fmc_config::model::election::Transport;
+use fmc_config::model::frontend::Protocol;
 use fmc_config::model::node::Node;
 
 use super::packet::{Fate, Packet};
@@ -84,11 +85,12 @@ fn wanted(site: &Site) -> Vec<Wanted> {
     for (vip, interface) in site.vips() {
         let from = neighbour(vip.address);
         for frontend in site.config.frontends.iter().filter(|frontend| frontend.vip == vip.name) {
+            let (word, number) = (frontend.protocol.word(), if frontend.protocol == Protocol::Udp { 17 } else { 6 });
             for port in frontend.ports.iter().map(|route| route.listen.get()) {
                 let interface = interface.to_owned();
-                let packet = Packet { interface, from, to: vip.address, protocol: 6, port: Some(port) };
-                let what = format!("{port}/tcp to {} from its own network", vip.address);
-                all.push(Wanted { what, open: opened(&format!("port={port}/tcp")), packet });
+                let packet = Packet { interface, from, to: vip.address, protocol: number, port: Some(port) };
+                let what = format!("{port}/{word} to {} from its own network", vip.address);
+                all.push(Wanted { what, open: opened(&format!("port={port}/{word}")), packet });
             }
         }
     }

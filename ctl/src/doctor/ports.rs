@@ -24,7 +24,12 @@ pub(super) fn examine(site: &Site, found: &mut Findings) {
         wanted.push(("tcp", own, pair));
     }
     for frontend in &site.config.frontends {
-        wanted.extend(frontend.ports.iter().map(|route| ("tcp", frontend.address.to_string(), route.listen.get())));
+        wanted.extend(
+            frontend
+                .ports
+                .iter()
+                .map(|route| (frontend.protocol.word(), frontend.address.to_string(), route.listen.get())),
+        );
     }
     let status = site.config.admin.listen.iter().map(|listen| listen.on(site.node.address));
     wanted.extend(status.map(|address| ("tcp", address.ip().to_string(), address.port())));

@@ -46,7 +46,8 @@ fn peers(vip: &VipStatus, paint: Paint) -> impl Iterator<Item = (String, String)
 }
 
 fn frontend(frontend: &FrontendStatus, paint: Paint) -> String {
-    let ports: Vec<String> = frontend.ports.iter().map(u16::to_string).collect();
+    let protocol = if frontend.udp { "/udp" } else { "" };
+    let ports: Vec<String> = frontend.ports.iter().map(|port| format!("{port}{protocol}")).collect();
     let ports = format!("{} {}", if ports.len() == 1 { "port" } else { "ports" }, ports.join(", "));
     let listening = if frontend.listening { ports } else { paint.bad(&format!("{ports} NOT LISTENING")) };
     format!(

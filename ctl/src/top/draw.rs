@@ -115,7 +115,8 @@ fn draw_services(picture: &Picture, paint: Paint, frame: &mut Frame<'_>, area: R
 
 fn service_row(frontend: &FrontendStatus, picture: &Picture, chart: usize, paint: Paint) -> Row<'static> {
     let (accepted, bytes) = picture.rates(&frontend.name);
-    let ports: Vec<String> = frontend.ports.iter().map(u16::to_string).collect();
+    let protocol = if frontend.udp { "/udp" } else { "" };
+    let ports: Vec<String> = frontend.ports.iter().map(|port| format!("{port}{protocol}")).collect();
     let listening = if frontend.listening { Tone::Plain } else { Tone::Bad };
     Row::new([
         Cell::new(frontend.name.to_string()),

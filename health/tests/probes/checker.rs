@@ -26,6 +26,7 @@ fn backend(servers: &[(&str, &[SocketAddr])], probe: Probe) -> Backend {
         balance: Balance::RoundRobin,
         check,
         proxy_protocol: None,
+        has_flows: false,
         connect_timeout: Duration::from_secs(1),
         hedge_after: None,
         slow_start: None,

@@ -7,7 +7,7 @@
 mod table;
 
 use std::hash::Hasher;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use siphasher::sip::SipHasher24;
 
@@ -31,24 +31,34 @@ enum Purpose {
 ///
 /// So while a server is away its clients spread over the others by their weights, and nobody else moves.
 pub(super) fn choose(candidates: &[Candidate], source: IpAddr, table: &SourceTable) -> Option<usize> {
+    on_walk(candidates, walk(&octets(source)), table)
+}
+
+/// The same for each flow of datagrams by itself: many clients may come from one address.
+pub(super) fn choose_for_flow(candidates: &[Candidate], client: SocketAddr, table: &SourceTable) -> Option<usize> {
+    let flow = [&octets(client.ip())[..], &client.port().to_be_bytes()].concat();
+    on_walk(candidates, walk(&flow), table)
+}
+
+fn on_walk(candidates: &[Candidate], walk: impl Iterator<Item = usize>, table: &SourceTable) -> Option<usize> {
     let first = eligible(candidates).next()?.position;
     let may_be_chosen = |position: &usize| eligible(candidates).any(|candidate| candidate.position == *position);
-    let on_its_walk = walk(source).map_while(|slot| table.server(slot)).find(may_be_chosen);
+    let on_its_walk = walk.map_while(|slot| table.server(slot)).find(may_be_chosen);
     // A table that knows none of the candidates is older than they are: any of them is better than none.
     Some(on_its_walk.unwrap_or(first))
 }
 
 /// Every slot once: the number of slots is prime, so each step but 0 goes round them all.
-fn walk(source: IpAddr) -> impl Iterator<Item = usize> {
-    let start = hash_of(Purpose::Source, source) % SLOTS as u64;
-    let step = hash_of(Purpose::Step, source) % (SLOTS as u64 - 1) + 1;
+fn walk(client: &[u8]) -> impl Iterator<Item = usize> + use<> {
+    let start = hash(Purpose::Source, client) % SLOTS as u64;
+    let step = hash(Purpose::Step, client) % (SLOTS as u64 - 1) + 1;
     (0..SLOTS as u64).map(move |turn| ((start + turn * step) % SLOTS as u64) as usize)
 }
 
-fn hash_of(purpose: Purpose, source: IpAddr) -> u64 {
+fn octets(source: IpAddr) -> Vec<u8> {
     match source {
-        IpAddr::V4(source) => hash(purpose, &source.octets()),
-        IpAddr::V6(source) => hash(purpose, &source.octets()),
+        IpAddr::V4(source) => source.octets().to_vec(),
+        IpAddr::V6(source) => source.octets().to_vec(),
     }
 }
 

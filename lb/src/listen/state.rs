@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 
-use fmc_config::model::frontend::PortRoute;
+use fmc_config::model::frontend::{PortRoute, Protocol};
 use fmc_config::model::name::FrontendName;
 use tokio::sync::watch;
 
@@ -63,6 +63,7 @@ pub(crate) struct Duty {
 pub(crate) struct ListenerRecord {
     duty: watch::Sender<Duty>,
     address: SocketAddr,
+    protocol: Protocol,
     state: AtomicU8,
     errors: [AtomicU64; AcceptError::ALL.len()],
 }
@@ -70,7 +71,8 @@ pub(crate) struct ListenerRecord {
 impl ListenerRecord {
     pub(super) fn new(duty: Duty) -> Self {
         let (address, state) = (duty.frontend.vip(duty.route), AtomicU8::new(ListenerState::Bound as u8));
-        Self { duty: watch::Sender::new(duty), address, state, errors: Default::default() }
+        let protocol = duty.frontend.settings().protocol;
+        Self { duty: watch::Sender::new(duty), address, protocol, state, errors: Default::default() }
     }
 
     /// Gives it to another frontend, or to the same one by a new configuration; those who wait in its queue stay.
@@ -89,6 +91,11 @@ impl ListenerRecord {
 
     pub(super) fn duty(&self) -> watch::Receiver<Duty> {
         self.duty.subscribe()
+    }
+
+    /// Of its socket, whatever it serves.
+    pub(crate) fn protocol(&self) -> Protocol {
+        self.protocol
     }
 
     pub(crate) fn address(&self) -> SocketAddr {

@@ -15,14 +15,15 @@ const OPTIONS: fn() -> SocketOptions = || {
 #[test]
 fn an_address_this_node_does_not_own_can_be_listened_on() {
     let elsewhere = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 33));
-    assert!(listening_socket(elsewhere, port(28_443), OPTIONS()).is_ok());
+    assert!(listening_socket(SocketAddr::new(elsewhere, 28_443), OPTIONS()).is_ok());
 }
 
 #[test]
 fn a_port_that_is_taken_is_refused_with_its_holder() {
     let holder = TcpListener::bind("127.0.0.9:0").unwrap();
     let taken = holder.local_addr().unwrap().port();
-    let error = listening_socket(IpAddr::V4(Ipv4Addr::new(127, 0, 0, 9)), port(taken), OPTIONS()).unwrap_err();
+    let error =
+        listening_socket(SocketAddr::new(IpAddr::V4(Ipv4Addr::new(127, 0, 0, 9)), taken), OPTIONS()).unwrap_err();
     assert!(matches!(error, BindError::Taken { holder: Some(_), .. }), "{error}");
     let (sentence, pid) = (error.to_string(), std::process::id());
     assert!(sentence.starts_with(&format!("cannot listen on 127.0.0.9:{taken}: the port is taken by ")), "{sentence}");
@@ -31,11 +32,11 @@ fn a_port_that_is_taken_is_refused_with_its_holder() {
 
 #[test]
 fn a_second_bind_of_our_own_is_refused_too() {
-    let first = listening_socket(IpAddr::V4(Ipv4Addr::new(127, 0, 0, 10)), port(28_444), OPTIONS()).unwrap();
-    let second = listening_socket(IpAddr::V4(Ipv4Addr::new(127, 0, 0, 10)), port(28_444), OPTIONS());
+    let first = listening_socket(SocketAddr::new(IpAddr::V4(Ipv4Addr::new(127, 0, 0, 10)), 28_444), OPTIONS()).unwrap();
+    let second = listening_socket(SocketAddr::new(IpAddr::V4(Ipv4Addr::new(127, 0, 0, 10)), 28_444), OPTIONS());
     assert!(matches!(second, Err(BindError::Taken { .. })));
     drop(first);
-    assert!(listening_socket(IpAddr::V4(Ipv4Addr::new(127, 0, 0, 10)), port(28_444), OPTIONS()).is_ok());
+    assert!(listening_socket(SocketAddr::new(IpAddr::V4(Ipv4Addr::new(127, 0, 0, 10)), 28_444), OPTIONS()).is_ok());
 }
 
 #[test]
@@ -54,7 +55,8 @@ fn a_privileged_port_without_the_capability_names_it() {
 
 #[test]
 fn an_accepted_connection_inherits_the_options_of_its_listener() {
-    let listener = listening_socket(IpAddr::V4(Ipv4Addr::new(127, 0, 0, 11)), port(28_445), OPTIONS()).unwrap();
+    let listener =
+        listening_socket(SocketAddr::new(IpAddr::V4(Ipv4Addr::new(127, 0, 0, 11)), 28_445), OPTIONS()).unwrap();
     let _client = std::net::TcpStream::connect("127.0.0.11:28445").unwrap();
     let (accepted, client) = accept(&listener).unwrap();
     let accepted = SockRef::from(&accepted);
@@ -64,8 +66,4 @@ fn an_accepted_connection_inherits_the_options_of_its_listener() {
     assert_eq!(accepted.tcp_keepalive_interval().unwrap(), Duration::from_secs(7));
     assert_eq!(accepted.tcp_keepalive_retries().unwrap(), 4);
     assert_eq!(accepted.tcp_user_timeout().unwrap(), Some(Duration::from_secs(21)));
-}
-
-fn port(number: u16) -> NonZeroU16 {
-    NonZeroU16::new(number).unwrap()
 }

@@ -1,6 +1,6 @@
 //! One consistent set of servers and rules.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
@@ -60,6 +60,8 @@ pub(crate) struct Occasion {
     pub(crate) entropy: u64,
     /// Who connects.
     pub(crate) source: IpAddr,
+    /// The flow of datagrams that it is for; `None`: a connection.
+    pub(crate) flow: Option<SocketAddr>,
     pub(crate) now: Ticks,
 }
 
@@ -116,6 +118,8 @@ impl AgentWish {
 pub struct Policy {
     /// How one is chosen.
     pub balance: Balance,
+    /// Flows of datagrams come here, and are chosen for by their own rule.
+    pub has_flows: bool,
     /// One attempt may take this long.
     pub connect_timeout: Duration,
     /// An attempt that lasts this long has another one beside it; `None`: never.
@@ -183,7 +187,7 @@ impl Snapshot {
 
     /// Fills the tables of source hash anew if a server came, went or changed its name, weight or place; else keeps them.
     pub(super) fn renew_sources(&mut self) {
-        if self.policy.balance != Balance::SourceHash {
+        if self.policy.balance != Balance::SourceHash && !self.policy.has_flows {
             self.sources = Arc::default();
             return;
         }
@@ -246,8 +250,12 @@ impl Snapshot {
     }
 
     fn rule(&self, candidates: &[Candidate], turn: u32, occasion: Occasion) -> Rule<'_> {
-        let Occasion { entropy, source, now: _ } = occasion;
+        let Occasion { entropy, source, flow, now: _ } = occasion;
         let backups = || candidates.iter().all(|candidate| self.members[candidate.position].backup);
+        if let Some(client) = flow {
+            let table = if backups() { &self.sources.backups } else { &self.sources.regular };
+            return Rule::FlowHash { client, table };
+        }
         match self.policy.balance {
             Balance::LeastConnections => Rule::LeastConnections { turn },
             Balance::RoundRobin => Rule::RoundRobin,
@@ -382,6 +390,7 @@ impl Policy {
     fn new(backend: &model::backend::Backend) -> Self {
         Self {
             balance: backend.balance,
+            has_flows: backend.has_flows,
             connect_timeout: backend.connect_timeout,
             hedge_after: backend.hedge_after,
             attempts: backend.attempts,

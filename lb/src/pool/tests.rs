@@ -9,7 +9,8 @@ use super::*;
 use crate::dial::Failure;
 
 const NOW: Ticks = Ticks(10_000);
-const ASKED: Occasion = Occasion { entropy: 0, source: IpAddr::V4(Ipv4Addr::new(192, 168, 0, 5)), now: NOW };
+const ASKED: Occasion =
+    Occasion { entropy: 0, source: IpAddr::V4(Ipv4Addr::new(192, 168, 0, 5)), flow: None, now: NOW };
 
 #[test]
 fn the_best_health_present_is_chosen_alone() {
@@ -359,7 +360,7 @@ const RULES: [Balance; 5] =
 
 fn asked(number: u32) -> Occasion {
     let entropy = crate::entropy::mixed(u64::from(number).wrapping_mul(crate::entropy::STEP));
-    Occasion { entropy, source: Ipv4Addr::from(0x0a11_0000 + number).into(), now: NOW }
+    Occasion { entropy, source: Ipv4Addr::from(0x0a11_0000 + number).into(), flow: None, now: NOW }
 }
 
 fn hashing_backend(servers: u8) -> Backend {
@@ -404,6 +405,7 @@ fn backend(servers: u8) -> Backend {
             fall: 3,
         },
         proxy_protocol: None,
+        has_flows: false,
         connect_timeout: Duration::from_secs(1),
         hedge_after: None,
         slow_start: None,

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use fmc_config::model::Config;
 use fmc_config::model::backend::{Backend, Balance, Queue, Server, Weight};
 use fmc_config::model::election::{Centiseconds, ChecksumForm, Election, Failback, Transport, Version};
-use fmc_config::model::frontend::{Frontend, Keepalive, PortRoute, Profile, WhenNoServer};
+use fmc_config::model::frontend::{Frontend, Keepalive, PortRoute, Profile, Protocol, WhenNoServer};
 use fmc_config::model::health_check::{HealthCheck, Probe};
 use fmc_config::model::name::BackendName;
 use fmc_config::model::route::Route;
@@ -74,8 +74,10 @@ impl Setup {
                 auth_hmac: None,
             },
             vips: Vec::new(),
+            backends: std::iter::once(Backend { has_flows: self.frontend.protocol == Protocol::Udp, ..self.backend })
+                .chain(self.others)
+                .collect(),
             frontends: vec![self.frontend],
-            backends: std::iter::once(self.backend).chain(self.others).collect(),
             pair: Pair { port: port(1112), key_file: None },
             admin: Admin { listen: Vec::new(), allow: Vec::new(), remote: None },
             limits: self.limits,
@@ -283,6 +285,7 @@ fn frontend(address: IpAddr) -> Frontend {
         name: "k8s-api".parse().unwrap(),
         vip: "api".parse().unwrap(),
         address,
+        protocol: Protocol::Tcp,
         ports: vec![PortRoute { listen: port(PORT), server: None }],
         profile: Profile::K8sApi,
         allow: Vec::new(),
@@ -321,6 +324,7 @@ fn backend(servers: &[SocketAddr]) -> Backend {
         name: "masters".parse().unwrap(),
         servers: servers.iter().enumerate().map(named).collect(),
         balance: Balance::LeastConnections,
+        has_flows: false,
         check: HealthCheck {
             track: None,
             probe: Probe::Tcp,

@@ -4,6 +4,7 @@
 mod accept;
 mod bandwidth;
 mod choice;
+mod datagrams;
 mod dial;
 mod ends;
 mod families;

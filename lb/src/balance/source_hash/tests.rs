@@ -127,6 +127,21 @@ fn a_server_that_leaves_the_file_moves_at_most_one_percent_more_than_its_own_sha
 }
 
 #[test]
+fn the_flows_of_one_address_spread_over_the_servers_and_each_stays_where_it_is() {
+    let table = table(&MASTERS);
+    let chosen = |port, among: &[usize]| {
+        choose_for_flow(&candidates(among), SocketAddr::new(Ipv4Addr::LOCALHOST.into(), port), &table).unwrap()
+    };
+    let mut flows = vec![0; 3];
+    for port in 1..30_000 {
+        let server = chosen(port, &[0, 1, 2]);
+        flows[server] += 1;
+        assert!(server == 2 || chosen(port, &[0, 1]) == server, "nobody moves whose server is there");
+    }
+    assert_follows(&flows, &[1.0; 3]);
+}
+
+#[test]
 fn a_table_without_the_candidates_still_gives_one() {
     assert_eq!(choose(&candidates(&[4]), IpAddr::V4(Ipv4Addr::LOCALHOST), &table(&MASTERS)), Some(4));
     assert_eq!(choose(&candidates(&[1]), IpAddr::V4(Ipv4Addr::LOCALHOST), &SourceTable::default()), Some(1));
@@ -152,7 +167,7 @@ proptest! {
     #[test]
     fn a_walk_meets_every_slot_once(source in any::<u32>()) {
         let mut met = vec![false; SLOTS];
-        walk(Ipv4Addr::from(source).into()).for_each(|slot| met[slot] = true);
+        walk(&source.to_be_bytes()).for_each(|slot| met[slot] = true);
         prop_assert!(met.into_iter().all(|met| met));
     }
 }

@@ -8,6 +8,7 @@ use fmc_api::status::{
     SafeToPatch, Status, VipStatus,
 };
 use fmc_api::word::{Answerer, ProcessState, Tier as TierWord};
+use fmc_config::model::frontend::Protocol;
 use fmc_config::model::name::{NodeName, VipName};
 use fmc_config::model::route::Route;
 use fmc_lb::{EndedBy, Frontend, ListenerState};
@@ -134,6 +135,7 @@ fn frontend_status(appliance: &Appliance, frontend: &Frontend) -> FrontendStatus
         backend: settings.backend.clone(),
         routes: settings.routes.iter().map(route_status).collect(),
         ports: settings.ports.iter().map(|route| route.listen.get()).collect(),
+        udp: settings.protocol == Protocol::Udp,
         listening: own.all(|listener| listener.state != ListenerState::Dead),
         connections: traffic.open().into(),
         connections_total: traffic.accepted(),
