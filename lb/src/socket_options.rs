@@ -7,7 +7,7 @@ use std::time::Duration;
 use fmc_config::model::frontend::{Frontend, Keepalive};
 use socket2::{SockRef, TcpKeepalive};
 
-/// TCP_NODELAY, keepalive and TCP_USER_TIMEOUT (tcp(7)).
+/// TCP_NODELAY, keepalive and TCP_USER_TIMEOUT (tcp(7)), SO_OOBINLINE (socket(7)).
 ///
 /// TCP_USER_TIMEOUT counts a closed window as silence too: a peer that lives but stops reading while bytes wait for it is cut
 /// after that time. It is what finds a dead peer that owes an acknowledgement, which keepalive does not probe.
@@ -41,6 +41,8 @@ impl SocketOptions {
         let Keepalive { idle, interval, count } = self.keepalive;
         // Bytes leave as they come: the ends decide what belongs together, a relay that waits for more only adds delay.
         socket.set_tcp_nodelay(true)?;
+        // Otherwise the kernel takes an urgent byte out of the stream, and no read of ours would ever see it (RFC 6093 §4).
+        socket.set_out_of_band_inline(true)?;
         socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(idle).with_interval(interval).with_retries(count))?;
         socket.set_tcp_user_timeout(Some(self.user_timeout))
     }

@@ -187,7 +187,7 @@ impl Direction {
         budget: &mut usize,
         moved: &mut usize,
     ) -> Result<bool, Fault> {
-        let found = match self.pipe(means) {
+        let found = match self.pipe(from, means) {
             Some(pipe) => self.splice(from, pipe, *budget, means)?,
             None => self.copy(from, to, *budget, means, moved)?,
         };
@@ -204,11 +204,11 @@ impl Direction {
     }
 
     /// An empty pipe for bulk; bulk that gets none is copied, and has to prove itself again.
-    fn pipe(&mut self, means: &mut Means) -> Option<Pipe> {
+    fn pipe(&mut self, from: &Socket, means: &mut Means) -> Option<Pipe> {
         if self.flow != Flow::Splice {
             return None;
         }
-        let pipe = means.pipes.take();
+        let pipe = if from.is_spliceable() { means.pipes.take() } else { None };
         if pipe.is_none() {
             self.flow = Flow::QUIET;
         }

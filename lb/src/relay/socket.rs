@@ -108,6 +108,11 @@ impl Socket {
         Ok(sent)
     }
 
+    /// False once urgent data or an error are announced: splice(2) stops before an urgent byte for ever, and says EAGAIN.
+    pub(super) fn is_spliceable(&self) -> bool {
+        !self.breaks
+    }
+
     /// Moves up to `most` bytes into `pipe`, which must be empty: a full one is EAGAIN too, and would be taken for a socket that has
     /// nothing. `None` when there is nothing now, 0 at the end.
     pub(super) fn splice_into(&mut self, pipe: BorrowedFd<'_>, most: usize) -> io::Result<Option<usize>> {
