@@ -9,6 +9,7 @@
 //! | know who holds an address, and since when | [`ownership::Ownership`] |
 //! | know who said what on the wire | [`capture::Capture`] |
 //! | sit before a terminal, show others what was seen | [`screen::Screen`], [`recording::Recording`] |
+//! | send junk adverts, flood | [`junk`], [`flood`] |
 //! | fill a disk | [`tiny_disk::TinyDisk`] |
 //! | run the distribution's HAProxy and Keepalived, FRR, or a router by scapy that may lie | [`peer`], [`frr::Frr`], [`foreign_router`] |
 //! | read the code, hold it to its conformance page | [`sources`], [`conformance`] |
@@ -28,6 +29,7 @@ pub mod eventually;
 pub mod exchange;
 pub mod exposition;
 pub mod figure;
+pub mod flood;
 pub mod foreign_router;
 pub mod frr;
 pub mod junk;
