@@ -7,7 +7,7 @@ mod text;
 use crate::model::Config;
 use crate::model::election::{AuthHmac, Election, Failback, Version};
 use crate::model::node::Node;
-use crate::model::service::{Admin, Limits, Pair, Remote};
+use crate::model::service::{Admin, Dns, Limits, Pair, Remote};
 use crate::model::vip::Vip;
 use crate::span_of_time;
 use crate::words;
@@ -22,6 +22,7 @@ pub(crate) fn write(config: &Config) -> String {
     config.vips.iter().for_each(|vip| self::vip(&mut text, vip));
     config.frontends.iter().for_each(|frontend| frontend::write(&mut text, frontend));
     config.backends.iter().for_each(|backend| backend::write(&mut text, backend, &config.frontends));
+    dns(&mut text, &config.dns);
     pair(&mut text, &config.pair);
     admin(&mut text, &config.admin);
     limits(&mut text, &config.limits);
@@ -98,6 +99,18 @@ fn vip(text: &mut Text, vip: &Vip) {
 
 fn named(node: &crate::model::name::NodeName, interface: &crate::model::node::InterfaceName) -> String {
     format!("{} = {}", key(node.as_str()), quoted(interface))
+}
+
+fn dns(text: &mut Text, Dns { resolvers, min_ttl, max_ttl, hold }: &Dns) {
+    text.table("[dns]", "for servers that have a name in the place of an address");
+    match resolvers.is_empty() {
+        true => text.remark("resolvers: those of /etc/resolv.conf"),
+        false => text.line("resolvers", list(resolvers.iter().map(quoted)), ""),
+    }
+    text.line("min_ttl", quoted(span_of_time::format(*min_ttl)), "an answer is good for that long at least");
+    text.line("max_ttl", quoted(span_of_time::format(*max_ttl)), "and for that long at most");
+    let hold = hold.map_or_else(|| "never".to_owned(), span_of_time::format);
+    text.line("hold", quoted(hold), "then the last good answer is given up");
 }
 
 fn pair(text: &mut Text, Pair { port, key_file }: &Pair) {

@@ -8,6 +8,7 @@ mod family;
 mod frontend;
 mod limit;
 mod name;
+mod named;
 mod node;
 mod port;
 mod preface;
@@ -17,12 +18,15 @@ mod track;
 mod vip;
 
 use std::num::{NonZeroU16, NonZeroU32};
+use std::time::Duration;
 
-use crate::diagnostic::Diagnostic;
-use crate::findings::Findings;
+use crate::diagnostic::{Code, Diagnostic};
+use crate::findings::{Findings, Located};
 use crate::model::Config;
-use crate::model::service::{Limits, Pair};
+use crate::model::service::{Dns, Limits, Pair};
 use crate::profile;
+use crate::span_of_time;
+use crate::toml::dns::RawDns;
 use crate::toml::service::{RawLimits, RawPair};
 use crate::toml::{self, RawConfig};
 
@@ -45,9 +49,21 @@ fn config(raw: &RawConfig, findings: &mut Findings) -> Config {
     let backends = backend::lower(raw, &frontends, limits, findings);
     let admin = admin::lower(&raw.admin, &frontends, findings);
     let election = election::lower(&raw.election, findings);
-    let config = Config { nodes, election, vips, frontends, backends, pair: pair(&raw.pair), admin, limits };
+    let dns = dns(&raw.dns, findings);
+    let config = Config { nodes, election, vips, frontends, backends, dns, pair: pair(&raw.pair), admin, limits };
     family::report(raw, &config, findings);
     config
+}
+
+fn dns(raw: &RawDns, findings: &mut Findings) -> Dns {
+    let or = |typed: &Option<Located<Duration>>, default| typed.as_ref().map_or(default, |typed| typed.value);
+    let (min_ttl, max_ttl) = (or(&raw.min_ttl, profile::MIN_TTL), or(&raw.max_ttl, profile::MAX_TTL));
+    if let Some(typed) = raw.max_ttl.as_ref().or(raw.min_ttl.as_ref()).filter(|_| min_ttl > max_ttl) {
+        let (least, most) = (span_of_time::format(min_ttl), span_of_time::format(max_ttl));
+        let problem = format!("min_ttl is {least} and max_ttl {most}: no answer could keep to both");
+        findings.add(Code::DurationOutOfRange, &typed.place, problem, format!("write {least:?} or more as `max_ttl`"));
+    }
+    Dns { resolvers: raw.resolvers.clone(), min_ttl, max_ttl, hold: raw.hold.unwrap_or(None) }
 }
 
 fn pair(raw: &RawPair) -> Pair {

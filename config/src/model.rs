@@ -17,7 +17,7 @@ use election::Election;
 use frontend::Frontend;
 use name::VipName;
 use node::Node;
-use service::{Admin, Limits, Pair};
+use service::{Admin, Dns, Limits, Pair};
 use vip::Vip;
 
 use crate::diagnostic::Diagnostics;
@@ -39,6 +39,8 @@ pub struct Config {
     pub pair: Pair,
     /// Status page and metrics.
     pub admin: Admin,
+    /// How the names of servers are found.
+    pub dns: Dns,
     /// Bounds of the whole process.
     pub limits: Limits,
 }

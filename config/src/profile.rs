@@ -154,6 +154,12 @@ const BACKEND_COMMON: BackendDefaults = BackendDefaults {
     fall: 3,
 };
 
+/// A resolver is not asked more often for one name, whatever it says.
+pub(crate) const MIN_TTL: Duration = Duration::from_secs(5);
+
+/// A server that moved is found after this long, whatever was said before.
+pub(crate) const MAX_TTL: Duration = Duration::from_secs(300);
+
 /// All relays of the process. Each needs up to six descriptors and, busy, its buffers: what 512 MB carry with room to spare.
 pub(crate) const MAX_CONNECTIONS: u32 = 10_000;
 

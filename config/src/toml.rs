@@ -7,6 +7,7 @@ pub(crate) mod address;
 pub(crate) mod backends;
 pub(crate) mod bytes;
 pub(crate) mod check;
+pub(crate) mod dns;
 pub(crate) mod election;
 pub(crate) mod frontends;
 pub(crate) mod nodes;
@@ -22,6 +23,7 @@ use ::toml::de::DeTable;
 use crate::findings::Findings;
 use crate::syntax;
 use backends::RawBackend;
+use dns::RawDns;
 use election::RawElection;
 use frontends::RawFrontend;
 use nodes::RawNode;
@@ -38,6 +40,7 @@ pub(crate) struct RawConfig {
     pub(crate) vips: Vec<RawVip>,
     pub(crate) frontends: Vec<RawFrontend>,
     pub(crate) backends: Vec<RawBackend>,
+    pub(crate) dns: RawDns,
     pub(crate) pair: RawPair,
     pub(crate) admin: RawAdmin,
     pub(crate) limits: RawLimits,
@@ -68,6 +71,7 @@ pub(crate) fn read(source: &str, findings: &mut Findings) -> Option<RawConfig> {
             .into_iter()
             .filter_map(|entry| RawBackend::read(entry, findings))
             .collect(),
+        dns: section(&root, "dns", &shape::DNS, RawDns::read, findings),
         pair: section(&root, "pair", &shape::PAIR, RawPair::read, findings),
         admin: section(&root, "admin", &shape::ADMIN, RawAdmin::read, findings),
         limits: section(&root, "limits", &shape::LIMITS, RawLimits::read, findings),

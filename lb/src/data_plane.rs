@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use fmc_config::model::Config;
+use fmc_config::model::backend::Backend;
 use fmc_config::model::name::BackendName;
 use nix::sys::resource::{Resource, getrlimit};
 use tokio::sync::{mpsc, watch};
@@ -156,6 +157,17 @@ impl Handle {
             // Refused only when the data plane has ended, and with it the listener.
             let _ = self.shared.bound.send(listener);
         }
+    }
+
+    /// Gives the pools of `backends` other servers, and touches nothing else: no listener, no frontend. Cannot fail. `adjust` as in
+    /// [`Handle::commit`].
+    pub fn change_servers(&self, backends: &[Backend], adjust: impl Fn(&BackendName, &mut Snapshot)) {
+        let layout = self.shared.layout.load_full();
+        let series = Series::of(&layout);
+        for (backend, pool) in backends.iter().filter_map(|backend| Some((backend, layout.pools.get(&backend.name)?))) {
+            pool.reconfigure(backend, |snapshot| adjust(&backend.name, snapshot));
+        }
+        series.forget_all_but(&Series::of(&layout));
     }
 
     /// Every pool, by the name of its backend.

@@ -220,6 +220,7 @@ mod tests {
                 max_connections: None,
                 backup: false,
                 check_address: None,
+                found_by: None,
                 serving_ports: Vec::new(),
             },
             Arc::default(),

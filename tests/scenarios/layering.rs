@@ -39,6 +39,7 @@ const CORES: &[&str] = &[
     "lb/daemon/src/fitness.rs",
     "lb/daemon/src/history.rs",
     "lb/daemon/src/observations.rs",
+    "lb/daemon/src/resolution.rs",
     "lb/src/balance.rs",
     "lb/src/pool/warm_up.rs",
     "lb/src/proxy_protocol.rs",

@@ -77,6 +77,8 @@ codes! {
 
     /// Characters or length that no name may have.
     BadName Error "bad-name",
+    /// `records` of a server that has an address.
+    RecordsUnused Error "records-unused",
     /// Not an address.
     BadAddress Error "bad-address",
     /// An address of IPv4 spelled as one of IPv6.

@@ -1,7 +1,7 @@
 //! `[backends.NAME]` written out.
 
 use super::text::{Text, key, list, quoted};
-use crate::model::backend::{Agent, Backend, Observe, Server};
+use crate::model::backend::{Agent, Backend, NamedServer, Observe, Server};
 use crate::model::frontend::Frontend;
 use crate::model::health_check::{ClientCertificate, CommandProbe, HealthCheck, Probe, SendExpectProbe, TlsProbe};
 use crate::span_of_time::format as span;
@@ -11,6 +11,7 @@ pub(super) fn write(text: &mut Text, backend: &Backend, frontends: &[Frontend]) 
     let Backend {
         name,
         servers,
+        named,
         balance,
         has_flows,
         check,
@@ -61,7 +62,11 @@ pub(super) fn write(text: &mut Text, backend: &Backend, frontends: &[Frontend]) 
         None => text.remark("observe: no, only its check puts a server out"),
     }
     text.table(&format!("[backends.{name}.servers]"), "");
-    servers.iter().for_each(|server| self::server(text, server));
+    let typed: Vec<_> = servers.iter().filter(|server| server.found_by.is_none()).collect();
+    for place in 0..=typed.len() {
+        named.iter().filter(|named| named.after == place).for_each(|named| self::named(text, named));
+        typed.get(place).into_iter().for_each(|server| self::server(text, server));
+    }
     text.table(&format!("[backends.{name}.check]"), "");
     self::check(text, check);
 }
@@ -82,7 +87,8 @@ fn profile(text: &mut Text, backend: &Backend, frontends: &[Frontend]) {
 }
 
 fn server(text: &mut Text, server: &Server) {
-    let Server { name, address, port, weight, max_connections, backup, check_address, serving_ports } = server;
+    let Server { name, address, port, weight, max_connections, backup, check_address, found_by: _, serving_ports } =
+        server;
     let port = port.map_or_else(String::new, |port| format!(", port = {port}"));
     let limit = max_connections.map_or_else(String::new, |limit| format!(", max_connections = {limit}"));
     let check = check_address.map_or_else(String::new, |check| format!(", check_address = {}", quoted(check)));
@@ -93,6 +99,19 @@ fn server(text: &mut Text, server: &Server) {
     );
     let serving: Vec<_> = serving_ports.iter().map(ToString::to_string).collect();
     text.line(&key(name.as_str()), value, &format!("serves on {}", serving.join(", ")));
+}
+
+fn named(text: &mut Text, named: &NamedServer) {
+    let NamedServer { name, host, records, after: _, port, weight, max_connections, backup, check_address, .. } = named;
+    let port = port.map_or_else(String::new, |port| format!(", port = {port}"));
+    let limit = max_connections.map_or_else(String::new, |limit| format!(", max_connections = {limit}"));
+    let check = check_address.map_or_else(String::new, |check| format!(", check_address = {}", quoted(check)));
+    let (weight, records) = (weight.get(), records.most());
+    let value = format!(
+        "{{ address = {}, records = {records}{port}, weight = {weight}{limit}, backup = {backup}{check} }}",
+        quoted(host)
+    );
+    text.line(&key(name.as_str()), value, "the DNS tells its address");
 }
 
 fn check(text: &mut Text, check: &HealthCheck) {

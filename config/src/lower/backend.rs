@@ -1,15 +1,17 @@
 //! The backends: who is in them, and whose defaults they take.
 
+use std::net::IpAddr;
 use std::num::NonZeroU32;
 
-use super::{check, frontend, limit, name, port, protocol, track};
+use super::{check, frontend, limit, name, named, port, protocol, track};
 use crate::diagnostic::Code;
 use crate::findings::{Findings, Located, Place};
-use crate::model::backend::{Agent, Backend, Balance, Observe, Queue, Server, Weight};
+use crate::model::backend::{Agent, Backend, Balance, NamedServer, Observe, Queue, Server, Weight};
 use crate::model::frontend::{Frontend, Profile, Protocol};
 use crate::model::service::Limits;
 use crate::profile::{self, BackendDefaults};
 use crate::toml::RawConfig;
+use crate::toml::address::Host;
 use crate::toml::backends::{ATTEMPTS, RawAgent, RawBackend, RawObserve, RawServer, RawServers};
 use crate::toml::frontends::RawFrontend;
 use crate::words;
@@ -57,14 +59,15 @@ fn one(raw: &RawBackend, users: &[&RawFrontend], frontends: &[Frontend], finding
     let BackendDefaults { balance, connect_timeout, .. } = defaults;
     let balance = raw.balance.as_ref().map_or(balance, |typed| typed.value);
     let servers = raw.servers.as_ref().map(|servers| self::servers(servers, balance, findings));
-    let (name, servers) = (name?, servers?);
+    let (name, Typed { servers, named }) = (name?, servers?);
     // What a route takes of its frontend's connections, nobody can tell.
     let own: Vec<_> = frontends.iter().filter(|frontend| frontend.backend == name).collect();
     limit::report_under_frontends(raw, &servers, &own, findings);
     let leading: Vec<_> = frontends.iter().filter(|frontend| frontend.leads_to(&name)).collect();
     Some(Backend {
-        attempts: raw.attempts.as_ref().map_or(every_one(servers.len()), |typed| typed.value),
+        attempts: raw.attempts.as_ref().map_or(every_one(most(&servers, &named)), |typed| typed.value),
         servers: servers.into_iter().map(|server| port::with_serving_ports(server, &leading)).collect(),
+        named: named.into_iter().map(|named| port::of_named(named, &leading)).collect(),
         name,
         has_flows: leading.iter().any(|frontend| frontend.protocol == Protocol::Udp),
         balance,
@@ -141,7 +144,18 @@ fn profile_place(frontend: &RawFrontend) -> &Place {
     frontend.profile.as_ref().map_or(&frontend.place, |profile| &profile.place)
 }
 
-fn servers(raw: &RawServers, balance: Balance, findings: &mut Findings) -> Vec<Server> {
+/// The servers of a backend, by how they are found.
+#[derive(Default)]
+struct Typed {
+    servers: Vec<Server>,
+    named: Vec<NamedServer>,
+}
+
+fn most(servers: &[Server], named: &[NamedServer]) -> usize {
+    servers.len() + named.iter().map(|named| named.records.most()).sum::<usize>()
+}
+
+fn servers(raw: &RawServers, balance: Balance, findings: &mut Findings) -> Typed {
     if raw.empty {
         let fix = "add one, for example `servers = { master1 = \"10.17.4.21:6443\" }`";
         findings.add(Code::BackendWithoutServers, &raw.place, "there is no server to send anyone to", fix);
@@ -150,26 +164,37 @@ fn servers(raw: &RawServers, balance: Balance, findings: &mut Findings) -> Vec<S
     report_no_weight(raw, findings);
     limit::report_backups_only(raw, findings);
     limit::report_never_full(raw, balance, findings);
-    raw.list.iter().filter_map(|server| self::server(server, findings)).collect()
+    let mut typed = Typed::default();
+    for server in &raw.list {
+        match &server.address.value {
+            Host::Address(address) => typed.servers.extend(self::server(server, *address, findings)),
+            Host::Name(host) => {
+                typed.named.extend(named::lower(server, host, typed.servers.len(), findings));
+            }
+        }
+    }
+    typed
 }
 
-fn server(raw: &RawServer, findings: &mut Findings) -> Option<Server> {
-    let RawServer { name, address, port, weight, max_connections, backup, check_address } = raw;
+fn server(raw: &RawServer, at: IpAddr, findings: &mut Findings) -> Option<Server> {
+    named::report_records_unused(raw, findings);
+    let RawServer { name, address: _, records: _, port, weight, max_connections, backup, check_address } = raw;
     Some(Server {
         name: name::lower(name, findings)?,
-        address: address.value,
+        address: at,
         port: port.as_ref().map(|port| port.value),
         weight: Weight::new(weight.as_ref().map_or(1, |weight| weight.value))?,
         max_connections: max_connections.as_ref().and_then(|limit| NonZeroU32::new(limit.value)),
         backup: backup.as_ref().is_some_and(|backup| backup.value),
         check_address: check_address.as_ref().map(|address| address.value),
+        found_by: None,
         serving_ports: Vec::new(),
     })
 }
 
 /// The same machine under two names would be counted, checked and loaded twice.
 fn report_twins(list: &[RawServer], findings: &mut Findings) {
-    let place = |server: &RawServer| (server.address.value, server.port.as_ref().map(|port| port.value));
+    let place = |server: &RawServer| (server.address.value.clone(), server.port.as_ref().map(|port| port.value));
     for (at, server) in list.iter().enumerate() {
         if let Some(first) = list[..at].iter().find(|other| place(other) == place(server)) {
             let problem = format!("this is the same server as {}", first.name.value);

@@ -10,6 +10,7 @@ use crate::model::name::NodeName;
 use crate::model::node::{InterfaceName, Node};
 use crate::model::vip::{Vip, VirtualRouterId};
 use crate::toml::RawConfig;
+use crate::toml::address::Host;
 use crate::toml::address::is_link_local;
 use crate::toml::nodes::RawNode;
 use crate::toml::vips::{RawInterface, RawVip};
@@ -141,7 +142,7 @@ fn report_node_address(address: &Located<IpAddr>, nodes: &[RawNode], findings: &
 fn report_server_address(address: &Located<IpAddr>, raw: &RawConfig, findings: &mut Findings) {
     for backend in &raw.backends {
         let servers = backend.servers.iter().flat_map(|servers| &servers.list);
-        for server in servers.filter(|server| server.address.value == address.value) {
+        for server in servers.filter(|server| server.address.value == Host::Address(address.value)) {
             let problem = format!(
                 "{} is a VIP of this file, so connections would come back to where they are sent from",
                 address.value

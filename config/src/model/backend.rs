@@ -5,15 +5,21 @@ use std::num::{NonZeroU16, NonZeroU32};
 use std::time::Duration;
 
 use super::health_check::HealthCheck;
-use super::name::{BackendName, ServerName};
+use super::name::{BackendName, HostName, ServerName};
+
+pub use named::{NamedServer, Records};
+
+mod named;
 
 /// A group of servers, every default filled in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Backend {
     /// As typed in `[backends.NAME]`.
     pub name: BackendName,
-    /// In the order typed; at least one.
+    /// In the order typed; those whose address a name tells are among them while it is known.
     pub servers: Vec<Server>,
+    /// Those whose address a name tells, known or not.
+    pub named: Vec<NamedServer>,
     /// How one is chosen.
     pub balance: Balance,
     /// Frontends of UDP lead here: their flows go by Maglev, whatever `balance` says.
@@ -86,6 +92,8 @@ pub struct Server {
     pub backup: bool,
     /// Where its health check goes; `None`: where clients go.
     pub check_address: Option<IpAddr>,
+    /// The name that told its address; `None`: the configuration did.
+    pub found_by: Option<HostName>,
     /// Every port that a frontend sends clients to on this server: what a health check without a port of its own proves.
     pub serving_ports: Vec<NonZeroU16>,
 }

@@ -34,6 +34,59 @@ fn parse(text: &str) -> Result<Arc<str>, NameError> {
     }
 }
 
+/// A host name that the DNS is asked for (RFC 1123 §2.1), in small letters; with a dot at its end no search domain is tried.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct HostName(Arc<str>);
+
+/// Why a text is no host name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum HostNameError {
+    /// RFC 1035 §2.3.4.
+    #[error("a host name has 1 to 253 characters, and each of its labels 1 to 63")]
+    Length,
+    /// Letters, digits, hyphens; underscores are in use too.
+    #[error("a host name has letters, digits, '-' and '_' only, and no label begins or ends with '-'")]
+    Character,
+    /// An address with a mistake in it.
+    #[error("what ends with a number, or has several, is an address, and this is none")]
+    Number,
+}
+
+impl HostName {
+    /// As it is asked for.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::str::FromStr for HostName {
+    type Err = HostNameError;
+
+    fn from_str(text: &str) -> Result<Self, HostNameError> {
+        let name = text.to_ascii_lowercase();
+        let labels = name.strip_suffix('.').unwrap_or(&name);
+        let is_length_right = labels.len() <= 253 && labels.split('.').all(|label| (1..=63).contains(&label.len()));
+        let is_allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
+        let is_label = |label: &str| label.chars().all(is_allowed) && !label.starts_with('-') && !label.ends_with('-');
+        // RFC 1123 §2.1; and `10.17.4.2l` is an address with a slip in it.
+        let is_number = |label: &str| label.chars().all(|c| c.is_ascii_digit());
+        let numbers = labels.split('.').filter(|label| is_number(label)).count();
+        let is_like_address = numbers > 1 || labels.rsplit('.').next().is_some_and(is_number);
+        match () {
+            () if !is_length_right => Err(HostNameError::Length),
+            () if !labels.split('.').all(is_label) => Err(HostNameError::Character),
+            () if is_like_address => Err(HostNameError::Number),
+            () => Ok(Self(name.into())),
+        }
+    }
+}
+
+impl fmt::Display for HostName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
 macro_rules! name {
     ($(#[$doc:meta])* $type:ident) => {
         $(#[$doc])*

@@ -4,6 +4,7 @@ use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::num::{NonZeroU16, NonZeroU32};
 use std::path::PathBuf;
+use std::time::Duration;
 
 use ipnet::IpNet;
 
@@ -70,6 +71,19 @@ impl fmt::Display for Listen {
             Self::Node(port) => write!(f, "node:{port}"),
         }
     }
+}
+
+/// How the names of servers are found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Dns {
+    /// Who is asked; empty: whom /etc/resolv.conf names.
+    pub resolvers: Vec<SocketAddr>,
+    /// An answer is good for this long at least, whatever its TTL says.
+    pub min_ttl: Duration,
+    /// And for this long at most.
+    pub max_ttl: Duration,
+    /// The last good answer is kept for this long while nobody gives another; `None`: for ever.
+    pub hold: Option<Duration>,
 }
 
 /// Bounds of the process.

@@ -1,5 +1,6 @@
 //! Values of one field that name a place in the network: addresses, prefixes, ports, interfaces.
 
+use std::fmt;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::num::NonZeroU16;
 
@@ -9,6 +10,7 @@ use super::scalar;
 use super::table::Value;
 use crate::diagnostic::Code;
 use crate::findings::{Findings, Located, Place};
+use crate::model::name::HostName;
 use crate::model::node::InterfaceName;
 use crate::model::service::Listen;
 
@@ -38,19 +40,59 @@ pub(crate) fn without_port(value: &Value<'_>, findings: &mut Findings) -> Option
     Some(Located { value: address, place: value.place.clone() })
 }
 
-/// A server's `address`, `address:port` or `[address]:port`; where an IPv6 address is not in brackets, all of it is the address.
+/// Where a server is: an address, or a name that the DNS knows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Host {
+    Address(IpAddr),
+    Name(HostName),
+}
+
+impl fmt::Display for Host {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Address(address) => address.fmt(f),
+            Self::Name(name) => name.fmt(f),
+        }
+    }
+}
+
+/// A server's `address`, `address:port`, `[address]:port`, `name` or `name:port`; where an IPv6 address is not in brackets, all of it is
+/// the address.
 pub(crate) fn server(
     value: &Value<'_>,
     findings: &mut Findings,
-) -> Option<(Located<IpAddr>, Option<Located<NonZeroU16>>)> {
+) -> Option<(Located<Host>, Option<Located<NonZeroU16>>)> {
     let typed = value.string(findings)?;
+    let (host, port) = split(typed, value, findings)?;
+    // What might be meant for an address is judged as one: its mistakes are told better.
+    let host = match host.parse() {
+        Ok(name) => Host::Name(name),
+        Err(_no_name) => Host::Address(reachable(host, &value.place, findings)?),
+    };
+    Some((Located { value: host, place: value.place.clone() }, port))
+}
+
+/// The same without names: a machine to ask.
+pub(crate) fn with_port(
+    value: &Value<'_>,
+    findings: &mut Findings,
+) -> Option<(Located<IpAddr>, Option<Located<NonZeroU16>>)> {
+    let (host, port) = split(value.string(findings)?, value, findings)?;
+    let address = reachable(host, &value.place, findings)?;
+    Some((Located { value: address, place: value.place.clone() }, port))
+}
+
+fn split<'t>(
+    typed: &'t str,
+    value: &Value<'_>,
+    findings: &mut Findings,
+) -> Option<(&'t str, Option<Located<NonZeroU16>>)> {
     let (host, port) = host_and_port(typed);
     let port = match port {
         Some(port) => Some(Located { value: port_of_text(port, &value.place, findings)?, place: value.place.clone() }),
         None => None,
     };
-    let address = reachable(host, &value.place, findings)?;
-    Some((Located { value: address, place: value.place.clone() }, port))
+    Some((host, port))
 }
 
 fn host_and_port(typed: &str) -> (&str, Option<&str>) {
@@ -211,7 +253,7 @@ fn bad_address_fix(typed: &str) -> String {
             .to_owned();
     }
     if typed.chars().any(|c| c.is_ascii_alphabetic()) {
-        return "write the address itself, names are not resolved: a balancer must not wait for DNS".to_owned();
+        return "write the address itself: only servers may have a name that the DNS is asked for".to_owned();
     }
     "write four numbers from 0 to 255, for example \"192.168.0.32\"".to_owned()
 }

@@ -5,6 +5,7 @@ use std::num::NonZeroU16;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
+use super::address::Host;
 use super::check::RawCheck;
 use super::table::{Entry, Value};
 use super::{address, scalar, shape};
@@ -27,6 +28,8 @@ const AGENT_TIMEOUT: RangeInclusive<Duration> = Duration::from_millis(10)..=Dura
 /// One failure is an accident.
 const FAILURES: RangeInclusive<u32> = 2..=100_000;
 const OBSERVED_FOR: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(3600);
+/// A name with more addresses than these is no group of servers that one backend means.
+const RECORDS: RangeInclusive<u8> = 1..=64;
 const WEIGHT: RangeInclusive<u16> = 0..=256;
 const MAX_CONNECTIONS: RangeInclusive<u32> = 1..=1_000_000;
 
@@ -65,7 +68,8 @@ pub(crate) struct RawServers {
 #[derive(Debug)]
 pub(crate) struct RawServer {
     pub(crate) name: Located<String>,
-    pub(crate) address: Located<IpAddr>,
+    pub(crate) address: Located<Host>,
+    pub(crate) records: Option<Located<u8>>,
     pub(crate) port: Option<Located<NonZeroU16>>,
     pub(crate) weight: Option<Located<u16>>,
     pub(crate) max_connections: Option<Located<u32>>,
@@ -168,6 +172,7 @@ impl RawServer {
             return Some(Self {
                 name,
                 address,
+                records: None,
                 port,
                 weight: None,
                 max_connections: None,
@@ -177,6 +182,7 @@ impl RawServer {
         }
         let table = value.table(&shape::SERVER, findings)?;
         let address = table.require("address", "\"10.17.4.21\"", findings);
+        let records = table.take("records").and_then(|value| scalar::number(&value, RECORDS, findings));
         let weight = table.take("weight").and_then(|value| scalar::number(&value, WEIGHT, findings));
         let max_connections =
             table.take("max_connections").and_then(|value| scalar::number(&value, MAX_CONNECTIONS, findings));
@@ -185,7 +191,7 @@ impl RawServer {
         let own_port = table.take("port").and_then(|value| address::port(&value, findings));
         let (address, port) = address::server(&address?, findings)?;
         let port = one_port(port, own_port, findings);
-        Some(Self { name, address, port, weight, max_connections, backup, check_address })
+        Some(Self { name, address, records, port, weight, max_connections, backup, check_address })
     }
 }
 

@@ -11,7 +11,7 @@ pub(crate) struct Shape {
 
 pub(crate) static ROOT: Shape = Shape {
     name: "the file",
-    keys: &["nodes", "election", "vips", "frontends", "backends", "pair", "admin", "limits"],
+    keys: &["nodes", "election", "vips", "frontends", "backends", "dns", "pair", "admin", "limits"],
 };
 
 pub(crate) static NODE: Shape = Shape { name: "nodes.NAME", keys: &["address", "interface", "other_addresses"] };
@@ -98,7 +98,7 @@ pub(crate) static OBSERVE: Shape = Shape { name: "backends.NAME.observe", keys: 
 
 pub(crate) static SERVER: Shape = Shape {
     name: "backends.NAME.servers.NAME",
-    keys: &["address", "port", "weight", "max_connections", "backup", "check_address"],
+    keys: &["address", "records", "port", "weight", "max_connections", "backup", "check_address"],
 };
 
 pub(crate) static CHECK: Shape = Shape {
@@ -127,6 +127,8 @@ pub(crate) static CHECK: Shape = Shape {
     ],
 };
 
+pub(crate) static DNS: Shape = Shape { name: "dns", keys: &["resolvers", "min_ttl", "max_ttl", "hold"] };
+
 pub(crate) static PAIR: Shape = Shape { name: "pair", keys: &["port", "key_file"] };
 
 pub(crate) static ADMIN: Shape = Shape { name: "admin", keys: &["listen", "allow", "remote"] };
@@ -142,7 +144,7 @@ mod tests {
     use super::*;
 
     const PAGE: &str = include_str!("../../../docs/reference/configuration.md");
-    const TABLES: [&Shape; 17] = [
+    const TABLES: [&Shape; 18] = [
         &ROOT,
         &NODE,
         &ELECTION,
@@ -156,6 +158,7 @@ mod tests {
         &AGENT,
         &SERVER,
         &CHECK,
+        &DNS,
         &PAIR,
         &ADMIN,
         &ADMIN_REMOTE,

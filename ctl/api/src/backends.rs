@@ -33,8 +33,26 @@ pub struct BackendStatus {
     pub waiting: u32,
     /// No server passes its check, so all that accept are used.
     pub fail_open: bool,
-    /// In the order of the configuration.
+    /// In the order of the configuration; those whose address a name tells stand here while it is known.
     pub servers: Vec<ServerStatus>,
+    /// The servers that were typed with a name in the place of an address.
+    #[serde(default)]
+    pub names: Vec<NameStatus>,
+}
+
+/// A server that was typed with a name in the place of an address.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NameStatus {
+    /// As in the configuration.
+    pub server: ServerName,
+    /// What the DNS is asked for.
+    pub host: String,
+    /// By the last good answer; empty: there was none, or it was given up, and the server is down.
+    pub addresses: Vec<IpAddr>,
+    /// When that came.
+    pub answered_at: Option<Moment>,
+    /// Why there is no newer one; `null`: there is.
+    pub failure: Option<String>,
 }
 
 /// One server.

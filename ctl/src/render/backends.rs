@@ -1,6 +1,6 @@
 //! `backends`: a line for each server; the first column is what `drain` takes.
 
-use fmc_api::backends::{AgentWord, BackendList, BackendStatus, CheckResult, ServerStatus};
+use fmc_api::backends::{AgentWord, BackendList, BackendStatus, CheckResult, NameStatus, ServerStatus};
 use fmc_api::word::{AdminState, Health};
 use fmc_api::{Asked, Moment};
 
@@ -28,9 +28,28 @@ pub(crate) fn write(list: &BackendList, paint: Paint) -> String {
         let ago = span(*at, list.now);
         Some(format!("{}/{}: its agent says {words}, {ago} ago\n", backend.name, server.name))
     });
+    let names = list
+        .backends
+        .iter()
+        .flat_map(|backend| backend.names.iter().map(|named| name(backend, named, list.now, paint)));
     let others = servers.flat_map(|(backend, server)| elsewhere(backend, server, paint));
     table(HEADER, rows.collect(), paint)
-        + &notes.chain(waiting).chain(asked).chain(agents).chain(others).collect::<String>()
+        + &notes.chain(waiting).chain(asked).chain(names).chain(agents).chain(others).collect::<String>()
+}
+
+/// `workers/web: web.lab.internal is 10.17.4.24, told 12 s ago`, or why it is nobody.
+fn name(backend: &BackendStatus, named: &NameStatus, now: Moment, paint: Paint) -> String {
+    let NameStatus { server, host, addresses, answered_at, failure } = named;
+    let subject = format!("{}/{server}: {host}", backend.name);
+    let addresses = addresses.iter().map(ToString::to_string).collect::<Vec<_>>().join(" and ");
+    let told = answered_at.map_or_else(String::new, |at| format!(", told {} ago", span(at, now)));
+    let line = match (addresses.is_empty(), failure) {
+        (true, None) => paint.warn(&format!("{subject} is being asked for")),
+        (true, Some(why)) => paint.bad(&format!("{subject} has no address: {why}")),
+        (false, None) => format!("{subject} is {addresses}{told}"),
+        (false, Some(why)) => paint.warn(&format!("{subject} is {addresses}{told}; no newer answer: {why}")),
+    };
+    line + "\n"
 }
 
 /// What another node sees otherwise, or has open: `masters/master3: loadbalancer2 says unhealthy; 2 connections from there`.

@@ -23,6 +23,7 @@ fn backend(servers: &[(&str, &[SocketAddr])], probe: Probe) -> Backend {
     Backend {
         name: "workers".parse().unwrap(),
         servers: servers.iter().map(|(name, ports)| server(name, ports)).collect(),
+        named: Vec::new(),
         balance: Balance::RoundRobin,
         check,
         proxy_protocol: None,
@@ -46,6 +47,7 @@ fn server(name: &str, addresses: &[SocketAddr]) -> ServerModel {
         max_connections: None,
         backup: false,
         check_address: None,
+        found_by: None,
         serving_ports: addresses.iter().map(|address| NonZeroU16::new(address.port()).unwrap()).collect(),
     }
 }

@@ -26,6 +26,8 @@ mod observations;
 mod pair;
 mod privilege;
 mod proxy;
+mod resolution;
+mod resolver;
 mod runtime_dir;
 mod secret_file;
 mod state_dir;

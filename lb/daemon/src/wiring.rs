@@ -5,6 +5,7 @@
 //! checker ── Observation ──▶ pool (health of a server) ──▶ fitness of each VIP ──▶ keeper (tier, priority)
 //! server gone ─────────────▶ sessions (reset those that nobody answers)
 //! dial failed ─────────────▶ checker (probe it now)
+//! resolver ── Answered ────▶ pool, checker (the servers that a name has now)
 //! keeper ── RoleChanged ───▶ sessions (end those whose VIP left), history, moves that an operator waits for
 //! ```
 
@@ -15,6 +16,7 @@ mod consequences;
 mod failover;
 mod judgement;
 mod mismatch;
+pub(crate) mod names;
 pub(crate) mod observing;
 pub(crate) mod operator;
 mod readings;
@@ -44,6 +46,7 @@ use crate::proxy::appliance::{Appliance, Shared};
 use crate::proxy::control_pulse::ControlPulse;
 use crate::proxy::link::News;
 use crate::proxy::metrics;
+use crate::resolver::Answered;
 
 pub(crate) use judgement::tell_fitness;
 
@@ -74,6 +77,7 @@ pub(crate) struct Inbox {
     pub(crate) observations: mpsc::Receiver<Observation>,
     pub(crate) agents: mpsc::Receiver<AgentSaid>,
     pub(crate) failed_dials: mpsc::Receiver<FailedClient>,
+    pub(crate) answers: mpsc::Receiver<Answered>,
 }
 
 /// Wait, name the event, act, until the supervisor says that it is over.
@@ -93,6 +97,7 @@ pub(crate) async fn run(shared: Shared, mut inbox: Inbox, pulse: &ControlPulse) 
             Some(observation) = inbox.observations.recv() => observe(&observation, &mut shared.borrow_mut()),
             Some(said) = inbox.agents.recv() => agent::hear(said, &mut shared.borrow_mut()),
             Some(failed) = inbox.failed_dials.recv() => take_failure(&failed, &mut shared.borrow_mut()),
+            Some(answered) = inbox.answers.recv() => names::hear(answered, &mut shared.borrow_mut()),
             _ = turns.tick() => {
                 pulse.beat(Instant::now());
                 turn(&mut headroom, &mut shared.borrow_mut());
@@ -188,6 +193,7 @@ fn turn(headroom: &mut Headroom, appliance: &mut Appliance) {
     tell_fitness(appliance);
     appliance.keeper.tell(&ToKeeper::Command(Command::Status));
     alarms::look(appliance);
+    names::look(appliance);
     readings::take(appliance);
     failover::look(appliance);
     observing::look(appliance);

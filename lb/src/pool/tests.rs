@@ -393,6 +393,7 @@ fn backend(servers: u8) -> Backend {
     Backend {
         name: "masters".parse().unwrap(),
         servers: (1..=servers).map(server).collect(),
+        named: Vec::new(),
         balance: Balance::LeastConnections,
         check: HealthCheck {
             track: None,
@@ -425,6 +426,7 @@ fn server(number: u8) -> Server {
         max_connections: None,
         backup: false,
         check_address: None,
+        found_by: None,
         serving_ports: Vec::new(),
     }
 }

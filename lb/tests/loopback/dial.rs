@@ -1,10 +1,10 @@
 //! What a client sees of servers that refuse or are silent.
 
-use std::io::{ErrorKind, Read};
+use std::io::{ErrorKind, Read, Write};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use fmc_config::model::backend::ProxyProtocol;
+use fmc_config::model::backend::{Balance, ProxyProtocol};
 use fmc_config::model::frontend::WhenNoServer;
 use fmc_lb::{EndedBy, Failure, Health};
 
@@ -106,6 +106,30 @@ fn clients_are_reset_at_once_when_no_server_accepts() {
     assert!(started.elapsed() < Duration::from_secs(1));
     running.await_end(EndedBy::NoServerAccepts);
     assert_eq!(running.failed.count(Failure::Refused), 3, "each server was tried once");
+}
+
+/// A name that the DNS does not know yet is no server.
+#[test]
+fn clients_are_reset_at_once_where_no_server_is_known_and_served_once_one_is() {
+    for balance in
+        [Balance::LeastConnections, Balance::RoundRobin, Balance::PowerOfTwo, Balance::SourceHash, Balance::First]
+    {
+        let mut setup = Setup::with(&[]);
+        setup.backend.balance = balance;
+        let mut backend = setup.backend.clone();
+        let running = setup.start();
+        assert_eq!(running.greeted().unwrap_err().kind(), ErrorKind::ConnectionReset, "{balance:?}");
+        running.await_end(EndedBy::NoServerAccepts);
+        backend.servers = Setup::with(&[greeter(3)]).backend.servers;
+        running.handle.change_servers(&[backend.clone()], |_, _| ());
+        assert_eq!(running.greeted().unwrap().0, 3, "{balance:?}");
+        let (_, mut open) = running.greeted().unwrap();
+        backend.servers.clear();
+        running.handle.change_servers(&[backend], |_, _| ());
+        assert!(running.greeted().is_err(), "{balance:?}");
+        open.write_all(b"x").unwrap();
+        open.read_exact(&mut [0]).unwrap();
+    }
 }
 
 #[test]

@@ -15,7 +15,7 @@ use fmc_config::model::frontend::{Frontend, Keepalive, PortRoute, Profile, Proto
 use fmc_config::model::health_check::{HealthCheck, Probe};
 use fmc_config::model::name::BackendName;
 use fmc_config::model::route::Route;
-use fmc_config::model::service::{Admin, Limits, Pair};
+use fmc_config::model::service::{Admin, Dns, Limits, Pair};
 use fmc_lb::{DataPlane, EndedBy, Failure, Handle};
 
 /// The port of every frontend under test; addresses differ.
@@ -78,6 +78,7 @@ impl Setup {
                 .chain(self.others)
                 .collect(),
             frontends: vec![self.frontend],
+            dns: Dns { resolvers: Vec::new(), min_ttl: PATIENCE, max_ttl: PATIENCE, hold: None },
             pair: Pair { port: port(1112), key_file: None },
             admin: Admin { listen: Vec::new(), allow: Vec::new(), remote: None },
             limits: self.limits,
@@ -318,11 +319,13 @@ fn backend(servers: &[SocketAddr]) -> Backend {
         max_connections: None,
         backup: false,
         check_address: None,
+        found_by: None,
         serving_ports: Vec::new(),
     };
     Backend {
         name: "masters".parse().unwrap(),
         servers: servers.iter().enumerate().map(named).collect(),
+        named: Vec::new(),
         balance: Balance::LeastConnections,
         has_flows: false,
         check: HealthCheck {

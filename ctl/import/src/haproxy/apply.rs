@@ -16,7 +16,7 @@ pub(super) fn apply(settings: &mut Settings, statement: &Statement, ledger: &mut
         ("server", _) => settings.servers.push(server::read(statement, &settings.server_defaults)),
         ("default-server", _) => default_server(settings, statement, ledger),
         ("server-template", _) => {
-            ledger.refuse(at, "server-template makes servers of what a name resolves to, and names are not resolved here: write each server");
+            ledger.refuse(at, "server-template makes servers of what a name resolves to: write one server by hand, with the name as its address and `records`");
         }
         ("balance", _) => settings.balance = Some(statement.clone()),
         ("timeout", name) if timeout(name).is_some() => set_timeout(settings, statement, ledger),

@@ -167,7 +167,7 @@ pub(super) fn of_global(words: &[String]) -> (Fate, &'static str) {
 pub(super) fn of_section(kind: &str) -> Option<(Fate, &'static str)> {
     Some(match kind {
         "peers" => (Fate::Dropped, "a client has the same server on every node by hashing, without a table to send"),
-        "resolvers" => (Fate::Dropped, "names are not resolved: servers are addresses"),
+        "resolvers" => (Fate::Dropped, "servers with a name are written by hand, and their resolvers in [dns]"),
         "mailers" => (Fate::Dropped, "alerts come from the metrics, or from the journal"),
         "userlist" => (Fate::Dropped, "users are of HTTP"),
         "program" => (Fate::Dropped, "a program of its own is a unit of its own"),

@@ -61,7 +61,7 @@ fn place(text: &str) -> Result<(IpAddr, Option<u16>), String> {
     let address = address.parse::<IpAddr>().map_err(|_| match text {
         text if text.starts_with('/') || text.contains('@') => format!("{text} is no TCP server"),
         text => format!(
-            "{text:?} is no address, and names are not resolved: a balancer must not wait for DNS. Write its address"
+            "{text:?} is no address: write its address, or the name by hand, which is then asked for at run time ([dns])"
         ),
     })?;
     let port = match port.filter(|port| !port.is_empty()) {

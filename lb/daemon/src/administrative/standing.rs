@@ -1,11 +1,12 @@
 //! What is in force of one subject because an operator asked for it.
 
+use std::num::NonZeroU16;
 use std::time::Duration;
 
 use fmc_api::word::AdminState;
 use fmc_api::{Asked, Moment, Target};
 use fmc_config::model::Config;
-use fmc_config::model::backend::{Server, Weight};
+use fmc_config::model::backend::Weight;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::{Aspect, Order, Stale, Stamp, Subject, Wanted};
@@ -179,7 +180,7 @@ impl Standing {
 
     fn asking(&self, wanted: Wanted, asked: Asked, config: &Config) -> Self {
         let Asked { at, uid } = asked;
-        let place = configured(&self.of, config).map(place);
+        let place = configured(&self.of, config).map(|configured| configured.place);
         match wanted {
             Wanted::State(is) if is == self.state().unwrap_or(AdminState::Ready) => self.clone(),
             Wanted::State(AdminState::Ready) => Self { state: None, ..self.clone() }.tidied(),
@@ -216,8 +217,7 @@ impl Standing {
             (Subject::Node(_), _) if self.is_configured(config) => None,
             (Subject::Node(_), _) => Some("the configuration has no such node".to_owned()),
             (Subject::Server(..), None) => Some("the configuration has no such server".to_owned()),
-            (Subject::Server(..), Some(server)) => {
-                let now = place(server);
+            (Subject::Server(..), Some(Configured { place: now, .. })) => {
                 let then = self.place.as_ref().filter(|then| **then != now);
                 then.map(|then| format!("the server of that name is at {now} now and was at {then}"))
             }
@@ -273,20 +273,28 @@ fn weight_words(weight: &WeightAsked) -> String {
 
 /// The weight that the configuration gives a server; `None`: a node, or a server it does not have.
 pub(super) fn configured_weight(of: &Subject, config: &Config) -> Option<Weight> {
-    configured(of, config).map(|server| server.weight)
+    configured(of, config).map(|configured| configured.weight)
 }
 
-fn configured<'a>(of: &Subject, config: &'a Config) -> Option<&'a Server> {
+/// What the configuration says of a server.
+struct Configured {
+    weight: Weight,
+    /// Its address, or the name that tells it, whatever that is now.
+    place: String,
+}
+
+fn configured(of: &Subject, config: &Config) -> Option<Configured> {
     let Subject::Server(backend, server) = of else { return None };
     let backend = config.backends.iter().find(|known| known.name == *backend)?;
-    backend.servers.iter().find(|known| known.name == *server)
+    if let Some(named) = backend.named.iter().find(|named| named.may_be(server)) {
+        return Some(Configured { weight: named.weight, place: place(&named.host, named.port) });
+    }
+    let server = backend.servers.iter().find(|known| known.name == *server)?;
+    Some(Configured { weight: server.weight, place: place(&server.address, server.port) })
 }
 
-fn place(server: &Server) -> String {
-    match server.port {
-        Some(port) => format!("{}:{port}", server.address),
-        None => server.address.to_string(),
-    }
+fn place(at: &impl std::fmt::Display, port: Option<NonZeroU16>) -> String {
+    port.map_or_else(|| at.to_string(), |port| format!("{at}:{port}"))
 }
 
 fn write_weight<S: Serializer>(weight: &Weight, serializer: S) -> Result<S::Ok, S::Error> {

@@ -38,6 +38,8 @@ use crate::log::Unwritten;
 use crate::memory_budget::MemoryBudget;
 use crate::message::Processes;
 use crate::pair::channel::Channel;
+use crate::resolution::Resolution;
+use crate::resolver::Resolver;
 use crate::state_dir::StateDir;
 use crate::wiring::alarms::Alarms;
 use crate::wiring::observing::Observing;
@@ -81,6 +83,9 @@ pub(crate) struct Appliance {
     pub(crate) data_plane: DataPlaneHandle,
     pub(crate) checker: Checker,
     pub(crate) agents: Agents,
+    /// What is known of the names of servers; `config` has the servers that follow from it.
+    pub(crate) resolution: Resolution,
+    pub(crate) resolver: Resolver,
     /// What the agents of servers last said, and when.
     pub(crate) said: BTreeMap<(BackendName, ServerName), (AgentWords, Moment)>,
     pub(crate) keeper: KeeperLink,

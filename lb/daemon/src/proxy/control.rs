@@ -35,6 +35,8 @@ use crate::log::Unwritten;
 use crate::memory_budget::MemoryBudget;
 use crate::message::Word;
 use crate::pair::channel::{self, Channel};
+use crate::resolution::Resolution;
+use crate::resolver::{ANSWERS_WAITING, Resolver};
 use crate::state_dir::{Recovered, StateDir};
 use crate::wiring::alarms::Alarms;
 use crate::wiring::observing::Observing;
@@ -102,14 +104,19 @@ impl Control {
         let checker = Checker::start(&self.config.backends, observations, runtime.handle());
         let (agents, agents_inbox) = mpsc::channel(OBSERVATION_DEPTH);
         let agents = Agents::start(&self.config.backends, agents, runtime.handle());
+        let (answers, answers_inbox) = mpsc::channel(ANSWERS_WAITING);
+        let resolver = Resolver::new(answers, runtime.handle());
         let inbox = Inbox {
             news: self.news,
             observations: observations_inbox,
             agents: agents_inbox,
             failed_dials: self.failed_dials,
+            answers: answers_inbox,
         };
         let now = Moment::from(SystemTime::now());
         let shared: Shared = Rc::new(RefCell::new(Appliance {
+            resolution: Resolution::new(&self.config, Instant::now()),
+            resolver,
             vips: self.config.vips.iter().map(|vip| VipState::new(vip.clone(), now)).collect(),
             config: self.config,
             file: self.file,

@@ -16,6 +16,7 @@ use metrics::{Unit, counter, describe_counter, describe_gauge, gauge};
 use super::appliance::Appliance;
 use super::view::live_peers;
 use crate::wiring::alarms;
+use crate::wiring::names::QUERIES;
 
 /// How late the election thread woke; a histogram, see `admin/exposition.rs`.
 pub(crate) const WAKE_LATENESS: &str = "fmc_vrrp_wake_lateness_seconds";
@@ -33,6 +34,8 @@ pub(crate) fn describe() {
     describe_gauge!("fmc_memory_budget_bytes", Unit::Bytes, "What both may take together");
     describe_counter!("fmc_agent_failures_total", "Agents of servers that have not answered");
     describe_counter!(REFUSED, "Who was not let in, or not obeyed, by remote administration, by the reason");
+    describe_counter!(QUERIES, "Questions after the names of servers, by what became of them");
+    describe_gauge!("fmc_dns_addresses", "Addresses that the name of a server has, by the last good answer");
     for (name, help) in RARE {
         describe_counter!(name, help);
         counter!(name).increment(0);
@@ -109,6 +112,9 @@ pub(crate) fn publish(appliance: &Appliance) {
         let peer = live_peers(appliance).find(|peer| peer.name == node.name);
         let differs = peer.is_some_and(|peer| alarms::differs(peer, appliance));
         gauge!("fmc_pair_config_differs", "node" => node.name.to_string()).set(f64::from(u8::from(differs)));
+    }
+    for (host, known) in appliance.resolution.iter() {
+        gauge!("fmc_dns_addresses", "name" => host.to_string()).set(known.addresses.len() as f64);
     }
     publish_memory(appliance);
 }

@@ -24,6 +24,9 @@ const PATIENCE: Duration = Duration::from_millis(400);
 /// Nodes that agree on another configuration put it in force one after the other.
 const DRIFT_PATIENCE: Duration = Duration::from_secs(5);
 
+/// A question that is lost is asked again after a second.
+const DNS_PATIENCE: Duration = Duration::from_secs(3);
+
 /// Two looks of one node at another, and what a proxy takes to be replaced.
 const CHANNEL_PATIENCE: Duration = Duration::from_secs(5);
 
@@ -117,6 +120,7 @@ fn conditions(appliance: &Appliance) -> Vec<Condition> {
     found.extend(memory(appliance));
     found.extend(unsaved(appliance));
     found.extend(unbound(appliance));
+    found.extend(unresolved(appliance));
     found.extend(of_vips(appliance));
     // Nodes that only observe send no heartbeats: their silence says nothing.
     if appliance.observing.is_none() {
@@ -187,6 +191,19 @@ fn unbound(appliance: &Appliance) -> Vec<Condition> {
         condition(Severity::Error, format!("there is no channel to the other nodes: {why}"), fix)
     });
     refused.chain(failed).collect()
+}
+
+/// Names that nobody knows, or knows no longer.
+fn unresolved(appliance: &Appliance) -> impl Iterator<Item = Condition> {
+    appliance.resolution.iter().filter_map(|(host, known)| {
+        let why = &known.failing.as_ref()?.why;
+        let fix = "ask for it yourself from this node (getent ahosts), and mend the zone or [dns] resolvers".to_owned();
+        let (severity, text) = match known.addresses.is_empty() {
+            true => (Severity::Error, format!("{host} has no address ({why}): its servers are down")),
+            false => (Severity::Warning, format!("{host} is not answered ({why}): its last address stays in force")),
+        };
+        Some(Condition { severity, text, fix, patience: DNS_PATIENCE })
+    })
 }
 
 fn of_vips(appliance: &Appliance) -> Vec<Condition> {

@@ -2,7 +2,7 @@
 
 use fmc_api::events::EventKind;
 use fmc_api::word::{AdminState, Severity};
-use fmc_config::model::backend::Backend;
+use fmc_config::model::backend::{Backend, NamedServer};
 use fmc_config::model::frontend::Frontend;
 use fmc_config::model::name::ServerName;
 use fmc_config::model::vip::Vip;
@@ -51,7 +51,8 @@ fn is_known(appliance: &Appliance, vip: &Vip) -> bool {
         // Nobody probes a server in maintenance.
         let unknown =
             |member: &Member| member.health == Health::Unknown && member.administrative != Administrative::Maint;
-        !waited_long && pool.is_some_and(|pool| pool.snapshot().members.iter().any(unknown))
+        let is_awaited = backend.named.iter().any(|named| appliance.resolution.is_awaited(&named.host));
+        !waited_long && (is_awaited || pool.is_some_and(|pool| pool.snapshot().members.iter().any(unknown)))
     });
     !awaited
 }
@@ -103,11 +104,14 @@ fn count(appliance: &Appliance, vip: &Vip, backend: &Backend, checked: &[ServerS
         let member = pool.as_ref().and_then(|pool| pool.member(server.server.as_str()));
         server.verdict == Verdict::Unhealthy || member.is_some_and(|member| member.agent.is_down)
     };
+    // A name without an address is a server that is down.
+    let is_unresolved = |named: &&NamedServer| !named.backup && appliance.resolution.addresses(named).is_empty();
+    let unresolved = backend.named.iter().filter(is_unresolved).count();
     BackendCount {
         name: backend.name.to_string(),
         is_side: !frontends_of(appliance, vip).any(|frontend| frontend.backend == backend.name),
         healthy: regular().filter(|server| !is_down(server)).count(),
         accepting: serving().filter(accepts).count(),
-        all: regular().count(),
+        all: regular().count() + unresolved,
     }
 }

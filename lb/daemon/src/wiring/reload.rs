@@ -69,6 +69,7 @@ pub(crate) fn commit(next: Next, appliance: &mut Appliance) {
     appliance.configured_at = Moment::from(SystemTime::now());
     appliance.in_force_since = Instant::now();
     appliance.config = config;
+    appliance.resolution.reconfigure(&appliance.config, Instant::now());
     drop_what_is_stale(appliance);
     appliance.checker.reconfigure(&appliance.config.backends);
     appliance.agents.reconfigure(&appliance.config.backends);
@@ -77,6 +78,20 @@ pub(crate) fn commit(next: Next, appliance: &mut Appliance) {
     attend(appliance);
     own(appliance);
     appliance.keeper.configure(settings);
+    tell_fitness(appliance);
+}
+
+/// The same configuration with other servers behind its names. No listener, no address and no election has to do with it.
+pub(crate) fn take_servers(config: Config, appliance: &mut Appliance) {
+    appliance.config = config;
+    appliance.checker.reconfigure(&appliance.config.backends);
+    appliance.agents.reconfigure(&appliance.config.backends);
+    forget_agents(appliance);
+    let checked = appliance.checker.status();
+    appliance.data_plane.change_servers(&appliance.config.backends, |backend, snapshot| {
+        adjust(backend, snapshot, &checked, appliance);
+    });
+    attend(appliance);
     tell_fitness(appliance);
 }
 
@@ -130,21 +145,23 @@ fn forget_agents(appliance: &mut Appliance) {
 /// Listeners, frontends and pools, with what operators ask of the servers and what their checks know.
 fn serve(data_plane: Prepared, appliance: &Appliance) {
     let checked = appliance.checker.status();
-    appliance.data_plane.commit(data_plane, |backend, snapshot: &mut Snapshot| {
-        for member in &mut snapshot.members {
-            let name = member.server.name().clone();
-            let standing = appliance.administrative.server(backend, &name);
-            let state = standing.and_then(|standing| standing.state()).unwrap_or(AdminState::Ready);
-            member.administrative = operator::in_pool(state);
-            if let Some(weight) = standing.and_then(|standing| standing.weight()) {
-                member.weight = weight;
-            }
-            if !appliance.said.contains_key(&(backend.clone(), name.clone())) {
-                member.agent = AgentWish::default();
-            }
-            learn(member, checked.iter().find(|known| known.backend == *backend && known.server == name));
+    appliance.data_plane.commit(data_plane, |backend, snapshot| adjust(backend, snapshot, &checked, appliance));
+}
+
+fn adjust(backend: &BackendName, snapshot: &mut Snapshot, checked: &[ServerStatus], appliance: &Appliance) {
+    for member in &mut snapshot.members {
+        let name = member.server.name().clone();
+        let standing = appliance.administrative.server(backend, &name);
+        let state = standing.and_then(|standing| standing.state()).unwrap_or(AdminState::Ready);
+        member.administrative = operator::in_pool(state);
+        if let Some(weight) = standing.and_then(|standing| standing.weight()) {
+            member.weight = weight;
         }
-    });
+        if !appliance.said.contains_key(&(backend.clone(), name.clone())) {
+            member.agent = AgentWish::default();
+        }
+        learn(member, checked.iter().find(|known| known.backend == *backend && known.server == name));
+    }
 }
 
 /// A server that is new here may be known by the check of another backend that it follows.

@@ -84,6 +84,8 @@ fn prepare_and_commit(
     order: &Order,
     appliance: &mut Appliance,
 ) -> Result<ConfigureAnswer, Refusal> {
+    // What is known of names that stay; those that are new are asked for at the next turn.
+    let config = config.with_addresses(|named| appliance.resolution.addresses(named));
     let data_plane = appliance.data_plane.prepare(&config).map_err(|errors| {
         let sentences: Vec<_> = errors.iter().map(ToString::to_string).collect();
         no(sentences.join("\n"), "free what is taken, or name another port")

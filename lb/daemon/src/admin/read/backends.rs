@@ -1,7 +1,8 @@
 //! `GET /v1/backends`: what the pool does with each server, beside what the checker believes of it.
 
-use fmc_api::backends::{AgentWord, BackendList, BackendStatus, CheckResult, Opinion, ServerStatus};
+use fmc_api::backends::{AgentWord, BackendList, BackendStatus, CheckResult, NameStatus, Opinion, ServerStatus};
 use fmc_api::word::{AdminState, Health};
+use fmc_config::model::backend::NamedServer;
 use fmc_config::model::name::{BackendName, ServerName};
 use fmc_health::{Observed, Rung, ServerStatus as Checked};
 use fmc_lb::{Administrative, Health as PoolHealth, PoolStatus, ServerStatus as Pooled};
@@ -34,7 +35,25 @@ fn backend(appliance: &Appliance, pool: &PoolStatus, checked: &[Checked]) -> Bac
         waiting: pool.waiting,
         fail_open: healthy == 0 && usable > 0,
         servers: pool.servers.iter().map(|pooled| server(appliance, pool, pooled, find(pooled))).collect(),
+        names: names(appliance, &pool.backend),
     }
+}
+
+/// What is known of the names of its servers.
+pub(super) fn names(appliance: &Appliance, backend: &BackendName) -> Vec<NameStatus> {
+    let configured = appliance.config.backends.iter().find(|known| known.name == *backend);
+    let named = configured.into_iter().flat_map(|backend| &backend.named);
+    let status = |named: &NamedServer| {
+        let known = appliance.resolution.of(&named.host);
+        NameStatus {
+            server: named.name.clone(),
+            host: named.host.to_string(),
+            addresses: appliance.resolution.addresses(named),
+            answered_at: known.and_then(|known| known.answered_at).map(moment_of),
+            failure: known.and_then(|known| known.failing.as_ref()).map(|failing| failing.why.clone()),
+        }
+    };
+    named.map(status).collect()
 }
 
 /// One server in the API's words.
