@@ -128,12 +128,6 @@ fn keepalived_stays_backup_and_takes_over_when_we_resign(spoken: &Spoken) {
         figure(&format!("{name}: we stop: Keepalived owns {address} after"), taken);
         assert!(taken < *skew, "our resignation was not heard: {taken:?}");
     }
-
-    let ours = Balancer::start(&lab, NODES[0], &configuration(&lab));
-    ours.wait_until_ready();
-    for address in [api, web] {
-        ownership.wait_for(NODES[0], address, *long * 2);
-    }
 }
 
 fn we_obey_a_better_keepalived_and_take_over_when_it_dies_or_resigns(spoken: &Spoken) {
