@@ -23,11 +23,14 @@ mod elsewhere;
 mod import;
 #[path = "cli/sessions.rs"]
 mod sessions;
+#[path = "cli/verify.rs"]
+mod verify;
 
 pub(crate) use ddns::Ddns;
 pub(crate) use elsewhere::Elsewhere;
 pub(crate) use import::Import;
 pub(crate) use sessions::Sessions;
+pub(crate) use verify::Verify;
 
 /// Look at a running fmc-lb, and tell it what to do.
 #[derive(Debug, Parser)]
@@ -288,6 +291,10 @@ pub(crate) enum Lab {
         #[arg(long, value_name = "NAME")]
         way: Option<String>,
     },
+
+    /// Is the lab what the inventory says, as seen from this machine? Who can be reached and who must not, the owners of virtual addresses,
+    /// names, time, routes, exports, certificates. Exits with 1 when something is not so.
+    Verify(Verify),
 }
 
 #[derive(Debug, Args)]

@@ -61,6 +61,6 @@ pub(crate) async fn run(cli: &Cli, output: &mut Output) -> anyhow::Result<Exit> 
         Verb::Explain(asked) => explain::run(&client, asked, output).await,
         Verb::Report(asked) => report::run(&client, asked, output).await,
         Verb::Import(asked) => import::run(asked, output),
-        Verb::Lab(asked) => lab::run(asked, output),
+        Verb::Lab(asked) => lab::run(asked, output).await,
     }
 }

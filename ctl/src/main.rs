@@ -18,6 +18,7 @@ mod program;
 mod render;
 mod span;
 mod top;
+mod verify;
 
 fn main() -> ExitCode {
     let cli = match Cli::try_parse() {

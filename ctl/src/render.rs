@@ -14,6 +14,7 @@ pub(crate) mod rebalance;
 pub(crate) mod report;
 pub(crate) mod sessions;
 pub(crate) mod status;
+pub(crate) mod verify;
 pub(crate) mod vips;
 
 pub(crate) mod fact;

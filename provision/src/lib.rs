@@ -7,6 +7,7 @@
 //! check       the invariants of a lab                                        (rules of two fields and more)
 //! flow        who may reach what
 //! ddns        which records of names have to change
+//! verify      what must be so as seen from one place, and whether it is
 //! render      a lab -> files, byte for byte the same in every run
 //! ```
 //!
@@ -15,10 +16,12 @@
 pub mod ddns;
 pub mod flow;
 pub mod inventory;
+pub mod kubeconfig;
 pub mod lab;
 pub mod render;
 pub mod rule;
 pub mod schema;
+pub mod verify;
 
 mod check;
 mod reading;

@@ -1,5 +1,7 @@
 //! `lab`: reads an inventory, shows what is wrong with it, writes what it means. No daemon is asked.
 
+mod verify;
+
 use std::collections::BTreeSet;
 use std::io::{IsTerminal, Read};
 use std::path::{Path, PathBuf};
@@ -14,9 +16,10 @@ use crate::cli::Lab;
 use crate::exit::Exit;
 use crate::render::{Output, Paint};
 
-pub(super) fn run(asked: &Lab, output: &mut Output) -> anyhow::Result<Exit> {
+pub(super) async fn run(asked: &Lab, output: &mut Output) -> anyhow::Result<Exit> {
     match asked {
         Lab::Check { inventory } => check(inventory, output),
+        Lab::Verify(asked) => verify::run(asked, output).await,
         Lab::Ddns(asked) => ddns::run(asked, output),
         Lab::Render { inventory, output: directory, plan, way } => {
             let Some(checked) = read(inventory)? else { return Ok(Exit::No) };

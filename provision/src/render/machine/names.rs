@@ -118,6 +118,22 @@ fn hosts(lab: &Lab) -> Vec<(String, Ipv4Addr)> {
     hosts.into_iter().collect()
 }
 
+/// Each name of the lab's domain, in full and without the dot at its end, with its address.
+pub fn hosts_in_full(lab: &Lab) -> Vec<(String, Ipv4Addr)> {
+    hosts(lab).into_iter().map(|(label, address)| (full_name(&label, &lab.site.domain), address)).collect()
+}
+
+/// Each address of the lab with the one name that it has.
+pub fn addresses(lab: &Lab) -> BTreeMap<Ipv4Addr, String> {
+    // One name for each address: its owner's own before what else leads to it.
+    let (own, other): (Vec<_>, Vec<_>) = hosts(lab).into_iter().partition(|(label, _)| is_owner(lab, label));
+    let mut addresses = BTreeMap::new();
+    for (label, address) in own.into_iter().chain(other).filter(|(label, _)| label != "@") {
+        addresses.entry(address).or_insert_with(|| full_name(&label, &lab.site.domain));
+    }
+    addresses
+}
+
 fn forward(lab: &Lab, server: &Machine, domain: &Domain) -> Zone {
     let records =
         hosts(lab).into_iter().map(|(label, address)| format!("{label} IN A {address}\n")).collect::<String>();
@@ -126,15 +142,13 @@ fn forward(lab: &Lab, server: &Machine, domain: &Domain) -> Zone {
 
 fn reverse(lab: &Lab, server: &Machine) -> Vec<Zone> {
     let mut zones: BTreeMap<[u8; 3], BTreeMap<u8, String>> = BTreeMap::new();
-    // One name for each address: its owner's own before what else leads to it.
-    let (own, other): (Vec<_>, Vec<_>) = hosts(lab).into_iter().partition(|(label, _)| is_owner(lab, label));
-    for (label, address) in own.into_iter().chain(other).filter(|(label, _)| label != "@") {
+    for (address, name) in addresses(lab) {
         let [a, b, c, d] = address.octets();
-        zones.entry([a, b, c]).or_default().entry(d).or_insert(label);
+        zones.entry([a, b, c]).or_default().insert(d, name);
     }
     let domain = &lab.site.domain;
     let one = |([a, b, c], names): ([u8; 3], BTreeMap<u8, String>)| {
-        let records = names.into_iter().map(|(d, label)| format!("{d} IN PTR {label}.{domain}.\n")).collect::<String>();
+        let records = names.into_iter().map(|(d, name)| format!("{d} IN PTR {name}.\n")).collect::<String>();
         zone(format!("{c}.{b}.{a}.in-addr.arpa"), &format!("{}.{domain}", server.name), &records)
     };
     zones.into_iter().map(one).collect()
