@@ -23,7 +23,7 @@ pub(crate) struct Verify {
 
     /// The cluster's CA instead, in PEM: `/var/lib/rancher/k3s/server/tls/server-ca.crt` of a server.
     #[arg(long, value_name = "FILE", conflicts_with = "kubeconfig")]
-    pub(crate) ca: Option<PathBuf>,
+    pub(crate) cluster_ca: Option<PathBuf>,
 
     /// From outside: the public address, at which the forwards must be open and everything else must not.
     #[arg(long, value_name = "ADDRESS")]

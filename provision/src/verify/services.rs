@@ -71,7 +71,8 @@ pub(super) fn certificates(seat: &Seat<'_>) -> Vec<Expectation> {
     let api = seat.lab.k3s.as_ref().and_then(|k3s| seat.lab.vip(&k3s.api));
     let api = api.into_iter().flat_map(|vip| ports(vip, 6443)).filter(|at| is_let(seat, *at.ip(), at.port()));
     for at in api {
-        let unjudged = (!seat.vantage.has_ca).then(|| "name the cluster's CA with --kubeconfig or --ca".to_owned());
+        let unjudged =
+            (!seat.vantage.has_ca).then(|| "name the cluster's CA with --kubeconfig or --cluster-ca".to_owned());
         let look = format!(
             "`tls-san` in /etc/rancher/k3s/config.yaml of the servers, `fmc-lbctl status` on {}",
             seat.balancers()

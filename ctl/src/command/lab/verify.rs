@@ -36,7 +36,7 @@ fn vantage(asked: &Verify, lab: &Lab, has_ca: bool) -> anyhow::Result<Vantage> {
 
 fn means(asked: &Verify) -> anyhow::Result<Means> {
     let (mut authority, mut api) = (None, None);
-    if let Some(file) = &asked.ca {
+    if let Some(file) = &asked.cluster_ca {
         authority = Some(authority_of(file)?);
     }
     if let Some(file) = &asked.kubeconfig {
