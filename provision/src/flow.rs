@@ -35,12 +35,15 @@ const KUBELET: u16 = 10250;
 const ETCD: [u16; 2] = [2379, 2380];
 const API: u16 = 6443;
 const VXLAN: u16 = 8472;
+/// Between balancers: `[pair] port` of their configuration, as it is when nothing is typed.
+const HEARTBEATS: u16 = 1112;
 
 /// Every flow of the lab; what no flow lets through is refused wherever the hypervisor stands between.
 pub fn flows(lab: &Lab) -> Vec<Flow> {
     let mut flows = Flows { lab, list: Vec::new() };
     flows.administration();
     flows.virtual_addresses();
+    flows.balancers();
     flows.cluster();
     flows.services();
     flows.monitoring();
@@ -102,6 +105,13 @@ impl<'a> Flows<'a> {
                 self.tcp(balancers.clone(), to, &servers, format!("balancers: {}", service.name));
             }
         }
+    }
+
+    /// Adverts stay within a network; heartbeats are between the nodes' own addresses, which may be in several.
+    fn balancers(&mut self) {
+        let balancers = || self.lab.with_role(Role::Balancer);
+        let to = balancers().flat_map(|machine| &machine.nics).map(|nic| nic.address).collect();
+        self.add(Some(all(balancers())), to, Protocol::Udp, &[HEARTBEATS], "balancers: heartbeats");
     }
 
     fn cluster(&mut self) {

@@ -59,6 +59,7 @@ fn what_a_flow_opens_is_open_and_what_none_opens_is_shut_where_the_hypervisor_st
         (WORKER, "10.17.3.14:5432", Some(Reach::Open)),
         (WORKER, "192.168.0.32:6443", Some(Reach::Open)),
         (WORKER, "192.168.0.40:22", Some(Reach::Shut)),
+        (WORKER, "192.168.0.40:9100", Some(Reach::Open)),
         (DATABASE, "10.17.4.27:2049", Some(Reach::Open)),
         (DATABASE, "10.17.4.21:6443", Some(Reach::Shut)),
         ("192.168.0.30", "10.17.4.21:6443", Some(Reach::Open)),

@@ -9,6 +9,7 @@ mod disks;
 mod nfs;
 mod time;
 
+pub use balancer::ANSWERS;
 pub(super) use disks::{device, partition};
 
 use super::system::System;

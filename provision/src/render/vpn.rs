@@ -16,6 +16,9 @@ use crate::lab::{Lab, VpnServer};
 /// NAT forgets a silent mapping; a peer that is called from outside keeps its own open (wg(8), PersistentKeepalive).
 const KEEPALIVE: u8 = 25;
 
+/// The hypervisor forwards by its own settings; a server and a gateway that are no part of it do by this.
+const FORWARDS: &str = "sysctl -q -w net.ipv4.ip_forward=1";
+
 /// What the hypervisor or a machine needs to be the server; nothing when it is neither.
 pub(super) fn add(lab: &Lab, here: Ipv4Addr, system: &mut System) {
     let Some(vpn) = lab.vpn.as_ref().filter(|_| lab.vpn_server_address() == Some(here)) else { return };
@@ -50,7 +53,7 @@ pub(super) fn render(lab: &Lab, files: &mut Files) {
 fn server(lab: &Lab, vpn: &Vpn, here: Ipv4Addr) -> String {
     let ini = Ini::new().section("Interface").key("Address", tunnel(vpn, vpn.server.tunnel.get()));
     let ini = ini.key("ListenPort", vpn.port).key("PostUp", private_key(&secret_path(&vpn.server.private_key)));
-    let forwarding = (here != lab.host_address).then(|| "sysctl -q -w net.ipv4.ip_forward=1".to_owned());
+    let forwarding = (here != lab.host_address).then(|| FORWARDS.to_owned());
     // A machine of the lab has its routes by its first boot.
     let device = matches!(lab.vpn_server(), Some(VpnServer::Device(_)));
     let routed = lab.routed().filter(|_| device);
@@ -76,9 +79,10 @@ fn peer_file(lab: &Lab, vpn: &Vpn, name: &Name, peer: &VpnPeer) -> Option<String
     let ini = Ini::new().section("Interface").key("Address", tunnel(vpn, peer.tunnel.get()));
     let listens = peer.endpoint.is_some().then_some(vpn.port);
     let ini = ini.each("ListenPort", listens).key("PostUp", private_key(&format!("{SECRETS}/{}", key.file())));
+    let gateway = lab.way.as_ref().is_some_and(|(_, way)| way.gateway.as_ref() == Some(name));
+    let ini = ini.each("PostUp", gateway.then_some(FORWARDS));
     let ini = ini.section("Peer").key("PublicKey", &vpn.server.public_key).each("AllowedIPs", inside(lab, vpn));
     // Whoever is the gateway is called by the server; everybody else calls it at its public port.
-    let gateway = lab.way.as_ref().is_some_and(|(_, way)| way.gateway.as_ref() == Some(name));
     let public = lab.forwards.iter().find(|(_, forward)| forward.vip.is_none() && forward.protocol == Protocol::Udp);
     let endpoint = vpn.server.endpoint.as_ref().zip(public).filter(|_| !gateway);
     let endpoint = endpoint.map(|(endpoint, (_, forward))| format!("{endpoint}:{}", forward.port));

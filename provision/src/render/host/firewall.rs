@@ -41,9 +41,16 @@ pub fn rules(lab: &Lab) -> String {
     // The first line makes the table if there is none, so that the second can always remove it.
     writeln!(text, "table {TABLE}\ndelete table {TABLE}\n\ntable {TABLE} {{").expect("a text grows");
     let flows = flows(lab);
-    let (to_host, through): (Vec<_>, Vec<_>) = flows.iter().partition(|flow| flow.to == [lab.host_address]);
-    chain(&mut text, "input", "filter hook input priority filter; policy drop", input(lab, &to_host));
-    chain(&mut text, "forward", "filter hook forward priority filter; policy drop", forward(lab, &through));
+    // What is for the hypervisor itself is not forwarded: a flow to it and to others is a rule of both chains.
+    let part = |own: bool| -> Vec<Flow> {
+        let only = |flow: &Flow| Flow {
+            to: flow.to.iter().copied().filter(|to| (*to == lab.host_address) == own).collect(),
+            ..flow.clone()
+        };
+        flows.iter().map(only).filter(|flow| !flow.to.is_empty()).collect()
+    };
+    chain(&mut text, "input", "filter hook input priority filter; policy drop", input(lab, &part(true)));
+    chain(&mut text, "forward", "filter hook forward priority filter; policy drop", forward(lab, &part(false)));
     chain(&mut text, "postrouting", "nat hook postrouting priority srcnat; policy accept", postrouting(lab));
     text.push_str("}\n");
     text
@@ -55,7 +62,7 @@ fn chain(text: &mut String, name: &str, hook: &str, rules: Vec<String>) {
     write!(text, "{gap}    chain {name} {{\n        type {hook};\n\n{rules}    }}\n").expect("a text grows");
 }
 
-fn input(lab: &Lab, flows: &[&Flow]) -> Vec<String> {
+fn input(lab: &Lab, flows: &[Flow]) -> Vec<String> {
     let mut rules = vec![
         "ct state established,related accept".to_owned(),
         "ct state invalid drop".to_owned(),
@@ -68,7 +75,7 @@ fn input(lab: &Lab, flows: &[&Flow]) -> Vec<String> {
     rules
 }
 
-fn forward(lab: &Lab, flows: &[&Flow]) -> Vec<String> {
+fn forward(lab: &Lab, flows: &[Flow]) -> Vec<String> {
     let mut rules = Vec::new();
     // Frames within one bridge pass here while br_netfilter is on. Without these lines VRRP is cut and two nodes own one address.
     for network in lab.networks.iter() {
