@@ -26,11 +26,10 @@ fn from(lab: &Lab, own: &str) -> Vantage {
 
 /// What must become of connections to each port, as `ADDRESS:PORT`.
 fn reach(lab: &Lab, own: &str, to: &str) -> Option<Reach> {
-    let found = verify::expectations(lab, &from(lab, own)).into_iter().find_map(|expectation| match expectation.what {
+    verify::expectations(lab, &from(lab, own)).into_iter().find_map(|expectation| match expectation.what {
         What::Port { to: at, reach, .. } if at.to_string() == to => Some(reach),
         _ => None,
-    });
-    found
+    })
 }
 
 const ADMINISTRATOR: &str = "192.168.0.50";

@@ -7,6 +7,7 @@ use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, 
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 
+use crate::directory::Directory;
 use crate::lab::Lab;
 
 /// An authority made for one lab, as K3s makes one for each cluster.
@@ -47,7 +48,12 @@ impl Authority {
     /// # Panics
     /// When a name is not one, or the disk refuses.
     pub fn sign(&self, lab: &Lab, server: &str, names: &[String]) -> Certificate {
-        self.sign_as(lab, server, CertificateParams::new(names).expect("names of a certificate"))
+        self.sign_as(|name, text| lab.write(name, text), server, parameters(names))
+    }
+
+    /// The same, into a directory.
+    pub(crate) fn sign_into(&self, directory: &Directory, server: &str, names: &[String]) -> Certificate {
+        self.sign_as(|name, text| directory.write(name, text), server, parameters(names))
     }
 
     /// The same, of a year that is over.
@@ -55,17 +61,22 @@ impl Authority {
     /// # Panics
     /// When a name is not one, or the disk refuses.
     pub fn sign_expired(&self, lab: &Lab, server: &str, names: &[String]) -> Certificate {
-        let mut parameters = CertificateParams::new(names).expect("names of a certificate");
+        let mut parameters = parameters(names);
         (parameters.not_before, parameters.not_after) = (date_time_ymd(2020, 1, 1), date_time_ymd(2021, 1, 1));
-        self.sign_as(lab, server, parameters)
+        self.sign_as(|name, text| lab.write(name, text), server, parameters)
     }
 
-    fn sign_as(&self, lab: &Lab, server: &str, parameters: CertificateParams) -> Certificate {
+    fn sign_as(
+        &self,
+        write: impl Fn(&str, &str) -> PathBuf,
+        server: &str,
+        parameters: CertificateParams,
+    ) -> Certificate {
         let key = KeyPair::generate().expect("a key");
         let certificate = parameters.signed_by(&key, &self.issuer).expect("a signature");
         Certificate {
-            certificate: lab.write(&format!("{server}.crt"), &certificate.pem()),
-            key: lab.write(&format!("{server}.key"), &key.serialize_pem()),
+            certificate: write(&format!("{server}.crt"), &certificate.pem()),
+            key: write(&format!("{server}.key"), &key.serialize_pem()),
         }
     }
 
@@ -82,6 +93,10 @@ impl Authority {
         let builder = builder.with_safe_default_protocol_versions().expect("versions of the provider");
         Arc::new(builder.with_root_certificates(roots).with_no_client_auth())
     }
+}
+
+fn parameters(names: &[String]) -> CertificateParams {
+    CertificateParams::new(names).expect("names of a certificate")
 }
 
 impl Default for Authority {

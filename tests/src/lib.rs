@@ -10,6 +10,7 @@
 //! | know who said what on the wire | [`capture::Capture`] |
 //! | sit before a terminal, show others what was seen | [`screen::Screen`], [`recording::Recording`] |
 //! | send junk adverts, flood | [`junk`], [`flood`] |
+//! | build the whole lab of an inventory from what is rendered | [`rehearsal::Rehearsal`] |
 //! | fill a disk | [`tiny_disk::TinyDisk`] |
 //! | run the distribution's HAProxy and Keepalived, FRR, or a router by scapy that may lie | [`peer`], [`frr::Frr`], [`foreign_router`] |
 //! | read the code, hold it to its conformance page | [`sources`], [`conformance`] |
@@ -46,6 +47,7 @@ pub mod poison;
 pub mod privilege;
 pub mod process;
 pub mod recording;
+pub mod rehearsal;
 pub mod screen;
 pub mod server;
 pub mod sources;
