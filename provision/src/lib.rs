@@ -9,15 +9,19 @@
 //! ddns        which records of names have to change
 //! verify      what must be so as seen from one place, and whether it is
 //! render      a lab -> files, byte for byte the same in every run
+//! plan        what shall be and what is there -> steps, in their order
+//! apply       steps -> commands, by whoever reaches the places
 //! ```
 //!
 //! [`read`] is the entry. Nothing here opens a file, runs a program or holds a secret: secrets are named, never read.
 
+pub mod apply;
 pub mod ddns;
 pub mod flow;
 pub mod inventory;
 pub mod kubeconfig;
 pub mod lab;
+pub mod plan;
 pub mod render;
 pub mod rule;
 pub mod schema;

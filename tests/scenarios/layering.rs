@@ -53,6 +53,7 @@ const CORES: &[&str] = &[
     "lb/src/sources.rs",
     "lb/src/trouble.rs",
     "provision/src/ddns.rs",
+    "provision/src/plan.rs",
     "provision/src/verify.rs",
     "vrrp/src/announce.rs",
     "vrrp/src/arp.rs",

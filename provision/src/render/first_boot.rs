@@ -26,6 +26,28 @@ pub(super) fn render(lab: &Lab, machine: &Machine, system: &System, files: &mut 
     }
 }
 
+/// The file in the pool that a machine reads at its first start: its name and its bytes.
+pub(super) fn file(lab: &Lab, machine: &Machine, system: &System) -> (String, Vec<u8>) {
+    let bytes = match machine.image.first_boot {
+        OsFamily::CloudInit => seed::image(&cloud_init::seed(lab, machine, system)),
+        OsFamily::Ignition => ignition::json(lab, machine, system).into_bytes(),
+    };
+    (super::libvirt::first_boot(machine), bytes)
+}
+
+/// What the seed says of the network; Ignition writes files that are the machine's own.
+pub(super) fn network(lab: &Lab, machine: &Machine) -> Option<String> {
+    (machine.image.first_boot == OsFamily::CloudInit).then(|| cloud_init::network(lab, machine))
+}
+
+/// The files of systemd-networkd that Ignition writes.
+pub(super) fn network_files(lab: &Lab, machine: &Machine) -> Vec<(String, String)> {
+    match machine.image.first_boot {
+        OsFamily::CloudInit => Vec::new(),
+        OsFamily::Ignition => ignition::network_files(lab, machine),
+    }
+}
+
 /// The name of a unit for a path, as `systemd-escape --path` has it (systemd.unit(5), "String Escaping for Inclusion in Unit Names").
 pub(in crate::render) fn escape(path: &str) -> String {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b':' | b'_' | b'.');

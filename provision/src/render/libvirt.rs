@@ -6,14 +6,33 @@ mod domain;
 mod network;
 mod storage;
 
+pub(super) use storage::first_boot;
+
 use quick_xml::se::Serializer;
 use serde::Serialize;
 
 use super::Files;
 use crate::lab::Lab;
+use crate::plan::object::{Kind, Libvirt};
 
 /// The name of the pool of volumes.
 pub const POOL: &str = "lab";
+
+/// All documents, each with what it describes.
+pub(crate) fn documents(lab: &Lab) -> Vec<Libvirt> {
+    let document = |kind, name: String, xml, machine| Libvirt { kind, name, xml, machine };
+    let networks =
+        lab.networks.iter().map(|it| document(Kind::Network, it.name.to_string(), network::xml(lab, it), None));
+    let pool = document(Kind::Pool, POOL.to_owned(), storage::pool(lab), None);
+    let volumes = lab.machines.iter().flat_map(|machine| {
+        let name = Some(machine.name.to_string());
+        storage::volumes(machine).into_iter().map(move |it| document(Kind::Volume, it.name, it.xml, name.clone()))
+    });
+    let domains = lab.machines.iter().map(|machine| {
+        document(Kind::Domain, machine.name.to_string(), domain::xml(lab, machine), Some(machine.name.to_string()))
+    });
+    networks.chain([pool]).chain(volumes).chain(domains).collect()
+}
 
 pub(super) fn render(lab: &Lab, files: &mut Files) {
     for network in &lab.networks {

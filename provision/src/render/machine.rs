@@ -34,6 +34,21 @@ pub fn system(lab: &Lab, machine: &Machine) -> System {
     system
 }
 
+/// The file in the pool that a machine reads at its first start: its name and its bytes.
+pub(crate) fn first_boot_file(lab: &Lab, machine: &Machine) -> (String, Vec<u8>) {
+    first_boot::file(lab, machine, &system(lab, machine))
+}
+
+/// What its seed says of its network, if it has a seed.
+pub(crate) fn first_boot_network(lab: &Lab, machine: &Machine) -> Option<String> {
+    first_boot::network(lab, machine)
+}
+
+/// The files of its own that say so otherwise.
+pub(crate) fn network_files(lab: &Lab, machine: &Machine) -> Vec<(String, String)> {
+    first_boot::network_files(lab, machine)
+}
+
 pub(super) fn render(lab: &Lab, files: &mut Files) {
     for machine in &lab.machines {
         let system = system(lab, machine);

@@ -16,6 +16,8 @@ struct UserData {
     preserve_hostname: bool,
     timezone: String,
     ssh_pwauth: bool,
+    /// Another instance on the same disk is the same machine to those who know its keys.
+    ssh_deletekeys: bool,
     disable_root: bool,
     users: [User; 1],
     package_update: bool,
@@ -88,13 +90,20 @@ struct NameServers {
 
 /// The three files by their names.
 pub(super) fn seed(lab: &Lab, machine: &Machine, system: &System) -> [(&'static str, String); 3] {
-    let identity = lab.uuid("domain", machine.name.as_str()).to_string();
+    let network = network(lab, machine);
+    // cloud-init configures the network once an instance: another network is another instance, and the next start configures it.
+    let identity = lab.uuid("instance", &format!("{}\n{network}", machine.name)).to_string();
     let meta = MetaData { instance_id: identity, local_hostname: machine.name.to_string() };
     [
         ("user-data", format!("#cloud-config\n{}", yaml(&user_data(lab, machine, system)))),
         ("meta-data", yaml(&meta)),
-        ("network-config", yaml(&network_config(lab, machine))),
+        ("network-config", network),
     ]
+}
+
+/// The file network-config.
+pub(super) fn network(lab: &Lab, machine: &Machine) -> String {
+    yaml(&network_config(lab, machine))
 }
 
 fn user_data(lab: &Lab, machine: &Machine, system: &System) -> UserData {
@@ -111,6 +120,7 @@ fn user_data(lab: &Lab, machine: &Machine, system: &System) -> UserData {
         preserve_hostname: false,
         timezone: lab.site.timezone.clone(),
         ssh_pwauth: false,
+        ssh_deletekeys: false,
         disable_root: true,
         users: [User {
             name: lab.site.user.to_string(),

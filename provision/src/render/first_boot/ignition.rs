@@ -65,10 +65,7 @@ fn storage(lab: &Lab, machine: &Machine, system: &System) -> Storage {
     files.push(file("/etc/hostname", 0o644, text(&host_name)));
     // When a node restarts is decided by who looks after the quorum, not by an update.
     files.push(file("/etc/flatcar/update.conf", 0o644, text("REBOOT_STRATEGY=off\n")));
-    for (at, nic) in machine.nics.iter().enumerate() {
-        let path = format!("/etc/systemd/network/10-{}.network", nic.network);
-        files.push(file(&path, 0o644, text(&network(lab, machine, at))));
-    }
+    files.extend(network_files(lab, machine).iter().map(|(path, it)| file(path, 0o644, text(it))));
     let mut zone = Link::new("/etc/localtime".to_owned());
     zone.target = Some(format!("../usr/share/zoneinfo/{}", lab.site.timezone));
     let mut secrets = Directory::new(SECRETS.to_owned());
@@ -105,6 +102,13 @@ fn content(content: &Content) -> Resource {
 
 fn text(text: &str) -> Resource {
     Resource { source: Some(format!("data:,{}", utf8_percent_encode(text, ENCODED))), ..Resource::default() }
+}
+
+/// A file for each NIC, with its path.
+pub(super) fn network_files(lab: &Lab, machine: &Machine) -> Vec<(String, String)> {
+    let nics = machine.nics.iter().enumerate();
+    nics.map(|(at, nic)| (format!("/etc/systemd/network/10-{}.network", nic.network), network(lab, machine, at)))
+        .collect()
 }
 
 /// systemd.network(5).

@@ -90,7 +90,7 @@ pub(super) fn data_disk(machine: &Machine, serial: &str) -> String {
 }
 
 /// What a machine reads at its first start, beside the pool's volumes.
-pub(super) fn first_boot(machine: &Machine) -> String {
+pub(in crate::render) fn first_boot(machine: &Machine) -> String {
     match machine.image.first_boot {
         OsFamily::CloudInit => format!("{}-seed.img", machine.name),
         OsFamily::Ignition => format!("{}.ign", machine.name),
