@@ -15,22 +15,19 @@ use fmc_config::model::name::{BackendName, NameError, NodeName, ServerName, VipN
 use crate::span;
 
 // The generator of the pages includes this file from elsewhere.
-#[path = "cli/ddns.rs"]
-mod ddns;
 #[path = "cli/elsewhere.rs"]
 mod elsewhere;
 #[path = "cli/import.rs"]
 mod import;
+#[path = "cli/lab.rs"]
+pub(crate) mod lab;
 #[path = "cli/sessions.rs"]
 mod sessions;
-#[path = "cli/verify.rs"]
-mod verify;
 
-pub(crate) use ddns::Ddns;
 pub(crate) use elsewhere::Elsewhere;
 pub(crate) use import::Import;
+pub(crate) use lab::Lab;
 pub(crate) use sessions::Sessions;
-pub(crate) use verify::Verify;
 
 /// Look at a running fmc-lb, and tell it what to do.
 #[derive(Debug, Parser)]
@@ -264,37 +261,6 @@ pub(crate) enum Report {
 
     /// What `fmc-lb run --observe` saw of HAProxy and Keepalived, and what it would have done.
     Observed,
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum Lab {
-    /// Is the inventory right, under every address plan and every way in from the Internet? Shows all that is wrong with it.
-    Check {
-        /// The inventory; `-` reads it from standard input.
-        inventory: PathBuf,
-    },
-
-    /// Let the names at Cloudflare follow the lab's public address; run by a timer.
-    Ddns(Ddns),
-
-    /// Write every file of the lab, as rendered from the inventory, into a directory; the same bytes in every run.
-    Render {
-        /// The inventory; `-` reads it from standard input.
-        inventory: PathBuf,
-        /// The directory; what is in it already and is not rendered stays, and is named.
-        #[arg(long, short, value_name = "DIR")]
-        output: PathBuf,
-        /// The address plan [default: the one that the inventory calls live].
-        #[arg(long, value_name = "NAME")]
-        plan: Option<String>,
-        /// The way in from the Internet [default: the one that the inventory calls live].
-        #[arg(long, value_name = "NAME")]
-        way: Option<String>,
-    },
-
-    /// Is the lab what the inventory says, as seen from this machine? Who can be reached and who must not, the owners of virtual addresses,
-    /// names, time, routes, exports, certificates. Exits with 1 when something is not so.
-    Verify(Verify),
 }
 
 #[derive(Debug, Args)]

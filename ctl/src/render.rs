@@ -6,6 +6,7 @@ pub(crate) mod configure;
 pub(crate) mod doctor;
 pub(crate) mod events;
 pub(crate) mod explain;
+pub(crate) mod lab_plan;
 pub(crate) mod moves;
 pub(crate) mod observed;
 pub(crate) mod others;

@@ -9,7 +9,7 @@ use fmc_provision::lab::Lab;
 use serde::Serialize;
 
 use super::lab;
-use crate::cli::Ddns;
+use crate::cli::lab::Ddns;
 use crate::cloudflare::{self, Cloudflare};
 use crate::exit::Exit;
 use crate::render::{Output, Paint};

@@ -12,6 +12,11 @@ use fmc_provision::render::{self, Artifact};
 use serde::Serialize;
 
 use super::ddns;
+
+mod apply;
+mod journal;
+mod reach;
+
 use crate::cli::Lab;
 use crate::exit::Exit;
 use crate::render::{Output, Paint};
@@ -20,6 +25,8 @@ pub(super) async fn run(asked: &Lab, output: &mut Output) -> anyhow::Result<Exit
     match asked {
         Lab::Check { inventory } => check(inventory, output),
         Lab::Verify(asked) => verify::run(asked, output).await,
+        Lab::Plan(asked) => apply::plan(asked, output),
+        Lab::Apply(asked) => apply::apply(asked, output),
         Lab::Ddns(asked) => ddns::run(asked, output),
         Lab::Render { inventory, output: directory, plan, way } => {
             let Some(checked) = read(inventory)? else { return Ok(Exit::No) };

@@ -7,7 +7,7 @@ use fmc_provision::kubeconfig;
 use fmc_provision::lab::Lab;
 use fmc_provision::verify::{self, Expectation, Vantage, Verdict};
 
-use crate::cli::Verify;
+use crate::cli::lab::Verify;
 use crate::exit::Exit;
 use crate::render::{Output, verify as shown};
 use crate::verify::{self as probes, Authority, Means};
