@@ -1,5 +1,6 @@
 //! Plans against places that are directories, carried out by the real sh(1).
 
+mod hypervisor;
 mod interrupted;
 mod places;
 mod steps;
