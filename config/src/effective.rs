@@ -82,12 +82,16 @@ fn election(text: &mut Text, election: &Election) {
 }
 
 fn vip(text: &mut Text, vip: &Vip) {
-    let Vip { name, address, follows, virtual_router_id, interfaces } = vip;
+    let Vip { name, address, follows, virtual_router_id, virtual_mac, interfaces } = vip;
     text.table(&format!("[vips.{}]", key(name.as_str())), "");
     text.line("address", quoted(address), "");
     match follows {
         Some(leader) => text.line("follows", quoted(leader), "one election gives both addresses to one owner"),
-        None => text.line("virtual_router_id", virtual_router_id.to_string(), ""),
+        None => {
+            text.line("virtual_router_id", virtual_router_id.to_string(), "");
+            let whose = if *virtual_mac { "00-00-5E-00-01-{VRID}, over IPv6 02" } else { "that of the owner's card" };
+            text.line("virtual_mac", virtual_mac.to_string(), whose);
+        }
     }
     if interfaces.is_empty() {
         text.remark("interface: each node's own");

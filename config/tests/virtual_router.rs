@@ -164,3 +164,16 @@ fn a_virtual_address_that_a_node_owns_as_its_own_is_refused() {
     let found = Config::parse(&own, "fmc-lb.toml").unwrap_err();
     assert!(found.iter().any(|diagnostic| diagnostic.code == Code::VipIsNode), "{found}");
 }
+
+/// Proves V-23-.
+#[test]
+fn the_mac_address_is_that_of_the_card_unless_the_virtual_one_is_asked_for() {
+    assert!(!read(VIP, "").unwrap().vips[0].virtual_mac);
+    for (typed, meant) in [("true", true), ("false", false)] {
+        let config = read(&format!("{VIP}\nvirtual_mac = {typed}"), "").unwrap();
+        assert_eq!(config.vips[0].virtual_mac, meant);
+        assert_eq!(Config::parse(&config.effective(), "effective.toml").unwrap().vips, config.vips);
+    }
+    let ipv6 = read("address = \"fd00::32\"\ninterface = \"eth0\"\nvirtual_mac = true", "").map(|read| read.vips);
+    assert!(ipv6.as_ref().is_ok_and(|vips| vips[0].virtual_mac), "{ipv6:?}");
+}

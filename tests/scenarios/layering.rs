@@ -58,6 +58,7 @@ const CORES: &[&str] = &[
     "vrrp/src/announce.rs",
     "vrrp/src/arp.rs",
     "vrrp/src/ndp.rs",
+    "vrrp/src/virtual_mac.rs",
     "vrrp/src/boot_instant.rs",
     "vrrp/src/driver/discards.rs",
     "vrrp/src/driver/lateness.rs",

@@ -4,6 +4,7 @@
 //! [`Events`] tells what others changed and never waits; it belongs to the election thread.
 
 mod events;
+mod macvlan;
 mod message;
 mod request;
 
@@ -15,6 +16,7 @@ use std::time::Duration;
 use nix::errno::Errno;
 
 pub use events::{Events, KernelEvent};
+pub use macvlan::Ipv4Setting;
 pub use request::{Grant, Kernel};
 
 /// A network interface as the kernel shows it.
@@ -89,6 +91,26 @@ pub enum KernelError {
         /// What was asked.
         request: Request,
     },
+    /// Operator: the kernel was built without macvlan, or its module is not installed.
+    #[error(
+        "{request}: the kernel has no macvlan (EOPNOTSUPP); `modprobe macvlan` shows why (on AlmaLinux it is in the package \
+         kernel-modules), or remove `virtual_mac` from the VIP"
+    )]
+    NoMacvlan {
+        /// What was asked.
+        request: Request,
+    },
+    /// Operator: the interface can carry no other.
+    #[error(
+        "{request}: the interface carries no macvlan ({errno}), as a port of a bridge or a bond does not; name the bridge or the \
+         bond as `interface`, or remove `virtual_mac` from the VIP"
+    )]
+    CarriesNoMacvlan {
+        /// What was asked.
+        request: Request,
+        /// The kernel's answer.
+        errno: Errno,
+    },
     /// Kernel: any other refusal.
     #[error("{request}: the kernel answers {errno}")]
     Refused {
@@ -125,6 +147,12 @@ pub enum Request {
     Renew(IpAddr, String),
     /// Take an address from an interface.
     Delete(IpAddr, String),
+    /// Make a macvlan of this name above this interface.
+    AddMacvlan(String, String),
+    /// Change an interface.
+    SetInterface(String),
+    /// Delete an interface.
+    DeleteInterface(String),
 }
 
 impl fmt::Display for Request {
@@ -136,6 +164,9 @@ impl fmt::Display for Request {
             Self::Add(address, interface) => write!(f, "adding {address} to {interface}"),
             Self::Renew(address, interface) => write!(f, "renewing {address} on {interface}"),
             Self::Delete(address, interface) => write!(f, "deleting {address} from {interface}"),
+            Self::AddMacvlan(name, parent) => write!(f, "making {name} above {parent}"),
+            Self::SetInterface(name) => write!(f, "changing interface {name}"),
+            Self::DeleteInterface(name) => write!(f, "deleting interface {name}"),
         }
     }
 }
@@ -144,6 +175,10 @@ impl Request {
     pub(crate) fn refused(self, errno: Errno) -> KernelError {
         match (errno, self) {
             (Errno::ENODEV, Self::ShowInterface(name)) => KernelError::NoInterface { name },
+            (Errno::EOPNOTSUPP, request @ Self::AddMacvlan(..)) => KernelError::NoMacvlan { request },
+            (errno @ (Errno::EBUSY | Errno::EINVAL), request @ Self::AddMacvlan(..)) => {
+                KernelError::CarriesNoMacvlan { request, errno }
+            }
             (Errno::EPERM | Errno::EACCES, request) => KernelError::Denied { request },
             (Errno::EEXIST, request) => KernelError::Exists { request },
             (Errno::EADDRNOTAVAIL, request) => KernelError::Absent { request },
@@ -169,6 +204,17 @@ mod tests {
             add().refused(Errno::EPERM).to_string(),
             "adding 192.168.0.32 to eth0: the kernel refuses (EPERM); the keeper needs CAP_NET_ADMIN (run it as root or by its unit)"
         );
+    }
+
+    #[test]
+    fn a_kernel_without_macvlan_and_an_interface_that_carries_none_are_told_with_what_to_do() {
+        let make = || Request::AddMacvlan("fmc4-2-32".to_owned(), "eth0".to_owned());
+        assert_eq!(
+            make().refused(Errno::EOPNOTSUPP).to_string(),
+            "making fmc4-2-32 above eth0: the kernel has no macvlan (EOPNOTSUPP); `modprobe macvlan` shows why (on AlmaLinux it \
+             is in the package kernel-modules), or remove `virtual_mac` from the VIP"
+        );
+        assert!(make().refused(Errno::EBUSY).to_string().contains("as a port of a bridge or a bond does not"));
     }
 
     #[test]

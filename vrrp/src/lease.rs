@@ -13,11 +13,13 @@
 //! while the kernel kept the thread waiting is not carried out any more. When the thread itself dies or freezes, the kernel
 //! removes the address 1 to 2 seconds after the last renewal.
 
+mod arp_settings;
 mod leftovers;
 mod newest;
 mod record;
 mod thread;
 mod tick;
+mod virtual_interface;
 
 use std::io::{self, Read};
 use std::net::IpAddr;
@@ -30,11 +32,14 @@ use std::time::Duration;
 use crate::kernel::{Interface, Kernel};
 use crate::router::AddressLoss;
 use crate::socket::{AdvertSocket, AnnouncementSocket};
+use crate::virtual_mac::VirtualMac;
 use newest::Newest;
 
+pub use arp_settings::ArpError;
 pub use leftovers::{CleanupError, Foreign, Removed, cleanup, foreign, is_ours, label};
 pub use record::Record;
 pub use tick::Tick;
+pub use virtual_interface::{VirtualInterfaceError, VirtualInterfaces, check as check_virtual_interface};
 
 /// `valid_lft` of a virtual address; the kernel removes it 1 to 2 seconds after the last renewal.
 pub const LEASE: Duration = Duration::from_secs(1);
@@ -153,6 +158,8 @@ pub struct Home {
     pub address: IpAddr,
     /// Its interface.
     pub on: InterfaceIndex,
+    /// It lives above that interface, on one with this MAC address, which answers for it.
+    pub virtual_mac: Option<VirtualMac>,
 }
 
 /// What the thread needs to know of one interface.
@@ -177,6 +184,8 @@ pub struct Outfit {
     pub ports: Vec<Port>,
     /// The record of ours, after [`cleanup`].
     pub record: Record,
+    /// Those of the virtual MAC addresses, made.
+    pub virtual_interfaces: VirtualInterfaces,
     /// A socket of its own.
     pub kernel: Kernel,
     /// Stamped by the election.

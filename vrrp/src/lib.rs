@@ -9,6 +9,7 @@
 //! | [`boot_instant`] | the one clock: nanoseconds since boot |
 //! | [`packet`] | the advertisement on the wire and why one is discarded |
 //! | [`arp`], [`ndp`] | the frames that announce an address: gratuitous ARP, unsolicited neighbour advertisements |
+//! | [`virtual_mac`] | the virtual router MAC address, and the name of its interface |
 //! | [`interval`] | Skew_Time and Active_Down_Interval |
 //! | [`priority`] | priorities, and the tiers that fitness selects |
 //! | [`heartbeat`] | the signed datagram between the nodes of `[nodes]` |
@@ -41,5 +42,6 @@ pub mod priority;
 pub mod realtime;
 pub mod router;
 pub mod socket;
+pub mod virtual_mac;
 
 pub use priority::tier;

@@ -4,6 +4,7 @@
 mod advert;
 mod announcement;
 mod filter;
+mod frame;
 mod heartbeat;
 mod ip_header;
 

@@ -145,6 +145,8 @@ codes! {
     Ipv6NeedsVersion3 Error "ipv6-needs-version-3",
     /// Advertisements to each node, and a node without an address that they could go to.
     UnicastWithoutAddress Error "unicast-without-address",
+    /// A virtual MAC address, and advertisements to each node alone.
+    VirtualMacUnicast Error "virtual-mac-unicast",
     /// A VIP that follows one which follows another.
     FollowChain Error "follow-chain",
     /// No node has that name.

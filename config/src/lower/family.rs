@@ -21,6 +21,7 @@ pub(super) fn report(raw: &RawConfig, config: &Config, findings: &mut Findings) 
         if vip.follows.is_none() {
             report_version_2(typed, vip, raw, findings);
             report_no_unicast(typed, vip, config, findings);
+            report_virtual_mac(typed, config, findings);
         }
     }
     for typed in &raw.frontends {
@@ -51,6 +52,16 @@ fn report_version_2(typed: &RawVip, vip: &Vip, raw: &RawConfig, findings: &mut F
     findings.add(Code::Ipv6NeedsVersion3, &address.place, problem, fix);
     if let Some(profile) = &raw.election.profile {
         findings.because(&profile.place, "said here");
+    }
+}
+
+/// Only adverts to everyone tell the switches, again and again, where the virtual MAC address is.
+fn report_virtual_mac(typed: &RawVip, config: &Config, findings: &mut Findings) {
+    let (Transport::Unicast, Some(mac)) = (config.election.transport, &typed.virtual_mac) else { return };
+    if mac.value {
+        let problem = "advertisements go to each node alone, so nothing keeps the switches knowing where the virtual MAC address is";
+        let fix = "remove `virtual_mac`, or write `transport = \"multicast\"` in [election]";
+        findings.add(Code::VirtualMacUnicast, &mac.place, problem, fix);
     }
 }
 

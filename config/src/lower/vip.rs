@@ -43,7 +43,8 @@ fn one(raw: &RawVip, all: &RawConfig, findings: &mut Findings) -> Option<Vip> {
         }
         None => (None, virtual_router_id(raw, findings)?),
     };
-    Some(Vip { name: name?, address, follows, virtual_router_id, interfaces })
+    let virtual_mac = raw.virtual_mac.as_ref().is_some_and(|typed| typed.value);
+    Some(Vip { name: name?, address, follows, virtual_router_id, virtual_mac, interfaces })
 }
 
 /// The one that is followed, which elects: whoever follows has no election that another could follow.

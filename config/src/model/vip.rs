@@ -20,6 +20,8 @@ pub struct Vip {
     pub follows: Option<VipName>,
     /// VRID on the wire (RFC 9568 §5.2.3): that of the VIP it follows; by default the last octet of `address`.
     pub virtual_router_id: VirtualRouterId,
+    /// It is at the virtual router's own MAC address (RFC 9568 §7.3), whichever node owns it; never of one that follows.
+    pub virtual_mac: bool,
     /// The interface that carries it, per node; empty: each node's own default.
     pub interfaces: Vec<(NodeName, InterfaceName)>,
 }

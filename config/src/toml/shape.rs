@@ -33,7 +33,7 @@ pub(crate) static ELECTION: Shape = Shape {
 pub(crate) static AUTH_HMAC: Shape = Shape { name: "election.auth_hmac", keys: &["key_file", "mode"] };
 
 pub(crate) static VIP: Shape =
-    Shape { name: "vips.NAME", keys: &["address", "virtual_router_id", "follows", "interface"] };
+    Shape { name: "vips.NAME", keys: &["address", "virtual_router_id", "virtual_mac", "follows", "interface"] };
 
 pub(crate) static FRONTEND: Shape = Shape {
     name: "frontends.NAME",

@@ -15,6 +15,7 @@ pub(crate) struct RawVip {
     pub(crate) place: Place,
     pub(crate) address: Option<Located<IpAddr>>,
     pub(crate) virtual_router_id: Option<Located<u8>>,
+    pub(crate) virtual_mac: Option<Located<bool>>,
     pub(crate) follows: Option<Located<String>>,
     pub(crate) interface: RawInterface,
 }
@@ -39,6 +40,7 @@ impl RawVip {
             place: value.place.clone(),
             address: None,
             virtual_router_id: None,
+            virtual_mac: None,
             follows: None,
             interface: RawInterface::Default,
         };
@@ -49,6 +51,7 @@ impl RawVip {
             vip.address = address.and_then(|value| address::virtual_address(&value, findings));
             let id = table.take("virtual_router_id");
             vip.virtual_router_id = id.and_then(|value| scalar::number(&value, 1..=255, findings));
+            vip.virtual_mac = table.take("virtual_mac").and_then(|value| scalar::truth(&value, findings));
             vip.follows = table.take("follows").and_then(|value| scalar::text(&value, findings));
             one_election(&vip, findings);
             vip.interface = table.take("interface").map_or(RawInterface::Default, |value| interface(&value, findings));
@@ -59,10 +62,21 @@ impl RawVip {
 
 /// Who follows is elected by the other's virtual router.
 fn one_election(vip: &RawVip, findings: &mut Findings) {
+    one_mac(vip, findings);
     let (Some(id), Some(leader)) = (&vip.virtual_router_id, &vip.follows) else { return };
     let problem = format!("it follows vips.{}, and so has no virtual router of its own", leader.value);
     let fix = "remove `virtual_router_id`, or `follows` when it shall be elected alone";
     findings.add(Code::EitherOr, &id.place, problem, fix);
+    findings.because(&leader.place, "follows");
+}
+
+/// Who follows goes with the other's MAC address too.
+fn one_mac(vip: &RawVip, findings: &mut Findings) {
+    let (Some(mac), Some(leader)) = (&vip.virtual_mac, &vip.follows) else { return };
+    let problem =
+        format!("it follows vips.{}, and so is at the MAC address of that one's virtual router", leader.value);
+    let fix = format!("remove `virtual_mac` here, and write it in [vips.{}] when both shall have it", leader.value);
+    findings.add(Code::EitherOr, &mac.place, problem, fix);
     findings.because(&leader.place, "follows");
 }
 

@@ -100,6 +100,7 @@ pub(crate) struct VipRole {
     pub(crate) follows: Option<VipName>,
     /// The rest is what a last advertisement is made of.
     pub(crate) virtual_router_id: VirtualRouterId,
+    pub(crate) virtual_mac: bool,
     /// `None`: the one that holds `node`.
     pub(crate) interface: Option<InterfaceName>,
     pub(crate) node: IpAddr,

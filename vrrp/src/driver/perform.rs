@@ -12,6 +12,7 @@ use crate::packet::MAX_LEN;
 use crate::priority::Priority;
 use crate::router::role::Reason;
 use crate::router::{Action, AddressLoss};
+use crate::virtual_mac::VirtualMac;
 
 /// For the log, when the address does not come in time.
 const UNANSWERED: &str = "the address was not installed in half a second: the kernel does not answer; this node resigns, and \
@@ -48,6 +49,7 @@ impl Keeper {
         let port = &mut self.ports[virtual_address.on];
         let mut message = [0; MAX_LEN];
         let advertisement = virtual_address.router.advertisement(priority);
+        let from = virtual_address.virtual_mac().map(VirtualMac::octets);
         let mut failed = None;
         // One for every copy: the signature leaves the destination out.
         let sequence = self.authenticator.as_ref().map(|keys| (keys, self.sequences.next(clock::utc())));
@@ -56,7 +58,7 @@ impl Keeper {
             if let Some((keys, sequence)) = sequence {
                 length = keys.sign((port.primary, to), sequence, length, &mut message);
             }
-            failed = port.send(&message[..length], to, now).err().or(failed);
+            failed = port.send(&message[..length], from, to, now).err().or(failed);
         }
         if let Some(error) = failed {
             self.sends_failed += 1;

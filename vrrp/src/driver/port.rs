@@ -9,6 +9,7 @@ use fmc_config::model::family::Family;
 
 use super::discards::{self, Discards};
 use super::snapshot::InterfaceSnapshot;
+use crate::arp::HardwareAddress;
 use crate::boot_instant::BootInstant;
 use crate::packet::{Advertisement, Discarded, IpMeta};
 use crate::router::Link;
@@ -90,8 +91,18 @@ impl Port {
     }
 
     /// Sends one VRRP message. The first of a mute interface's new attempts that fails mutes it again.
-    pub(super) fn send(&mut self, message: &[u8], to: IpAddr, now: BootInstant) -> io::Result<()> {
-        let sent = self.socket.send(message, to);
+    /// `from`: the virtual MAC address, where one is in use.
+    pub(super) fn send(
+        &mut self,
+        message: &[u8],
+        from: Option<HardwareAddress>,
+        to: IpAddr,
+        now: BootInstant,
+    ) -> io::Result<()> {
+        let sent = match from {
+            Some(hardware) => self.socket.send_from(hardware, message, to),
+            None => self.socket.send(message, to),
+        };
         self.failed_in_a_row = if sent.is_ok() { 0 } else { self.failed_in_a_row.saturating_add(1) };
         if self.failed_in_a_row >= MUTE_AFTER {
             self.muted_until = Some(now + MUTE_FOR);

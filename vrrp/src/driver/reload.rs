@@ -55,7 +55,12 @@ impl KeeperSettings {
         let is_known = |vip: &VipSettings| {
             vip.places().all(|place| self.vips.iter().flat_map(VipSettings::places).any(|known| known == place))
         };
-        vips.iter().all(is_known)
+        // The interface of a virtual MAC address is made when the keeper starts.
+        let virtual_macs = |vips: &[VipSettings]| -> Vec<_> {
+            let with = vips.iter().filter(|vip| vip.virtual_mac);
+            with.map(|vip| (vip.virtual_router_id, vip.family(), vip.interface.clone())).collect()
+        };
+        virtual_macs(&self.vips) == virtual_macs(vips) && vips.iter().all(is_known)
     }
 
     /// Whether `next` has other virtual addresses.
@@ -269,6 +274,7 @@ mod tests {
             ("[vips.web]\n", "[vips.web]\nvirtual_router_id = 99\n", Change::InPlace),
             ("[vips.web]\n", "[vips.more]\naddress = \"192.168.0.35\"\n\n[vips.web]\n", Change::InPlace),
             ("[vips.web]\n", "[vips.web]\ninterface = \"eth7\"\n", Change::Anew),
+            ("[vips.web]\n", "[vips.web]\nvirtual_mac = true\n", Change::Anew),
             ("192.168.0.31", "192.168.0.29", Change::Anew),
         ] {
             let text = lab();

@@ -81,6 +81,8 @@ pub struct VipSettings {
     pub virtual_router_id: VirtualRouterId,
     /// Where it lives on this node; `None`: on the interface that holds the node's address.
     pub interface: Option<InterfaceName>,
+    /// It is at the virtual router's own MAC address (RFC 9568 §7.3), not at that of the card.
+    pub virtual_mac: bool,
     /// How long a fall that the servers caused must last before it acts.
     pub settle: Duration,
     /// The others that the same election gives to the same owner, in the order of their adverts.
@@ -201,6 +203,7 @@ impl VipSettings {
             address: vip.address,
             virtual_router_id: vip.virtual_router_id,
             interface: vip.interface_on(own).cloned(),
+            virtual_mac: vip.virtual_mac,
             settle: settle(vip, config),
             followers: config
                 .elected_with(&vip.name)

@@ -21,12 +21,15 @@ use crate::boot_instant::BootInstant;
 use crate::clock;
 use crate::heartbeat;
 use crate::kernel::{Address, Events, Interface, Kernel, KernelError};
-use crate::lease::{self, AddressThread, CleanupError, Foreign, InterfaceIndex, LEASE, Outfit, Record, Tick};
+use crate::lease::{
+    self, AddressThread, CleanupError, Foreign, InterfaceIndex, LEASE, Outfit, Record, Tick, VirtualInterfaces,
+};
 use crate::packet::sequence::Sequences;
 use crate::realtime::{Grant, Realtime};
 use crate::router::{MAX_PEERS, Parameters, Peer, VirtualRouter};
 use crate::socket::{AdvertSocket, AnnouncementSocket, SocketError};
 use crate::tier::{TierError, TierPriorities};
+use crate::virtual_mac::VirtualMac;
 
 /// Why the keeper does not start. All of these are for the operator.
 #[derive(Debug, thiserror::Error)]
@@ -94,6 +97,9 @@ pub enum StartError {
     /// What an earlier process left cannot be removed.
     #[error(transparent)]
     Cleanup(#[from] CleanupError),
+    /// The interface of a virtual MAC address cannot be.
+    #[error(transparent)]
+    VirtualInterface(#[from] lease::VirtualInterfaceError),
     /// The kernel refused.
     #[error(transparent)]
     Kernel(#[from] KernelError),
@@ -131,7 +137,11 @@ impl Keeper {
         let ports = open_ports(&ground, &settings)?;
         let vips = virtual_addresses(&settings, &ports, &ground, clock::now())?;
         let tick = Tick::default();
-        let outfit = outfit(ground, &settings, &ports, &vips, record, tick.clone())?;
+        let mut virtual_interfaces = VirtualInterfaces::open(runtime_dir).map_err(in_record)?;
+        if !settings.observe {
+            make_virtual_interfaces(&mut ground, &vips, &ports, &mut virtual_interfaces)?;
+        }
+        let outfit = outfit(ground, &settings, &ports, &vips, (record, virtual_interfaces), tick.clone())?;
         Ok(Self {
             pair: Pair::open(&settings)?,
             wake: Wake::new().map_err(|errno| StartError::System("timer", errno.into()))?,
@@ -170,7 +180,17 @@ pub fn check(settings: &KeeperSettings, runtime_dir: &Path) -> Result<(), StartE
         ids_on(&ground, interface, family, settings)?;
         ground.primary(interface, family, settings)?;
     }
-    refuse_ipv6_where_it_is_off(&ground, settings)
+    refuse_ipv6_where_it_is_off(&ground, settings)?;
+    check_virtual_interfaces(&mut ground, settings)
+}
+
+fn check_virtual_interfaces(ground: &mut Ground, settings: &KeeperSettings) -> Result<(), StartError> {
+    for vip in settings.vips.iter().filter(|vip| vip.virtual_mac && !settings.observe) {
+        let parent = ground.interface(vip.interface.as_ref(), settings.address)?.clone();
+        let mac = VirtualMac::new(vip.family(), vip.virtual_router_id);
+        lease::check_virtual_interface(&mut ground.kernel, &parent, mac)?;
+    }
+    Ok(())
 }
 
 fn check_counts(settings: &KeeperSettings) -> Result<(), StartError> {
@@ -370,12 +390,26 @@ fn source_of(peer: &PeerSettings, family: Family) -> IpAddr {
     peer.address_in(family).unwrap_or(none)
 }
 
+fn make_virtual_interfaces(
+    ground: &mut Ground,
+    vips: &[VirtualAddress],
+    ports: &[Port],
+    made: &mut VirtualInterfaces,
+) -> Result<(), StartError> {
+    for (vip, mac) in vips.iter().filter_map(|vip| Some((vip, vip.virtual_mac()?))) {
+        let parent = ground.interfaces.iter().find(|interface| interface.index == ports[vip.on].index);
+        let parent = parent.ok_or_else(|| KernelError::NoInterface { name: ports[vip.on].name.clone() })?;
+        made.make(&mut ground.kernel, (vip.on, parent), mac)?;
+    }
+    Ok(())
+}
+
 fn outfit(
     ground: Ground,
     settings: &KeeperSettings,
     ports: &[Port],
     vips: &[VirtualAddress],
-    record: Record,
+    (record, virtual_interfaces): (Record, VirtualInterfaces),
     tick: Tick,
 ) -> Result<Outfit, StartError> {
     let open = |port: &Port| -> Result<lease::Port, StartError> {
@@ -391,6 +425,7 @@ fn outfit(
         holdings: vips.iter().map(VirtualAddress::holding).collect(),
         ports: ports.iter().map(open).collect::<Result<_, _>>()?,
         record,
+        virtual_interfaces,
         kernel: ground.kernel,
         tick,
         realtime: settings.realtime,

@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
+use fmc_config::model::family::Family;
 use fmc_config::model::name::VipName;
 
 use crate::boot_instant::BootInstant;
@@ -11,6 +12,7 @@ use crate::observer::Observer;
 use crate::packet::sequence::Accepted;
 use crate::router::role::Role;
 use crate::router::{AddressLoss, Link, VirtualRouter};
+use crate::virtual_mac::VirtualMac;
 
 use super::mismatch::Mismatches;
 use super::port::Port;
@@ -65,7 +67,15 @@ pub(super) enum Address {
 impl VirtualAddress {
     /// `ports`: where each of its addresses lives, its own first.
     pub(super) fn new(settings: VipSettings, ports: &[InterfaceIndex], router: VirtualRouter) -> Self {
-        let homes = settings.addresses().zip(ports).map(|(address, on)| Home { address, on: *on }).collect();
+        let mac = settings.virtual_mac.then(|| VirtualMac::new(settings.family(), settings.virtual_router_id));
+        let shares = |address, on| ports.first() == Some(&on) && Family::of(address) == settings.family();
+        let home = |(address, on): (IpAddr, &InterfaceIndex)| Home {
+            address,
+            on: *on,
+            // Adverts tell switches where it is, so it serves only where and in which family they are sent.
+            virtual_mac: mac.filter(|_| shares(address, *on)),
+        };
+        let homes = settings.addresses().zip(ports).map(home).collect();
         Self {
             settings,
             on: ports.first().copied().unwrap_or_default(),
@@ -92,6 +102,11 @@ impl VirtualAddress {
         Holding { homes: self.homes.clone(), virtual_router_id: self.settings.virtual_router_id.get() }
     }
 
+    /// Where adverts and its own address come from, unless from the card.
+    pub(super) fn virtual_mac(&self) -> Option<VirtualMac> {
+        self.homes.first().and_then(|home| home.virtual_mac)
+    }
+
     /// Where each of its addresses lives, in the order of the settings.
     pub(super) fn ports(&self) -> impl Iterator<Item = InterfaceIndex> + '_ {
         self.homes.iter().map(|home| home.on)
@@ -115,7 +130,9 @@ impl VirtualAddress {
 
     /// Its bit in [`Address::Installed`], when the address there is one of its own.
     pub(super) fn bit(&self, ports: &[Port], index: u32, address: IpAddr) -> Option<u64> {
-        let is_it = |home: &Home| home.address == address && ports[home.on].index == index;
+        // The interface of a virtual MAC address may be made anew; nobody else's holds the address, or we had not started.
+        let is_there = |home: &Home| home.virtual_mac.is_some() || ports[home.on].index == index;
+        let is_it = |home: &Home| home.address == address && is_there(home);
         self.homes.iter().position(is_it).map(|place| 1 << place)
     }
 
@@ -237,7 +254,8 @@ mod tests {
             peers: [].into_iter().collect(),
         };
         let name = "api".parse().unwrap();
-        let settings = VipSettings { name, address, virtual_router_id, interface: None, settle, followers: Vec::new() };
+        let (interface, virtual_mac, followers) = (None, false, Vec::new());
+        let settings = VipSettings { name, address, virtual_router_id, interface, virtual_mac, settle, followers };
         VirtualAddress::new(settings, &[0], VirtualRouter::new(parameters, START))
     }
 

@@ -118,7 +118,7 @@ impl Kernel {
         self.command(message::delete_address(held.index, held.address, held.prefix_length), 0, what)
     }
 
-    fn command(
+    pub(super) fn command(
         &mut self,
         message: RouteNetlinkMessage,
         flags: u16,

@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use std::path::Path;
 
 use super::record::Record;
+use super::virtual_interface::{self, VirtualInterfaceError};
 use crate::kernel::{Address, Interface, Kernel, KernelError};
 
 /// `IFA_LABEL` is at most `IFNAMSIZ - 1` bytes (netdevice(7)).
@@ -41,6 +42,9 @@ pub enum CleanupError {
     /// The kernel refused.
     #[error(transparent)]
     Kernel(#[from] KernelError),
+    /// An interface of a virtual MAC address.
+    #[error(transparent)]
+    VirtualInterface(#[from] VirtualInterfaceError),
 }
 
 /// A virtual address is on this host already and nothing says that it is ours.
@@ -61,7 +65,7 @@ pub struct Foreign {
 /// Removes every address that is ours, as `fmc-lb cleanup` does and the supervisor when the keeper dies.
 ///
 /// Ours is what carries our label, or what the record names and has a lifetime. Anything else stays. Every address is
-/// tried before the first error is returned.
+/// tried before the first error is returned. The interfaces of virtual MAC addresses follow.
 pub fn cleanup(runtime_dir: &Path) -> Result<Vec<Removed>, CleanupError> {
     let in_record = |error| CleanupError::Record { directory: runtime_dir.display().to_string(), error };
     let mut record = Record::open(runtime_dir).map_err(in_record)?;
@@ -76,6 +80,7 @@ pub fn cleanup(runtime_dir: &Path) -> Result<Vec<Removed>, CleanupError> {
         }
     }
     failed?;
+    virtual_interface::remove_leftovers(&mut kernel, runtime_dir)?;
     record.clear().map_err(in_record)?;
     Ok(removed)
 }

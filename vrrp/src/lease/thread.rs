@@ -12,16 +12,17 @@ use super::leftovers::{is_ours, label};
 use super::newest::Newest;
 use super::{
     AddressCommand, AddressReport, Epoch, FAREWELL, FRESH, Holding, Home, InterfaceIndex, LATEST_RENEWAL, LEASE,
-    Outcome, Outfit, Port, RENEWAL, Seen, VipIndex,
+    Outcome, Outfit, Port, RENEWAL, Seen, VipIndex, VirtualInterfaceError,
 };
 use crate::arp::{Form, gratuitous};
 use crate::boot_instant::BootInstant;
 use crate::clock;
-use crate::kernel::{Address, Grant, KernelError};
+use crate::kernel::{Address, Grant, Interface, KernelError};
 use crate::ndp;
 use crate::realtime;
 use crate::router::AddressLoss;
 use crate::socket::{AdvertSocket, AnnouncementSocket};
+use crate::virtual_mac::VirtualMac;
 
 /// While the election's tick is stale or the kernel refuses, a due renewal is tried again this often.
 const RETRY: Duration = Duration::from_millis(50);
@@ -212,6 +213,7 @@ impl Thread<'_> {
     }
 
     fn add_one(&mut self, home: Home) -> Result<(), String> {
+        self.raise(home).map_err(|error| error.to_string())?;
         let grant = self.grant(home);
         let recorded = self.outfit.record.insert(&grant.interface.name, grant.address);
         if let (Err(error), None) = (recorded, &grant.label) {
@@ -221,6 +223,12 @@ impl Thread<'_> {
             Err(KernelError::Exists { .. }) => self.take_over(home, &grant),
             answer => answer.map_err(|error| error.to_string()),
         }
+    }
+
+    fn raise(&mut self, home: Home) -> Result<(), VirtualInterfaceError> {
+        let Some(mac) = home.virtual_mac else { return Ok(()) };
+        let Outfit { virtual_interfaces, kernel, ports, .. } = &mut self.outfit;
+        virtual_interfaces.raise(kernel, (home.on, &ports[home.on].interface), mac)
     }
 
     /// It is there already: ours when it carries our mark, otherwise not to be touched.
@@ -242,11 +250,17 @@ impl Thread<'_> {
     }
 
     fn is_at(&self, held: &Address, home: Home) -> bool {
-        held.address == home.address && held.index == self.outfit.ports[home.on].interface.index
+        held.address == home.address && held.index == self.interface_of(home).index
+    }
+
+    /// Where the address is, above the interface of its port where a virtual MAC address is in use.
+    fn interface_of(&self, home: Home) -> &Interface {
+        let own = home.virtual_mac.and_then(|mac| self.outfit.virtual_interfaces.of(home.on, mac));
+        own.unwrap_or(&self.outfit.ports[home.on].interface)
     }
 
     fn grant(&self, home: Home) -> Grant {
-        let interface = self.outfit.ports[home.on].interface.clone();
+        let interface = self.interface_of(home).clone();
         let label = label(&interface.name).filter(|_| home.address.is_ipv4());
         Grant { interface, address: home.address, label, lifetime_seconds: LEASE.as_secs() as u32 }
     }
@@ -278,9 +292,11 @@ impl Thread<'_> {
     fn forget(&mut self, vip: VipIndex) {
         self.leases[vip] = None;
         for home in self.homes(vip) {
-            let interface = &self.outfit.ports[home.on].interface.name;
+            let interface = self.interface_of(home).name.clone();
             // A stale line is harmless: it names an address that is absent, or permanent and so not ours.
-            let _ = self.outfit.record.remove(interface, home.address);
+            let _ = self.outfit.record.remove(&interface, home.address);
+            let Outfit { virtual_interfaces, kernel, .. } = &mut self.outfit;
+            home.virtual_mac.into_iter().for_each(|mac| virtual_interfaces.lower(kernel, home.on, mac));
         }
     }
 
@@ -295,12 +311,13 @@ impl Thread<'_> {
 
     fn announce_one(&self, home: Home) -> io::Result<()> {
         let Port { announcer, interface, .. } = &self.outfit.ports[home.on];
+        let hardware = home.virtual_mac.map_or(interface.mac, VirtualMac::octets);
         match home.address {
             IpAddr::V4(address) => {
-                let send = |form| announcer.send(&gratuitous(form, address, interface.mac));
+                let send = |form| announcer.send(&gratuitous(form, address, hardware));
                 [Form::Request, Form::Reply].into_iter().try_for_each(send)
             }
-            IpAddr::V6(address) => announcer.send(&ndp::unsolicited(address, interface.mac)),
+            IpAddr::V6(address) => announcer.send(&ndp::unsolicited(address, hardware)),
         }
     }
 
@@ -386,5 +403,9 @@ impl Thread<'_> {
 
     fn end(&mut self) {
         (0..self.leases.len()).for_each(|vip| self.delete(vip));
+        let Outfit { virtual_interfaces, kernel, .. } = &mut self.outfit;
+        if let Err(error) = virtual_interfaces.remove_all(kernel) {
+            tracing::warn!(%error, "what a virtual MAC address needed is left; the next start, or `fmc-lb cleanup`, removes it");
+        }
     }
 }

@@ -9,10 +9,11 @@ use nix::errno::Errno;
 use nix::sys::socket::{ControlMessageOwned, MsgFlags, SockaddrStorage, bind, recvmsg, setsockopt, sockopt};
 use socket2::{Domain, InterfaceIndexOrAddress, Protocol, SockAddr, Socket, Type};
 
+use crate::arp::HardwareAddress;
 use crate::packet::{IP_PROTOCOL, IpMeta, MAX_LEN, multicast_group};
 
-use super::announcement::link_address;
-use super::{DATAGRAM_LENGTH, NETWORK_CONTROL, SOCKET_PRIORITY, SocketError, filter, ip_header, send_whole};
+use super::announcement::{AnnouncementSocket, link_address};
+use super::{DATAGRAM_LENGTH, NETWORK_CONTROL, SOCKET_PRIORITY, SocketError, filter, frame, ip_header, send_whole};
 
 /// The most that needs no privilege (`net.core.rmem_max`): about 500 adverts with the kernel's overhead, 50 ms of a flood of
 /// 10,000 in a second. When it is full the kernel drops the newest, and [`AdvertSocket::overflowed`] counts them.
@@ -32,6 +33,8 @@ pub struct AdvertSocket {
     shows_header: bool,
     datagram: Box<[u8]>,
     control: Vec<u8>,
+    /// What leaves from a virtual MAC address; an observer sends nothing.
+    frames: Option<AnnouncementSocket>,
     overflowed: u32,
 }
 
@@ -57,6 +60,7 @@ impl AdvertSocket {
         set_options(&socket, family).map_err(fail("socket options"))?;
         join(&socket, family, index).map_err(fail("joining the group of VRRP"))?;
         let mut opened = Self::around(socket, source, index, source.is_ipv4());
+        opened.frames = Some(AnnouncementSocket::open(interface, index)?);
         opened.discard_early();
         Ok(opened)
     }
@@ -93,6 +97,7 @@ impl AdvertSocket {
             shows_header,
             datagram: vec![0; DATAGRAM_LENGTH].into(),
             control: nix::cmsg_space!(u32, i32, nix::libc::in6_pktinfo),
+            frames: None,
             overflowed: 0,
         }
     }
@@ -114,6 +119,17 @@ impl AdvertSocket {
         packet.extend(ip_header::build(self.source, to, NETWORK_CONTROL as u8, message.len()));
         packet.try_extend_from_slice(message).map_err(|_| io::Error::from(Errno::EMSGSIZE))?;
         send_whole(&self.socket, &packet, &SockAddr::from(self.on_this_link(to)))
+    }
+
+    /// The same to the group, in a frame that comes from `hardware`: the virtual router's own MAC address (RFC 9568 §7.2). Does not allocate.
+    pub fn send_from(&self, hardware: HardwareAddress, message: &[u8], group: IpAddr) -> io::Result<()> {
+        let mut frame = arrayvec::ArrayVec::<u8, { frame::HEADER_LENGTH + ip_header::LONGEST + MAX_LEN }>::new();
+        frame.extend(frame::header(hardware, group).ok_or(Errno::EDESTADDRREQ)?);
+        let mut header = ip_header::build(self.source, group, NETWORK_CONTROL as u8, message.len());
+        ip_header::complete(&mut header, message.len());
+        frame.extend(header);
+        frame.try_extend_from_slice(message).map_err(|_| io::Error::from(Errno::EMSGSIZE))?;
+        self.frames.as_ref().ok_or(Errno::EBADF)?.send(&frame)
     }
 
     /// A link-local address, and a group, is one of this link.

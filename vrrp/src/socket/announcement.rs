@@ -7,7 +7,7 @@ use nix::ifaddrs::getifaddrs;
 use nix::sys::socket::{LinkAddr, bind};
 use socket2::{Domain, Socket, Type};
 
-use super::{SocketError, filter};
+use super::{SOCKET_PRIORITY, SocketError, filter};
 
 /// A packet socket that sends and never receives.
 #[derive(Debug)]
@@ -26,6 +26,7 @@ impl AnnouncementSocket {
         let kind = Type::RAW.nonblocking();
         let socket = Socket::new(Domain::PACKET, kind, None).map_err(fail("packet socket"))?;
         socket.attach_filter(&filter::nothing()).map_err(fail("SO_ATTACH_FILTER"))?;
+        socket.set_priority(SOCKET_PRIORITY).map_err(fail("SO_PRIORITY"))?;
         let address = link_address(index).map_err(fail("getifaddrs"))?;
         bind(socket.as_raw_fd(), &address).map_err(io::Error::from).map_err(fail("bind to the interface"))?;
         Ok(Self { socket })

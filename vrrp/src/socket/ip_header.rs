@@ -16,6 +16,8 @@ pub(super) const LONGEST: usize = LENGTH_6;
 const LENGTH_4: usize = 20;
 const LENGTH_6: usize = 40;
 const VERSION_AND_LENGTH: u8 = 0x45;
+/// Of the first octet of flags and fragment offset.
+const DO_NOT_FRAGMENT: u8 = 0x40;
 const VERSION_6: u8 = 6;
 const PAYLOAD_LENGTH_6: Range<usize> = 4..6;
 const NEXT_HEADER_6: usize = 6;
@@ -61,6 +63,21 @@ pub(super) fn build(source: IpAddr, destination: IpAddr, tos: u8, length: usize)
         (IpAddr::V4(source), IpAddr::V4(destination)) => build_4(source, destination, tos).into_iter().collect(),
         (IpAddr::V4(_), IpAddr::V6(_)) | (IpAddr::V6(_), IpAddr::V4(_)) => ArrayVec::new(),
     }
+}
+
+/// Fills what the kernel fills in a header that passes it by: of IPv4 the total length and the checksum (RFC 1071).
+pub(super) fn complete(header: &mut [u8], length: usize) {
+    if header.len() != LENGTH_4 {
+        return;
+    }
+    header[2..4].copy_from_slice(&((LENGTH_4 + length) as u16).to_be_bytes());
+    header[6] = DO_NOT_FRAGMENT;
+    header[10..12].fill(0);
+    let (words, _) = header.as_chunks::<2>();
+    let sum: u32 = words.iter().map(|word| u32::from(u16::from_be_bytes(*word))).sum();
+    let folded = (sum & 0xffff) + (sum >> 16);
+    let checksum = !((folded & 0xffff) + (folded >> 16)) as u16;
+    header[10..12].copy_from_slice(&checksum.to_be_bytes());
 }
 
 fn build_4(source: Ipv4Addr, destination: Ipv4Addr, tos: u8) -> [u8; LENGTH_4] {

@@ -63,6 +63,7 @@ fn vip(name: &str, address: IpAddr) -> VipSettings {
         address,
         virtual_router_id: VirtualRouterId::new(octets(address)[octets(address).len() - 1]).unwrap(),
         interface: None,
+        virtual_mac: false,
         settle: Duration::from_secs(1),
         followers: Vec::new(),
     }

@@ -7,7 +7,8 @@ use fmc_vrrp::clock;
 use fmc_vrrp::driver::Keeper;
 use fmc_vrrp::kernel::{Address, Kernel};
 use fmc_vrrp::lease::{
-    AddressCommand, AddressReport, AddressThread, Holding, Home, Outcome, Outfit, Port, Record, Tick, cleanup,
+    AddressCommand, AddressReport, AddressThread, Holding, Home, Outcome, Outfit, Port, Record, Tick,
+    VirtualInterfaces, cleanup,
 };
 use fmc_vrrp::realtime;
 use fmc_vrrp::router::AddressLoss;
@@ -37,8 +38,11 @@ pub(crate) fn leased(namespace: &Namespace) -> Leased {
             virtual_router_ids: vec![VirtualRouterId::new(32).unwrap().get()],
         };
         let record = Record::open(scratch.path()).unwrap();
-        let holdings = vec![Holding { homes: vec![Home { address: API, on: 0 }], virtual_router_id: 32 }];
-        let outfit = Outfit { holdings, ports: vec![port], record, kernel, tick: tick.clone(), realtime: true };
+        let holdings =
+            vec![Holding { homes: vec![Home { address: API, on: 0, virtual_mac: None }], virtual_router_id: 32 }];
+        let virtual_interfaces = VirtualInterfaces::open(scratch.path()).unwrap();
+        let (ports, tick) = (vec![port], tick.clone());
+        let outfit = Outfit { holdings, ports, record, virtual_interfaces, kernel, tick, realtime: true };
         AddressThread::start(outfit).unwrap()
     });
     Leased { thread, tick, scratch }

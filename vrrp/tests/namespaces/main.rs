@@ -22,4 +22,5 @@ mod signed;
 mod sniffer;
 mod unanswered;
 mod versions;
+mod virtual_mac;
 mod wire;

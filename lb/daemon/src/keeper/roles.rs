@@ -13,6 +13,7 @@ pub(super) fn backups(settings: &KeeperSettings) -> Vec<VipRole> {
         role: Role::Initialize,
         follows: None,
         virtual_router_id: vip.virtual_router_id,
+        virtual_mac: vip.virtual_mac,
         interface: vip.interface.clone(),
         node: settings.address,
         interval: settings.interval,

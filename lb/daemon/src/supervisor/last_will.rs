@@ -12,6 +12,7 @@ use fmc_vrrp::packet::sequence::Sequences;
 use fmc_vrrp::packet::{Advertisement, MAX_LEN};
 use fmc_vrrp::priority::Priority;
 use fmc_vrrp::socket::AdvertSocket;
+use fmc_vrrp::virtual_mac::VirtualMac;
 use tracing::warn;
 
 use crate::message::VipRole;
@@ -42,11 +43,16 @@ fn resign(role: &VipRole, roles: &[VipRole]) -> Result<()> {
     // By the clock: should the keeper have been ahead of it, this is a replay, and others find out three intervals later.
     let keys = role.auth_hmac.as_ref().map(AdvertKeys::authenticator);
     let sequence = Sequences::default().next(clock::utc());
+    let mac = VirtualMac::new(Family::of(role.address), role.virtual_router_id);
     let mut bytes = [0; MAX_LEN];
     for &to in &role.destinations {
         let message = message.encode(source, to, role.version, &mut bytes);
         let length = keys.as_ref().map_or(message, |keys| keys.sign((source, to), sequence, message, &mut bytes));
-        socket.send(&bytes[..length], to).with_context(|| format!("cannot send to {to}"))?;
+        let sent = match role.virtual_mac {
+            true => socket.send_from(mac.octets(), &bytes[..length], to),
+            false => socket.send(&bytes[..length], to),
+        };
+        sent.with_context(|| format!("cannot send to {to}"))?;
     }
     Ok(())
 }
