@@ -121,7 +121,7 @@ fn compare(seen: &Element, wanted: &Element, path: &str, lines: &mut Vec<Line>) 
         match seen.attributes.get(name) {
             Some(known) if same(&wanted.name, name, known, value) => {}
             // The scale of a number says nothing without the number, which is compared below.
-            _ if name == "unit" && seen.bytes() == wanted.bytes() => {}
+            _ if name == "unit" && seen.bytes().is_some() && wanted.bytes().is_some() => {}
             Some(known) => lines.push(Line::new(Sign::Changed, format!("{path}@{name}: {known} -> {value}"))),
             None => lines.push(Line::new(Sign::Added, format!("{path}@{name}: {value}"))),
         }
