@@ -7,7 +7,7 @@ use crate::admin::remote::REFUSED;
 use fmc_api::word::Severity;
 use fmc_config::model::name::VipName;
 use fmc_lb::metrics::Ledger;
-use fmc_vrrp::driver::{InterfaceSnapshot, Snapshot, VipSnapshot};
+use fmc_vrrp::driver::{InterfaceSnapshot, PeerSnapshot, Snapshot, VipSnapshot};
 use fmc_vrrp::packet::Discarded;
 use fmc_vrrp::router::role::Role;
 use fmc_vrrp::tier::Tier;
@@ -82,6 +82,9 @@ fn describe_election() {
 
 /// Without a keeper nothing is owned here and nobody is heard.
 pub(crate) fn export_absence(appliance: &Appliance) {
+    if appliance.observing.is_some() {
+        return;
+    }
     for state in &appliance.vips {
         gauge!("fmc_vrrp_active", "vip" => state.vip.name.to_string()).set(0.0);
         gauge!("fmc_vrrp_priority", "vip" => state.vip.name.to_string()).set(0.0);
@@ -139,10 +142,10 @@ fn publish_memory(appliance: &Appliance) {
 pub(crate) fn export(snapshot: &Snapshot, appliance: &Appliance) {
     let ledger = &mut *appliance.ledger.borrow_mut();
     let is_ours = |name: &VipName| appliance.vips.iter().any(|state| state.vip.name == *name);
-    snapshot.vips.iter().filter(|vip| is_ours(&vip.name)).for_each(|vip| export_vip(vip, ledger));
-    for peer in &snapshot.peers {
-        let Some(age) = peer.heartbeat_age else { continue };
-        gauge!("fmc_vrrp_peer_heartbeat_age_seconds", "node" => peer.name.to_string()).set(age.as_secs_f64());
+    // Who only observes has nothing that an alert of owners or of silence should add up.
+    if appliance.observing.is_none() {
+        snapshot.vips.iter().filter(|vip| is_ours(&vip.name)).for_each(|vip| export_vip(vip, ledger));
+        snapshot.peers.iter().for_each(export_peer);
     }
     snapshot.interfaces.iter().for_each(|interface| export_interface(interface, ledger));
     for (reason, count) in snapshot.heartbeats_refused.by_reason() {
@@ -155,6 +158,12 @@ pub(crate) fn export(snapshot: &Snapshot, appliance: &Appliance) {
         ledger.count("fmc_daemon_role_starts_total", &[("role", "keeper")], processes.keeper.restarts.into());
         ledger.count("fmc_daemon_role_starts_total", &[("role", "proxy")], processes.proxy.restarts.into());
     }
+}
+
+/// One that was never heard is infinitely old: its silence is an alert as any other.
+fn export_peer(peer: &PeerSnapshot) {
+    let age = peer.heartbeat_age.map_or(f64::INFINITY, |age| age.as_secs_f64());
+    gauge!("fmc_vrrp_peer_heartbeat_age_seconds", "node" => peer.name.to_string()).set(age);
 }
 
 fn export_vip(vip: &VipSnapshot, ledger: &mut Ledger) {
