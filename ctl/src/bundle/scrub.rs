@@ -62,24 +62,35 @@ fn without_named(text: &str) -> String {
     lines.join("\n") + if text.ends_with('\n') { "\n" } else { "" }
 }
 
+/// At each `=` and `:` the word before it is asked, so that inline tables, dotted names, several settings on a line and JSON are all met.
 fn without_secret_value(line: &str) -> String {
-    match line.split_once('=') {
-        Some((name, values)) if name.trim() == "Environment" => {
-            let values: Vec<String> = values.split(' ').map(without_secret_value).collect();
-            format!("{name}={}", values.join(" "))
-        }
-        Some((name, _)) if is_secret(name) => format!("{name}= \"{REMOVED}\""),
-        _ => line.to_owned(),
+    let Some(at) = line.find(['=', ':']) else { return line.to_owned() };
+    let (name, rest) = (&line[..at], &line[at + 1..]);
+    // A colon is one of JSON behind a name in quotes alone: in a sentence it says nothing.
+    let is_sentence = line[at..].starts_with(':') && !name.trim_end().ends_with('"');
+    if is_sentence || !is_secret(name) {
+        return line[..=at].to_owned() + &without_secret_value(rest);
+    }
+    let value = &rest[..end_of_value(rest)];
+    let gap = &value[..value.len() - value.trim_start().len()];
+    format!("{}{gap}\"{REMOVED}\"{}", &line[..=at], without_secret_value(&rest[value.len()..]))
+}
+
+/// A text in quotes ends with them; anything else where the next setting may begin.
+fn end_of_value(rest: &str) -> usize {
+    let begin = rest.len() - rest.trim_start().len();
+    let quoted = rest[begin..].chars().next().filter(|first| matches!(first, '"' | '\''));
+    match quoted {
+        Some(quote) => rest[begin + 1..].find(quote).map_or(rest.len(), |end| begin + 1 + end + 1),
+        None => rest[begin..].find([',', '}', ' ']).map_or(rest.len(), |end| begin + end),
     }
 }
 
-/// A name is one word, so that a sentence with an equals sign is none.
-fn is_secret(name: &str) -> bool {
-    let name = name.trim().trim_matches('"').to_ascii_lowercase();
-    let last = name.rsplit('.').next().unwrap_or_default();
-    !name.contains(' ')
-        && !HARMLESS.iter().any(|harmless| last.contains(harmless))
-        && NAMES.iter().any(|secret| last.ends_with(secret))
+/// The last word before the sign is the name: `password`, `"token"`, `[election].password`.
+fn is_secret(before: &str) -> bool {
+    let last = before.trim_end().rsplit([' ', '\t', '.', ',', '{', '=']).next().unwrap_or_default();
+    let last = last.trim_matches(['"', '\'']).to_ascii_lowercase();
+    !HARMLESS.iter().any(|harmless| last.contains(harmless)) && NAMES.iter().any(|secret| last.ends_with(secret))
 }
 
 fn without_private_keys(mut text: String) -> String {
@@ -125,8 +136,19 @@ mod tests {
     fn values_are_removed_by_their_name_too() {
         for (before, after) in [
             ("a = 1\n  password = \"x\"\n", "a = 1\n  password = \"[removed]\"\n"),
+            (
+                "election = { profile = \"compat\", password = \"a b\", failback = \"never\" }",
+                "election = { profile = \"compat\", password = \"[removed]\", failback = \"never\" }",
+            ),
+            ("election.password = 'abc123' # of old", "election.password = \"[removed]\" # of old"),
+            ("\"password\" = \"abc\"", "\"password\" = \"[removed]\""),
+            (
+                "{\"profile\":\"compat\",\"password\":\"x\",\"n\":1}",
+                "{\"profile\":\"compat\",\"password\":\"[removed]\",\"n\":1}",
+            ),
+            ("password = \"never closed", "password = \"[removed]\""),
             ("net.ipv4.tcp_fastopen_key = 00-11", "net.ipv4.tcp_fastopen_key = \"[removed]\""),
-            ("Environment=RUST_LOG=info API_TOKEN=abc", "Environment=RUST_LOG=info API_TOKEN= \"[removed]\""),
+            ("Environment=RUST_LOG=info API_TOKEN=abc B=1", "Environment=RUST_LOG=info API_TOKEN=\"[removed]\" B=1"),
             ("key_file = \"/etc/fmc-lb/pair.key\"", "key_file = \"/etc/fmc-lb/pair.key\""),
             ("net.ipv4.tcp_keepalive_time = 7200", "net.ipv4.tcp_keepalive_time = 7200"),
             ("connection ended id=17 ended_by=\"client-closed\"", "connection ended id=17 ended_by=\"client-closed\""),
