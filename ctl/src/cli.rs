@@ -4,7 +4,8 @@ use std::num::NonZeroU16;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::error::ErrorKind;
+use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use fmc_api::command::VipChoice;
 use fmc_api::remote::IdentificationError;
 use fmc_api::sessions::SessionId;
@@ -63,6 +64,22 @@ impl Cli {
     /// A file of those that identify us cannot be used.
     pub(crate) fn client(&self) -> Result<Client, IdentificationError> {
         Ok(self.elsewhere.remote()?.map_or_else(|| Client::new(&self.socket), Client::remote))
+    }
+
+    /// Why the verb cannot do what was asked: it looks at the machine that it runs on, and another one was named.
+    pub(crate) fn misplaced(&self) -> Option<clap::Error> {
+        let verb = match self.verb {
+            Verb::Doctor(_) => "doctor",
+            Verb::Bundle(_) => "bundle",
+            Verb::Import(_) => "import",
+            Verb::Lab(_) => "lab",
+            _ => return None,
+        };
+        let named = [("--node", self.node.is_some()), ("--remote", self.elsewhere.remote.is_some())];
+        let (option, _) = named.into_iter().find(|(_, is_there)| *is_there)?;
+        let words =
+            format!("`{verb}` looks at the machine that it runs on, and {option} names another one: run it there\n");
+        Some(Self::command().error(ErrorKind::ArgumentConflict, words))
     }
 
     /// Which nodes the verb is for.

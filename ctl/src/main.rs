@@ -25,6 +25,9 @@ fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => return usage(&error).into(),
     };
+    if let Some(error) = cli.misplaced() {
+        return usage(&error).into();
+    }
     let mut output = Output::standard(cli.json);
     match run(&cli, &mut output) {
         Ok(exit) => exit.into(),
