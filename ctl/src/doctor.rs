@@ -93,13 +93,13 @@ impl Findings {
 pub(crate) async fn examine(file: &Path, service: Option<&Client>, language: Language) -> Examination {
     let mut found = Findings { language, all: Vec::new() };
     machine::examine(&mut found);
-    if let Some(site) = Site::read(file, &mut found) {
+    conntrack::examine(&mut found);
+    if let Some(site) = Site::read(file, service.is_none(), &mut found) {
         ports::examine(&site, &mut found);
         firewall::examine(&site, &mut found);
         foreign::examine(&site, &mut found);
         virtual_routers::examine(&site, &mut found);
         path::examine(&site, &mut found);
-        conntrack::examine(&mut found);
         if let Some(client) = service {
             service::examine(client, &site, &mut found).await;
         }

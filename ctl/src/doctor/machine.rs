@@ -1,5 +1,7 @@
 //! The machine itself: kernel, systemd, C library, capabilities, users, SELinux, clock.
 
+use std::path::Path;
+
 use super::{Findings, Message};
 use crate::program;
 
@@ -13,6 +15,9 @@ const CAPABILITIES: [(&str, u32); 4] =
     [("CAP_NET_ADMIN", 12), ("CAP_NET_RAW", 13), ("CAP_NET_BIND_SERVICE", 10), ("CAP_SETUID", 7)];
 
 const USERS: [&str; 2] = ["fmc-lb", "fmc-lb-keeper"];
+
+/// The package puts it there.
+const PROGRAM: &str = "/usr/bin/fmc-lb";
 
 pub(super) fn examine(found: &mut Findings) {
     let kernel = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
@@ -29,7 +34,7 @@ pub(super) fn examine(found: &mut Findings) {
         version("glibc", said, GLIBC, Message::Glibc, Message::OldGlibc, found);
     }
     capabilities(&std::fs::read_to_string("/proc/self/status").unwrap_or_default(), found);
-    users(&std::fs::read_to_string("/etc/passwd").unwrap_or_default(), found);
+    users(&std::fs::read_to_string("/etc/passwd").unwrap_or_default(), Path::new(PROGRAM).exists(), found);
     selinux(found);
     match program::text("timedatectl", &["show", "--property=NTPSynchronized", "--value"]).as_deref().map(str::trim) {
         Some("yes") => found.good("clock", &Message::ClockSynchronised()),
@@ -67,10 +72,11 @@ fn capabilities(status: &str, found: &mut Findings) {
     }
 }
 
-fn users(passwd: &str, found: &mut Findings) {
+fn users(passwd: &str, is_installed: bool, found: &mut Findings) {
     let exists = |user: &str| passwd.lines().any(|line| line.split(':').next() == Some(user));
     match USERS.into_iter().find(|user| !exists(user)) {
         None => found.good("users", &Message::Users()),
+        Some(_) if !is_installed => found.note("users", &Message::NotInstalled()),
         Some(user) => found.wrong("users", &Message::NoUser(user.to_owned())),
     }
 }
@@ -82,10 +88,10 @@ fn selinux(found: &mut Findings) {
         "0" => "permissive",
         _ => "off",
     };
-    let label = program::text("stat", &["--format=%C", "/usr/bin/fmc-lb"]).unwrap_or_default();
+    let label = program::text("stat", &["--format=%C", PROGRAM]).unwrap_or_default();
     let label = label.trim();
     if mode == "enforcing" && label.contains(':') && !label.contains(":bin_t:") {
-        return found.wrong("selinux", &Message::SelinuxLabel("/usr/bin/fmc-lb".to_owned(), label.to_owned()));
+        return found.wrong("selinux", &Message::SelinuxLabel(PROGRAM.to_owned(), label.to_owned()));
     }
     found.good("selinux", &Message::SelinuxQuiet(mode.to_owned()));
 }
@@ -117,7 +123,9 @@ mod tests {
         let none_raw = format!("CapBnd:\t{:016x}\n", 0x1ff_ffff_ffff_u64 & !(1 << 13));
         let said = verdicts(|found| capabilities(&none_raw, found));
         assert_eq!(said, [(Verdict::Wrong, "CAP_NET_RAW cannot be had here".to_owned())]);
-        let said = verdicts(|found| users("root:x:0:0::/:/bin/sh\nfmc-lb:x:989:989::/:/bin/false\n", found));
+        let said = verdicts(|found| users("root:x:0:0::/:/bin/sh\nfmc-lb:x:989:989::/:/bin/false\n", true, found));
         assert_eq!(said, [(Verdict::Wrong, "the system user fmc-lb-keeper is missing".to_owned())]);
+        let said = verdicts(|found| users("root:x:0:0::/:/bin/sh\n", false, found));
+        assert_eq!(said[0].0, Verdict::Note, "nobody can have what no package has brought");
     }
 }

@@ -76,6 +76,10 @@ messages! {
         en: "the system user {names} is missing", "systemd-sysusers";
         es: "falta el usuario de sistema {names}", "systemd-sysusers";
     }
+    NotInstalled() {
+        en: "nothing is installed yet: the users of the service come with its package", "";
+        es: "aún no hay nada instalado: los usuarios del servicio vienen con su paquete", "";
+    }
     SelinuxQuiet(mode) {
         en: "SELinux: {mode}", ""; es: "SELinux: {mode}", "";
     }
@@ -93,6 +97,10 @@ messages! {
     NoConfiguration(file, error) {
         en: "{file} cannot be read: {error}", "write it, or name another with --config";
         es: "no se puede leer {file}: {error}", "escríbalo, o indique otro con --config";
+    }
+    NoConfigurationYet(file) {
+        en: "there is no {file} yet: ports, firewall, virtual router ids and paths are looked at for a configuration", "name one with --config; config/examples has the shapes to start from";
+        es: "aún no hay {file}: puertos, cortafuegos, identificadores y caminos se miran para una configuración", "indique uno con --config; config/examples tiene modelos para empezar";
     }
     WrongConfiguration(file) {
         en: "{file} is wrong", "fmc-lb check --config {file} shows every error, with the edit that fixes it";

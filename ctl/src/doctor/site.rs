@@ -1,5 +1,6 @@
 //! What the configuration means on this machine: which node it is, and on which interface each VIP lives.
 
+use std::io::ErrorKind;
 use std::net::IpAddr;
 use std::path::Path;
 
@@ -30,9 +31,13 @@ pub(super) struct Held {
 
 impl Site {
     /// `None`: there is none, and why was noted.
-    pub(super) fn read(file: &Path, found: &mut Findings) -> Option<Self> {
+    pub(super) fn read(file: &Path, before_installation: bool, found: &mut Findings) -> Option<Self> {
         let name = file.display().to_string();
         let config = match std::fs::read_to_string(file) {
+            Err(error) if before_installation && error.kind() == ErrorKind::NotFound => {
+                found.note("configuration", &Message::NoConfigurationYet(name));
+                return None;
+            }
             Err(error) => {
                 found.wrong("configuration", &Message::NoConfiguration(name, error.to_string()));
                 return None;
