@@ -88,6 +88,7 @@ impl Election {
 pub(crate) struct Vip {
     pub(crate) address: IpAddr,
     pub(crate) virtual_router_id: Option<u8>,
+    pub(crate) virtual_mac: Option<bool>,
     pub(crate) follows: Option<String>,
     pub(crate) interface: Option<Interface>,
 }

@@ -5,6 +5,7 @@ pub(crate) mod server;
 
 mod apply;
 mod fate;
+mod global;
 mod section;
 mod time;
 mod words;

@@ -3,6 +3,7 @@
 pub(crate) mod router;
 
 mod line;
+mod quoting;
 mod tree;
 mod word;
 

@@ -2,8 +2,8 @@
 
 use crate::ledger::Fate;
 
-/// Words that say something about HTTP, so that nothing of them acts in `mode tcp`.
-const HTTP: [&str; 46] = [
+/// Words that say something about HTTP, so that nothing of them acts in `mode tcp`. For `*` see [`says`].
+const HTTP: [&str; 44] = [
     "option http-server-close",
     "option httpclose",
     "option forceclose",
@@ -13,17 +13,15 @@ const HTTP: [&str; 46] = [
     "option originalto",
     "option httplog",
     "option httpslog",
-    "option http-",
-    "option accept-",
-    "option h1-",
-    "option h2-",
+    "option http-*",
+    "option accept-*",
+    "option h1-*",
+    "option h2-*",
     "option disable-h2-upgrade",
-    "option accept-invalid",
-    "option accept-unsafe",
     "option checkcache",
     "errorfile",
     "errorfiles",
-    "errorloc",
+    "errorloc*",
     "http-request",
     "http-response",
     "http-after-response",
@@ -38,10 +36,10 @@ const HTTP: [&str; 46] = [
     "timeout tarpit",
     "redirect",
     "monitor-uri",
+    "monitor-net",
     "monitor",
-    "reqadd",
-    "req",
-    "rsp",
+    "req*",
+    "rsp*",
     "appsession",
     "filter",
     "max-keep-alive-queue",
@@ -57,24 +55,24 @@ const TCP: [(&str, Fate, &str); 49] = [
     ("log", Fate::Dropped, "each connection is one line in the journal, with who ended it"),
     ("no log", Fate::Dropped, "each connection is one line in the journal"),
     ("option tcplog", Fate::Dropped, "each connection is one line in the journal, with who ended it"),
-    ("option dontlog", Fate::Dropped, "logging has no such choice; health checks of others are one quiet line each"),
+    ("option dontlog*", Fate::Dropped, "logging has no such choice; health checks of others are one quiet line each"),
     (
         "option logasap",
         Fate::Dropped,
         "a connection is logged at its end, and seen before it with `fmc-lbctl sessions`",
     ),
-    ("option log-", Fate::Dropped, "each connection is one line in the journal; changes of health are events"),
-    ("log-format", Fate::Dropped, "fields of the journal have names, and no format"),
+    ("option log-*", Fate::Dropped, "each connection is one line in the journal; changes of health are events"),
+    ("log-format*", Fate::Dropped, "fields of the journal have names, and no format"),
     ("log-tag", Fate::Dropped, "the journal knows the unit"),
     ("error-log-format", Fate::Dropped, "fields of the journal have names, and no format"),
     ("option tcpka", Fate::Kept, "TCP keepalive is on, on both sides (`keepalive` of a frontend)"),
     ("option clitcpka", Fate::Kept, "TCP keepalive is on, on both sides (`keepalive` of a frontend)"),
     ("option srvtcpka", Fate::Kept, "TCP keepalive is on, on both sides (`keepalive` of a frontend)"),
-    ("clitcpka-", Fate::Changed, "30 s, then each 10 s, three times; say otherwise in `keepalive` of the frontend"),
-    ("srvtcpka-", Fate::Changed, "30 s, then each 10 s, three times; say otherwise in `keepalive` of the frontend"),
-    ("option splice", Fate::Kept, "long streams are spliced in the kernel in any case"),
+    ("clitcpka-*", Fate::Changed, "30 s, then each 10 s, three times; say otherwise in `keepalive` of the frontend"),
+    ("srvtcpka-*", Fate::Changed, "30 s, then each 10 s, three times; say otherwise in `keepalive` of the frontend"),
+    ("option splice-*", Fate::Kept, "long streams are spliced in the kernel in any case"),
     ("option nolinger", Fate::Dropped, "ends are passed on as they came: a close as a close, a reset as a reset"),
-    ("option tcp-smart", Fate::Dropped, "HAProxy's choice of packets at either end of a connection"),
+    ("option tcp-smart-*", Fate::Dropped, "HAProxy's choice of packets at either end of a connection"),
     ("option contstats", Fate::Kept, "counters run while connections do"),
     ("option socket-stats", Fate::Kept, "counters are per port in any case"),
     ("option abortonclose", Fate::Kept, "who leaves the queue is out of it"),
@@ -120,47 +118,25 @@ const TCP: [(&str, Fate, &str); 49] = [
 /// A keyword that means the same wherever it stands.
 pub(super) fn of(words: &[String]) -> Option<(Fate, &'static str)> {
     let line = plain(words);
-    TCP.iter().find(|(keyword, ..)| line.starts_with(keyword)).map(|(_, fate, words)| (*fate, *words))
+    TCP.iter().find(|(keyword, ..)| says(keyword, &line)).map(|(_, fate, words)| (*fate, *words))
 }
 
 /// It says something about HTTP.
 pub(super) fn is_http(words: &[String]) -> bool {
     let line = plain(words);
-    HTTP.iter().any(|keyword| line.starts_with(keyword)) && !line.starts_with("option http-use-htx ")
+    HTTP.iter().any(|keyword| says(keyword, &line)) && !line.starts_with("option http-use-htx ")
 }
 
 fn plain(words: &[String]) -> String {
     words.join(" ").trim_start_matches("no ").to_owned()
 }
 
-/// `global`: what belongs to the process, and so to the unit and to the profile here.
-pub(super) fn of_global(words: &[String]) -> (Fate, &'static str) {
-    const GLOBAL: [(&str, Fate, &str); 21] = [
-        ("daemon", Fate::Dropped, "systemd runs it in the foreground"),
-        ("master-worker", Fate::Dropped, "three small roles under one supervisor"),
-        ("user", Fate::Dropped, "the roles have users of their own: fmc-lb, fmc-lb-keeper"),
-        ("group", Fate::Dropped, "the roles have users of their own: fmc-lb, fmc-lb-keeper"),
-        ("uid", Fate::Dropped, "the roles have users of their own: fmc-lb, fmc-lb-keeper"),
-        ("gid", Fate::Dropped, "the roles have users of their own: fmc-lb, fmc-lb-keeper"),
-        ("chroot", Fate::Dropped, "the unit confines it"),
-        ("pidfile", Fate::Dropped, "systemd knows the process"),
-        ("log", Fate::Dropped, "the journal"),
-        ("stats socket", Fate::Dropped, "fmc-lbctl speaks to /run/fmc-lb/admin.sock; only root may command"),
-        ("stats", Fate::Dropped, "fmc-lbctl speaks to /run/fmc-lb/admin.sock"),
-        ("nbproc", Fate::Dropped, "one process relays"),
-        ("nbthread", Fate::Dropped, "one loop relays"),
-        ("cpu-map", Fate::Dropped, "CPUAffinity= of the unit"),
-        ("ulimit-n", Fate::Dropped, "LimitNOFILE= of the unit"),
-        ("ssl-", Fate::Dropped, "TLS is not ended here"),
-        ("ca-base", Fate::Dropped, "TLS is not ended here"),
-        ("crt-base", Fate::Dropped, "TLS is not ended here"),
-        ("tune.", Fate::Dropped, "HAProxy's own sizes"),
-        ("spread-checks", Fate::Kept, "checks are spread by a tenth of their interval"),
-        ("setenv", Fate::Kept, "used while reading"),
-    ];
-    let line = words.join(" ");
-    let found = GLOBAL.iter().find(|(keyword, ..)| line.starts_with(keyword));
-    found.map_or((Fate::Dropped, "a setting of HAProxy's process"), |(_, fate, words)| (*fate, words))
+/// `name*` stands for every keyword that begins so, any other entry for itself alone, whatever follows it.
+pub(super) fn says(keyword: &str, line: &str) -> bool {
+    match keyword.strip_suffix('*') {
+        Some(begin) => line.starts_with(begin),
+        None => line.strip_prefix(keyword).is_some_and(|rest| rest.is_empty() || rest.starts_with(' ')),
+    }
 }
 
 /// Sections that hold no proxy.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::section::{Section, Statement};
 use super::server::{Options, Server};
-use super::{apply, fate};
+use super::{apply, fate, global};
 use crate::ledger::{At, Fate, Ledger, Said};
 
 /// A whole file.
@@ -119,8 +119,11 @@ impl Reader {
                 self.haproxy.max_connections = apply::number(statement, 1, ledger);
                 continue;
             }
-            let (fate, words) = fate::of_global(&statement.words);
-            ledger.note(statement.at, fate, words);
+            match global::fate(&statement.words) {
+                Some((fate, words)) => ledger.note(statement.at, fate, words),
+                None => ledger
+                    .refuse(statement.at, format!("{} is no word of `global` that HAProxy has", statement.word(0))),
+            }
         }
     }
 

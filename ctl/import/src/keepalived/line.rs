@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::quoting::{Part, Quoting};
 use crate::ledger::{At, Ledger};
 use crate::{Source, Surroundings};
 
@@ -76,10 +77,11 @@ fn joined(text: &str) -> Vec<(usize, String)> {
 
 /// `#` and `!` begin a comment, where no quote is open.
 fn without_comment(line: &str) -> String {
-    let mut quoted = false;
-    let end = line.find(|c| {
-        quoted ^= c == '"';
-        !quoted && matches!(c, '#' | '!')
+    let (mut quoting, mut in_word) = (Quoting::default(), false);
+    let end = line.find(|c: char| {
+        let part = quoting.next(c, in_word);
+        in_word = part != Part::Plain || !c.is_whitespace();
+        part == Part::Plain && matches!(c, '#' | '!')
     });
     line[..end.unwrap_or(line.len())].to_owned()
 }
@@ -196,6 +198,8 @@ mod tests {
     fn a_comment_begins_where_nothing_is_quoted() {
         assert_eq!(without_comment("priority 100 ! the first"), "priority 100 ");
         assert_eq!(without_comment("script \"/bin/a # b\" # c"), "script \"/bin/a # b\" ");
+        assert_eq!(without_comment("script '/bin/a ! b' ! c"), "script '/bin/a ! b' ");
+        assert_eq!(without_comment("script \"a \\\" # b\" # c"), "script \"a \\\" # b\" ");
     }
 
     #[test]

@@ -25,7 +25,10 @@ pub(crate) struct Router {
     pub(crate) excluded: Vec<Said<Address>>,
     pub(crate) source: Option<Said<IpAddr>>,
     pub(crate) unicast: Option<At>,
+    /// To whom it speaks by unicast.
+    pub(crate) peers: Vec<Said<IpAddr>>,
     pub(crate) no_preempt: Option<At>,
+    pub(crate) virtual_mac: Option<At>,
     pub(crate) preempt_delay: Option<Said<Duration>>,
     /// The scripts it tracks, with the weight said beside the name.
     pub(crate) scripts: Vec<Said<(String, Option<i32>)>>,
@@ -85,11 +88,10 @@ fn global(view: &mut View, block: &Block, ledger: &mut Ledger) {
                 view.name = Some(child.word(1).to_owned());
                 ledger.kept(child.at, "the name of the node");
             }
-            other => {
-                let told =
-                    word::find(word::GLOBAL, other).unwrap_or((Fate::Dropped, "a setting of Keepalived's process"));
-                told_whole(child, Some(told), ledger);
-            }
+            other => match word::find(word::GLOBAL, other).or_else(|| word::of_process(other)) {
+                Some(told) => told_whole(child, Some(told), ledger),
+                None => unknown(child, ledger),
+            },
         }
     }
 }
@@ -127,7 +129,9 @@ fn read(block: &Block, ledger: &mut Ledger) -> Router {
         excluded: Vec::new(),
         source: None,
         unicast: None,
+        peers: Vec::new(),
         no_preempt: None,
+        virtual_mac: None,
         preempt_delay: None,
         scripts: Vec::new(),
     };
@@ -176,6 +180,7 @@ fn one(router: &mut Router, child: &Block, ledger: &mut Ledger) -> bool {
         "virtual_ipaddress_excluded" => addresses(child, &mut router.excluded, ledger),
         "unicast_src_ip" | "mcast_src_ip" => source(router, child, ledger),
         "unicast_peer" => unicast(router, child, ledger),
+        "use_vmac" => router.virtual_mac = Some(at),
         "nopreempt" => router.no_preempt = Some(at),
         "preempt_delay" => router.preempt_delay = seconds(child, ledger),
         "track_script" => tracked(router, child, ledger),
@@ -210,7 +215,7 @@ fn unicast(router: &mut Router, child: &Block, ledger: &mut Ledger) {
     ledger.kept(child.at, "transport = \"unicast\" in [election]: to each other node of [nodes]");
     for peer in child.children() {
         match peer.word(0).parse::<IpAddr>() {
-            Ok(_) => ledger.kept(peer.at, "the other nodes of [nodes]"),
+            Ok(value) => router.peers.push(Said { at: peer.at, value }),
             Err(_) => ledger.refuse(peer.at, format!("{:?} is no address", peer.word(0))),
         }
     }

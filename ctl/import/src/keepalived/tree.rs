@@ -1,6 +1,7 @@
 //! Lines into blocks: words, and `{` `}` around what belongs to them.
 
 use super::line::Line;
+use super::quoting::{Part, Quoting};
 use crate::ledger::{At, Ledger};
 
 /// Words, and what stands between braces after them.
@@ -93,23 +94,53 @@ fn fold(open: &mut Vec<Vec<Block>>) {
 }
 
 fn tokens(line: &str) -> Vec<Token> {
-    let (mut tokens, mut word, mut quoted) = (Vec::new(), None::<String>, false);
+    let (mut tokens, mut word, mut quoting) = (Vec::new(), None::<String>, Quoting::default());
     for c in line.chars() {
-        match c {
-            '"' | '\'' if quoted || word.is_none() || c == '"' => {
-                quoted = !quoted;
+        match (quoting.next(c, word.is_some()), c) {
+            // An empty quotation is a word too.
+            (Part::Mark, _) => {
                 word.get_or_insert_default();
             }
-            c if quoted => word.get_or_insert_default().push(c),
-            '{' | '}' => {
+            (Part::Literal, _) => word.get_or_insert_default().push(c),
+            (Part::Plain, '{' | '}') => {
                 tokens.extend(word.take().map(Token::Word));
                 tokens.push(if c == '{' { Token::Open } else { Token::Close });
             }
-            c if c.is_whitespace() => tokens.extend(word.take().map(Token::Word)),
-            c => word.get_or_insert_default().push(c),
+            (Part::Plain, c) if c.is_whitespace() => tokens.extend(word.take().map(Token::Word)),
+            (Part::Plain, c) => word.get_or_insert_default().push(c),
         }
     }
     tokens.extend(word.map(Token::Word));
     tokens.push(Token::EndOfLine);
     tokens
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn words(line: &str) -> Vec<String> {
+        let named = |token| match token {
+            Token::Word(word) => Some(word),
+            Token::Open => Some("{".to_owned()),
+            Token::Close => Some("}".to_owned()),
+            Token::EndOfLine => None,
+        };
+        tokens(line).into_iter().filter_map(named).collect()
+    }
+
+    #[test]
+    fn what_is_quoted_is_one_word_and_only_its_own_quote_ends_it() {
+        for (line, expected) in [
+            ("script '/bin/sh -c \"a } b\"'", vec!["script", "/bin/sh -c \"a } b\""]),
+            ("script \"/bin/sh -c 'a { b'\"", vec!["script", "/bin/sh -c 'a { b'"]),
+            (r#"script "say \"hello\" now""#, vec!["script", "say \"hello\" now"]),
+            (r"script a\ b", vec!["script", "a b"]),
+            ("notify_master \"\" root", vec!["notify_master", "", "root"]),
+            ("priority 100}", vec!["priority", "100", "}"]),
+            ("interface it's", vec!["interface", "it's"]),
+        ] {
+            assert_eq!(words(line), expected, "{line}");
+        }
+    }
 }

@@ -34,12 +34,8 @@ pub(super) const ROUTER: &[(&str, Fate, &str)] = &[
     ("vrrp_strict", Fate::Dropped, "packets are held to RFC 9568 in any case"),
     ("debug", Fate::Dropped, "`fmc-lbctl events` and the journal"),
     ("linkbeat", Fate::Dropped, "the kernel tells of links"),
-    (
-        "use_vmac",
-        Fate::Changed,
-        "no virtual hardware address: neighbours learn the new one from announcements. Not heard by routers that have an access list for 00:00:5e:00:01",
-    ),
-    ("vmac_", Fate::Dropped, "there is no virtual hardware address"),
+    ("vmac_xmit_base", Fate::Changed, "adverts leave from the virtual MAC address too, as RFC 9568 has it"),
+    ("vmac_", Fate::Dropped, "the service sees to its interfaces itself"),
     ("use_ipvlan", Fate::Dropped, "the address is on the interface itself"),
     ("virtual_routes", Fate::Refused, "routes do not move with the address here: set them on both nodes"),
     ("virtual_rules", Fate::Refused, "rules do not move with the address here: set them on both nodes"),
@@ -61,7 +57,7 @@ pub(super) const ROUTER: &[(&str, Fate, &str)] = &[
     ),
 ];
 
-/// The words of `global_defs`; every other one is of Keepalived's process.
+/// The words of `global_defs` that have a place here; for the others see [`OF_PROCESS`].
 pub(super) const GLOBAL: &[(&str, Fate, &str)] = &[
     ("router_id", Fate::Kept, "the name of a node in [nodes], when --balancer says none"),
     ("notification_email", Fate::Dropped, "no mail: alerts come from the metrics, or from the journal"),
@@ -77,6 +73,57 @@ pub(super) const GLOBAL: &[(&str, Fate, &str)] = &[
     ("vrrp_mcast_group4", Fate::Refused, "adverts go to 224.0.0.18, or with `transport = \"unicast\"` to each node"),
     ("vrrp_skip_check_adv_addr", Fate::Kept, "a router with other addresses is named in `status`, and heard"),
     ("lvs_", Fate::Dropped, "IPVS is not used: connections are relayed"),
+];
+
+/// The other words of `global_defs` in keepalived.conf(5) of 2.2 to 2.4, or how they begin: all of them are about its processes.
+pub(super) const OF_PROCESS: &[&str] = &[
+    "bfd_",
+    "checker_",
+    "child_wait_time",
+    "config_save_dir",
+    "data_use_instance",
+    "dbus_",
+    "default_interface",
+    "disable_local_igmp",
+    "dump_keywords",
+    "dynamic_interfaces",
+    "enable_",
+    "fifo_write_vrrp_states_on_reload",
+    "if_",
+    "include_check",
+    "instance",
+    "iproute_",
+    "ipset",
+    "json_version",
+    "keep_script_fds",
+    "linkbeat_",
+    "log_",
+    "max_auto_priority",
+    "min_auto_priority_delay",
+    "net_namespace",
+    "nftables",
+    "no_checker_emails",
+    "no_email_faults",
+    "notify_fifo",
+    "process_",
+    "prog_",
+    "random_seed",
+    "reload_",
+    "rs_init_notifies",
+    "script_",
+    "shutdown_script",
+    "sh_",
+    "snmp_",
+    "startup_script",
+    "state_dump_file",
+    "stats_dump_file",
+    "thread_",
+    "tmp_config_directory",
+    "track_file",
+    "umask",
+    "use_pid_dir",
+    "use_symlink_paths",
+    "vrrp_",
 ];
 
 /// The blocks of a file that are no virtual router.
@@ -116,4 +163,10 @@ pub(super) const TOP: &[(&str, Fate, &str)] = &[
 /// The first that `word` begins with.
 pub(super) fn find(table: &[(&str, Fate, &'static str)], word: &str) -> Option<(Fate, &'static str)> {
     table.iter().find(|(keyword, ..)| word.starts_with(keyword)).map(|(_, fate, words)| (*fate, *words))
+}
+
+/// A word of `global_defs` that has no place here.
+pub(super) fn of_process(word: &str) -> Option<(Fate, &'static str)> {
+    let known = OF_PROCESS.iter().any(|keyword| word.starts_with(keyword));
+    known.then_some((Fate::Dropped, "a setting of Keepalived's process"))
 }

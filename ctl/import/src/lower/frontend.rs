@@ -221,7 +221,8 @@ fn on(name: &str, listener: &Listener, nodes: &[Node], draft: &mut Draft, ledger
     if draft.vips.is_empty()
         || draft.vips.0.iter().all(|(_, vip)| vip.virtual_router_id.is_none() && vip.interface.is_none())
     {
-        let vip = draft.vips.add(name, Vip { address, virtual_router_id: None, follows: None, interface: None });
+        let (virtual_router_id, virtual_mac, follows, interface) = (None, None, None, None);
+        let vip = draft.vips.add(name, Vip { address, virtual_router_id, virtual_mac, follows, interface });
         ledger.changed(listener.at, format!("vips.{vip}, since no file of Keepalived says who has the address"));
         return vec![vip];
     }

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use crate::Wishes;
 use crate::keepalived::View;
-use crate::ledger::{Code, Ledger};
+use crate::ledger::{Code, Ledger, Said};
 
 /// A node of the draft.
 #[derive(Debug, Clone)]
@@ -35,8 +35,26 @@ pub(super) fn lower(views: &[View], wishes: &Wishes, problems: &mut Vec<String>,
     for router in views.iter().flat_map(|view| &view.routers) {
         ledger.changed(router.priority.at, "the order in [nodes] says who is preferred");
     }
+    views
+        .iter()
+        .flat_map(|view| &view.routers)
+        .flat_map(|router| &router.peers)
+        .for_each(|peer| known(peer, &nodes, ledger));
     disagreements(views, ledger);
     nodes
+}
+
+/// Whoever Keepalived speaks to must be a node, or it is heard by nobody here.
+fn known(peer: &Said<IpAddr>, nodes: &[Node], ledger: &mut Ledger) {
+    if nodes.is_empty() || nodes.iter().any(|node| node.address == peer.value) {
+        ledger.kept(peer.at, "the other nodes of [nodes]");
+    } else {
+        let words = format!(
+            "{} is no node: say --balancer NAME={} too, or it is neither heard nor spoken to",
+            peer.value, peer.value
+        );
+        ledger.refuse(peer.at, words);
+    }
 }
 
 /// What Keepalived says of a node: its highest priority. One whose file is not there is neither above nor below the default.

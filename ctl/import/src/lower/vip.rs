@@ -17,7 +17,8 @@ const COMMON: u8 = 51;
 pub(super) fn lower(views: &[View], nodes: &[Node], wishes: &Wishes, ledger: &mut Ledger) -> Named<Vip> {
     let mut vips = Named::default();
     for (name, address) in &wishes.vips {
-        vips.add(name.as_str(), Vip { address: *address, virtual_router_id: None, follows: None, interface: None });
+        let (address, interface, follows) = (*address, None, None);
+        vips.add(name.as_str(), Vip { address, virtual_router_id: None, virtual_mac: None, follows, interface });
     }
     for (index, view) in views.iter().enumerate() {
         view.routers.iter().for_each(|router| of_router(index, router, views, nodes, &mut vips, ledger));
@@ -41,6 +42,7 @@ fn of_router(
     }
     let all = router.addresses.iter().map(|said| (said, true)).chain(router.excluded.iter().map(|said| (said, false)));
     // Keepalived lists them all in its adverts, and compares: one election, as there. Excluded ones it does not list.
+    let virtual_mac = virtual_mac(router, views, ledger);
     let mut leader = None;
     for (place, (said, is_advertised)) in all.enumerate() {
         let Address { address, prefix, interface } = &said.value;
@@ -52,7 +54,8 @@ fn of_router(
         }
         installed(said, *prefix, nodes, ledger);
         router.id.iter().for_each(|id| ledger.kept(id.at, "virtual_router_id"));
-        if let Some((name, _)) = vips.0.iter().find(|(_, vip)| vip.address == *address) {
+        if let Some((name, vip)) = vips.0.iter_mut().find(|(_, vip)| vip.address == *address) {
+            vip.virtual_mac = vip.virtual_mac.or(virtual_mac).filter(|_| vip.follows.is_none());
             router.interface.iter().for_each(|said| ledger.kept(said.at, "interface"));
             ledger.kept(said.at, format!("vips.{name}"));
             leader = leader.or_else(|| Some(name.clone()));
@@ -64,15 +67,31 @@ fn of_router(
         let own_id = router.id.as_ref().filter(|_| is_together && follows.is_none());
         let own = on(index, router, views, nodes, ledger);
         let interface = elsewhere.cloned().map(Interface::Same).or(own);
-        let vip = Vip { address: *address, virtual_router_id: own_id.map(|id| id.value), follows, interface };
-        let words = told(is_advertised, is_of_other_family(router, *address), vip.follows.as_deref());
-        let name = vips.add(&named(router, *address, place), vip);
+        let (address, id) = (*address, own_id.map(|id| id.value));
+        let virtual_mac = virtual_mac.filter(|_| follows.is_none());
+        let vip = Vip { address, virtual_router_id: id, virtual_mac, follows, interface };
+        let words = told(is_advertised, is_of_other_family(router, address), vip.follows.as_deref());
+        let name = vips.add(&named(router, address, place), vip);
         match words {
             None => ledger.kept(said.at, format!("vips.{name}")),
             Some(words) => ledger.changed(said.at, format!("vips.{name}, {words}")),
         }
         leader = leader.or(Some(name));
     }
+}
+
+/// Adverts to each node alone cannot keep it known.
+fn virtual_mac(router: &Router, views: &[View], ledger: &mut Ledger) -> Option<bool> {
+    let at = router.virtual_mac?;
+    if views.iter().flat_map(|view| &view.routers).any(|other| other.unicast.is_some()) {
+        ledger.changed(
+            at,
+            "the card's MAC address: with `transport = \"unicast\"` nothing keeps switches knowing the virtual one",
+        );
+        return None;
+    }
+    ledger.kept(at, "virtual_mac");
+    Some(true)
 }
 
 /// What is another way than Keepalived's.
