@@ -242,7 +242,17 @@ fn a_slow_a_large_and_a_replayed_request_get_nowhere_and_hold_nobody_up() {
     let is_refused = answer.contains("the body is over 16 KiB or broken") || answer.contains("curl: (55)");
     assert!(is_refused && !answer.ends_with(" 200"), "{answer}");
     let slow = site.curl(&["-H", &bearer, "-H", "Content-Length: 1000", "-H", "Expect:"]);
-    assert!(slow.contains("did not come in time") || slow.contains("curl:"), "{slow}");
+    let ended = slow.contains("did not come in time") || slow.contains("curl:");
+    assert!(ended && !slow.contains("curl: (28)"), "the node waits for as long as the client does: {slow}");
+    let head = site.lab.write("head", &format!("X-Long: {}\n", "x".repeat(1024 * 1024))).display().to_string();
+    let long = site.curl(&["-H", &bearer, "-H", &format!("@{head}")]);
+    assert!(long.contains("431") || long.contains("curl: (5"), "a head of a megabyte is not read: {long}");
+    assert_eq!(worker1(&balancer), AdminState::Ready, "a request that was not taken in did something");
+
+    let refused = metric(&site, "handshake");
+    let old = site.curl(&["-H", &bearer, "--tls-max", "1.2"]);
+    assert!(old.contains("curl: (35)"), "{old}");
+    assert!(metric(&site, "handshake") > refused, "a handshake of TLS 1.2 is counted");
 
     let recorded = record(&site, &bearer);
     assert_eq!(worker1(&balancer), AdminState::Drain, "what was recorded was a command that was obeyed");
