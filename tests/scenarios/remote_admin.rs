@@ -244,7 +244,8 @@ fn a_slow_a_large_and_a_replayed_request_get_nowhere_and_hold_nobody_up() {
     let slow = site.curl(&["-H", &bearer, "-H", "Content-Length: 1000", "-H", "Expect:"]);
     let ended = slow.contains("did not come in time") || slow.contains("curl:");
     assert!(ended && !slow.contains("curl: (28)"), "the node waits for as long as the client does: {slow}");
-    let head = site.lab.write("head", &format!("X-Long: {}\n", "x".repeat(1024 * 1024))).display().to_string();
+    let lines = |number| format!("X-Long-{number}: {}\n", "x".repeat(60 * 1024));
+    let head = site.lab.write("head", &(0..16).map(lines).collect::<String>()).display().to_string();
     let long = site.curl(&["-H", &bearer, "-H", &format!("@{head}")]);
     assert!(long.contains("431") || long.contains("curl: (5"), "a head of a megabyte is not read: {long}");
     assert_eq!(worker1(&balancer), AdminState::Ready, "a request that was not taken in did something");
