@@ -6,7 +6,17 @@ use std::time::{Duration, Instant};
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 
 /// The group of RFC 9568 §5.1.1.2.
-const GROUP: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::new(224, 0, 0, 18), 0);
+pub const GROUP: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::new(224, 0, 0, 18), 0);
+
+/// A socket of protocol 112 whose packets to the group leave with `ttl`.
+///
+/// # Panics
+/// When the kernel refuses a raw socket.
+pub fn socket(ttl: u32) -> Socket {
+    let socket = Socket::new(Domain::IPV4, Type::RAW, Some(Protocol::from(112))).expect("a raw socket needs root");
+    socket.set_multicast_ttl_v4(ttl).expect("a TTL");
+    socket
+}
 
 /// Sends junk adverts to the group from where the calling thread is, `rate` a second for `span` as far as the machine
 /// allows; returns how many. Each breaks one rule of RFC 9568 §7.1, and each would end an ownership if that rule were not kept.
@@ -14,7 +24,7 @@ const GROUP: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::new(224, 0, 0, 18), 0);
 /// # Panics
 /// When the kernel refuses a raw socket.
 pub fn send(rate: u32, span: Duration) -> usize {
-    let socket = Socket::new(Domain::IPV4, Type::RAW, Some(Protocol::from(112))).expect("a raw socket needs root");
+    let socket = socket(255);
     let started = Instant::now();
     let mut sent = 0;
     while started.elapsed() < span {
@@ -34,8 +44,7 @@ pub fn send(rate: u32, span: Duration) -> usize {
 /// # Panics
 /// When the kernel refuses a raw socket.
 pub fn claim_web(span: Duration) {
-    let socket = Socket::new(Domain::IPV4, Type::RAW, Some(Protocol::from(112))).expect("a raw socket needs root");
-    socket.set_multicast_ttl_v4(255).expect("a TTL");
+    let socket = socket(255);
     let started = Instant::now();
     while started.elapsed() < span {
         let claim = [0x31, 33, 255, 1, 0, 10, 0x0f, 0x09, 192, 168, 0, 33];

@@ -1,14 +1,13 @@
 //! What a third host may say on the link, of which none should cost a client anything: for `bench/election`.
 
-use std::net::{Ipv4Addr, SocketAddrV4};
+use std::net::Ipv4Addr;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use fmc_tests::junk::{GROUP, socket};
 use fmc_tests::lab::Lab;
-use socket2::{Domain, Protocol, SockAddr, Socket, Type};
+use socket2::SockAddr;
 
-/// The group of RFC 9568 §5.1.1.2.
-const GROUP: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::new(224, 0, 0, 18), 0);
 /// The machine that says it, and the address that it speaks of.
 const CLIENT: Ipv4Addr = Ipv4Addr::new(192, 168, 0, 50);
 const WEB: Ipv4Addr = Ipv4Addr::new(192, 168, 0, 33);
@@ -63,8 +62,7 @@ pub(crate) fn start(lab: &Lab, kind: Kind, spoken: Spoken, span: Duration) -> Jo
 }
 
 fn say(claim: &Claim, span: Duration) {
-    let socket = Socket::new(Domain::IPV4, Type::RAW, Some(Protocol::from(112))).expect("a raw socket needs root");
-    socket.set_multicast_ttl_v4(claim.ttl).expect("a TTL");
+    let socket = socket(claim.ttl);
     let started = Instant::now();
     while started.elapsed() < span {
         socket.send_to(&claim.message, &SockAddr::from(GROUP)).expect("the client's machine sends");
